@@ -1,0 +1,115 @@
+"""What happens on a call, as its owner (a front) hears it. `party` is which side of the call it concerns."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Party(enum.Enum):
+    """The two sides of a call: A is the one that a front attached first (a browser handle, the offerer), B the other."""
+
+    A = "a"
+    B = "b"
+
+    @property
+    def other(self) -> Party:
+        return Party.B if self is Party.A else Party.A
+
+
+@dataclass(slots=True, frozen=True)
+class LegConnected:
+    """ICE found a path and the DTLS handshake finished with the right fingerprint; once for each association."""
+
+    party: Party
+
+
+@dataclass(slots=True, frozen=True)
+class LegFailed:
+    """The leg cannot come up or is lost: `reason` is a short constant such as `dtls-timeout`, `dtls-error`, `fingerprint`, `ice-failed`."""
+
+    party: Party
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class LegClosed:
+    """The peer closed the leg in order (DTLS close_notify)."""
+
+    party: Party
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class LegConsentLost:
+    """No authenticated ICE check for the consent timeout (RFC 7675); `LegFailed` follows unless the peer returns."""
+
+    party: Party
+
+
+@dataclass(slots=True, frozen=True)
+class LegReceiving:
+    """Media of one stream began to arrive, or has not for `seconds`."""
+
+    party: Party
+    mid: str
+    kind: str
+    receiving: bool
+    seconds: float
+
+
+@dataclass(slots=True, frozen=True)
+class LegSlow:
+    """`lost` packets in the last second; `uplink`: the peer reported the loss of what we sent."""
+
+    party: Party
+    mid: str
+    kind: str
+    uplink: bool
+    lost: int
+
+
+@dataclass(slots=True, frozen=True)
+class LegDtmf:
+    """One digit (0-9*#ABCD) pressed by `party`, once."""
+
+    party: Party
+    digit: str
+    duration_ms: int
+
+
+@dataclass(slots=True, frozen=True)
+class LegMediaTimeout:
+    """No media at all from `party` for `after` seconds."""
+
+    party: Party
+    after: float
+
+
+@dataclass(slots=True, frozen=True)
+class CallTimedOut:
+    """A waiting state ended by its timer, e.g. no answer came to an offer; `CallClosed` follows."""
+
+    waiting_for: str
+    after: float
+
+
+@dataclass(slots=True, frozen=True)
+class CallClosed:
+    """The call is over; nothing follows."""
+
+    reason: str
+
+
+CallEvent = (
+    LegConnected
+    | LegFailed
+    | LegClosed
+    | LegConsentLost
+    | LegReceiving
+    | LegSlow
+    | LegDtmf
+    | LegMediaTimeout
+    | CallTimedOut
+    | CallClosed
+)

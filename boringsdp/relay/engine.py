@@ -1,0 +1,383 @@
+"""
+The engine contract: what moves packets, seen from above.
+
+An engine owns UDP ports, transports, streams and routes, and knows nothing of calls, SDP or policy. The contract is message-shaped: every
+command takes plain values and returns nothing that must be awaited, every piece of news comes back as an event in a batch, so that an engine
+can live in another thread or process. `asyncio_engine.py` is the specification; a second engine must pass `tests/relay/conformance`.
+
+    port        a bound UDP socket. A shared port serves many ICE transports; an own port serves one transport.
+    transport   one 5-tuple's worth of RTP and RTCP with its keying: a BUNDLE group of a WebRTC leg, or one m-line of a plain leg.
+    stream      one m-line carried by a transport, both directions.
+    route       from a stream of one leg to a stream of another (or the same: echo), with its rewriting rules.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NewType, Protocol
+
+Address = tuple[str, int]
+"""(numeric IP address, UDP port); IPv4-mapped IPv6 addresses are normalised to IPv4."""
+
+PortId = NewType("PortId", int)
+TransportId = NewType("TransportId", int)
+StreamId = NewType("StreamId", int)
+
+EMPTY: Mapping[int, int] = {}
+
+
+class Profile(enum.Enum):
+    """SRTP protection profiles (RFC 5764, 7714, 4568); the value is the SDES suite name."""
+
+    AES128_CM_SHA1_80 = "AES_CM_128_HMAC_SHA1_80"
+    AES128_CM_SHA1_32 = "AES_CM_128_HMAC_SHA1_32"
+    AEAD_AES_128_GCM = "AEAD_AES_128_GCM"
+    AEAD_AES_256_GCM = "AEAD_AES_256_GCM"
+
+    @property
+    def key_length(self) -> int:
+        """Master key length in bytes."""
+        return 32 if self is Profile.AEAD_AES_256_GCM else 16
+
+    @property
+    def salt_length(self) -> int:
+        """Master salt length in bytes."""
+        return 12 if self in (Profile.AEAD_AES_128_GCM, Profile.AEAD_AES_256_GCM) else 14
+
+
+@dataclass(slots=True, frozen=True)
+class Keys:
+    """Master key material of one direction. `repr` never shows it."""
+
+    profile: Profile
+    key: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+    mki: bytes = field(default=b"", repr=False)
+
+
+class Way(enum.Enum):
+    """Which direction a key is for, seen from the gateway."""
+
+    RECEIVE = "receive"
+    SEND = "send"
+
+
+@dataclass(slots=True, frozen=True)
+class IceCredentials:
+    """ICE user fragment and password (RFC 8839 §5.4)."""
+
+    ufrag: str
+    password: str = field(repr=False)
+
+
+class Latch(enum.Enum):
+    """How a transport without ICE learns where its peer really is."""
+
+    STRICT = "strict"
+    """Only the announced address is heard and sent to."""
+    ONCE = "once"
+    """The first source that sends a valid packet (authenticated, when the transport is secured) inside the window replaces the announced
+    address; after that only it is heard. Until the next `set_remote` nothing moves again."""
+    FOLLOW = "follow"
+    """The peer may move at any time (media handover)."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class TransportSpec:
+    """
+    Where a transport lives and how it is protected.
+
+    With `ice`, packets reach it by ICE user fragment and then by remote address, over any of `ports`, which other transports may share.
+    Without, `ports` is the one RTP port that belongs to it, and `rtcp_port` its RTCP port; None means rtcp-mux.
+    A `secured` transport passes no RTP or RTCP in either direction before `set_keys` was called for that direction.
+    """
+
+    id: TransportId
+    ports: tuple[PortId, ...]
+    rtcp_port: PortId | None = None
+    ice: IceCredentials | None = None
+    secured: bool = False
+    latch: Latch = Latch.ONCE
+    latch_window_s: float = 10.0
+    consent_timeout_s: float = 30.0
+    max_addresses: int = 8
+    max_ssrcs: int = 32
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class StreamSpec:
+    """
+    One m-line. Incoming packets belong to it by MID extension, then by SSRC, then by payload type (RFC 8843 §9.2).
+
+    `clock_rates` maps each receivable payload type to its RTP clock in Hz (for jitter); its keys are the accepted payload types.
+    `silence_s` is how long no packet may arrive before `MediaReceiving(…, False)`.
+    """
+
+    id: StreamId
+    transport: TransportId
+    kind: str
+    send_ssrc: int
+    clock_rates: Mapping[int, int]
+    mid: str = ""
+    mid_extension: int = 0
+    audio_level_extension: int = 0
+    ssrcs: frozenset[int] = frozenset()
+    silence_s: float = 1.0
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Route:
+    """
+    Rewriting rules from one stream to another. A target is fed by one route at a time; a source may feed several targets.
+
+    `payload_types` maps incoming to outgoing payload types; what is absent is dropped and counted. `telephone_events` are incoming payload
+    types that are never forwarded but reported as `TelephoneEvent`. `extensions` maps header extension ids; what is absent is removed.
+    `constant_extensions` are added to every packet (MID). SSRC, sequence and timestamp are always rewritten to the target's own,
+    continuous over changes of the source. With `enabled=False` (hold) packets are received and counted but not forwarded.
+    """
+
+    source: StreamId
+    target: StreamId
+    payload_types: Mapping[int, int]
+    telephone_events: frozenset[int] = frozenset()
+    extensions: Mapping[int, int] = field(default_factory=dict)
+    constant_extensions: Mapping[int, bytes] = field(default_factory=dict)
+    enabled: bool = True
+
+
+# --- events, from the engine upwards -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class PathSelected:
+    """The transport's peer is now known to be at `remote`: by an authenticated ICE check, or by latching."""
+
+    transport: TransportId
+    remote: Address
+
+
+@dataclass(slots=True, frozen=True)
+class ConsentLost:
+    """No authenticated ICE check came for the consent timeout (RFC 7675); the transport no longer sends."""
+
+    transport: TransportId
+
+
+@dataclass(slots=True, frozen=True)
+class IceRestarted:
+    """The peer used the new credentials for the first time; the old ones are no longer accepted."""
+
+    transport: TransportId
+
+
+@dataclass(slots=True, frozen=True)
+class DtlsReceived:
+    """A datagram whose first byte is 20..63, from an address that ICE or latching has accepted."""
+
+    transport: TransportId
+    data: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class RtcpReceived:
+    """A compound RTCP packet, already decrypted; not yet parsed."""
+
+    transport: TransportId
+    data: bytes
+    at: float
+
+
+@dataclass(slots=True, frozen=True)
+class TelephoneEventReceived:
+    """One packet of an RFC 4733 event train, never forwarded by the engine. `duration` is in ticks of the payload type's clock."""
+
+    stream: StreamId
+    ssrc: int
+    timestamp: int
+    payload_type: int
+    event: int
+    end: bool
+    volume: int
+    duration: int
+    at: float
+
+
+@dataclass(slots=True, frozen=True)
+class SsrcSeen:
+    """A first verified packet of a new synchronisation source."""
+
+    stream: StreamId
+    ssrc: int
+    payload_type: int
+
+
+@dataclass(slots=True, frozen=True)
+class MediaReceiving:
+    """Media began to arrive (True) or has not arrived for the stream's `silence_s` (False)."""
+
+    stream: StreamId
+    receiving: bool
+
+
+@dataclass(slots=True, frozen=True)
+class AuthFailures:
+    """Packets that did not verify since the last such event; at most one event a second for each transport."""
+
+    transport: TransportId
+    count: int
+
+
+Event = (
+    PathSelected | ConsentLost | IceRestarted | DtlsReceived | RtcpReceived | TelephoneEventReceived | SsrcSeen | MediaReceiving | AuthFailures
+)
+
+
+# --- statistics --------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ReceiveStatistics:
+    """What arrived on a stream, of its present SSRC where RFC 3550 counts by SSRC, else over the stream's life."""
+
+    ssrc: int = 0
+    packets: int = 0
+    bytes: int = 0
+    """RTP payload octets."""
+    lost: int = 0
+    """Expected minus received, never below 0, summed over all SSRCs (RFC 3550 §A.3)."""
+    duplicates: int = 0
+    reordered: int = 0
+    jitter: int = 0
+    """In ticks of `clock_rate` (RFC 3550 §A.8)."""
+    clock_rate: int = 8000
+    payload_type: int = -1
+    highest_sequence: int = 0
+    """Extended: cycles in the upper 16 bits."""
+    base_sequence: int = 0
+    ssrc_packets: int = 0
+    """Packets of the present SSRC only, for report blocks."""
+    last_arrival: float = 0.0
+    level_dbov: int | None = None
+    """Level of a recent packet, 0 (loudest) to -127: from the audio level extension, or measured on G.711; None when unknown."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class SendStatistics:
+    """What was sent on a stream."""
+
+    ssrc: int = 0
+    packets: int = 0
+    bytes: int = 0
+    """RTP payload octets, as a sender report counts them."""
+    last_timestamp: int = 0
+    last_sent: float = 0.0
+    last_sequence: int = 0
+    clock_rate: int = 8000
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class RouteState:
+    """How the route into a target rewrites now, for translating feedback: out = source + offset (mod 2^16, 2^32)."""
+
+    source: StreamId
+    source_ssrc: int
+    sequence_offset: int
+    timestamp_offset: int
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class StreamStatistics:
+    received: ReceiveStatistics
+    sent: SendStatistics
+    route: RouteState | None
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class TransportStatistics:
+    """Counters of one transport; `drops` by reason (`unverified`, `replayed`, `unknown_ssrc`, `unknown_source`, `malformed`, `no_keys`, …)."""
+
+    remote: Address | None
+    rtcp_remote: Address | None
+    packets_received: int
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    drops: Mapping[str, int]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class EngineStatistics:
+    """`drops` counts what belonged to no transport."""
+
+    streams: Mapping[StreamId, StreamStatistics]
+    transports: Mapping[TransportId, TransportStatistics]
+    drops: Mapping[str, int]
+
+
+class Engine(Protocol):
+    """
+    What every engine offers. Commands raise `LocalError` kinds only: `WrongState` for an unknown id or a command out of turn,
+    `Exhausted` for a bound that is reached. Nothing a peer sends raises; it is counted.
+    """
+
+    def open_port(self, address: Address) -> tuple[PortId, Address]:
+        """Bind a UDP port (port 0: any) and return its id and real address. Raises OSError when it cannot be bound."""
+
+    def close_port(self, port: PortId) -> None: ...
+
+    def add_transport(self, spec: TransportSpec) -> None: ...
+
+    def remove_transport(self, transport: TransportId) -> None:
+        """Forget the transport, its streams and every route from or to them."""
+
+    def restart_ice(self, transport: TransportId, credentials: IceCredentials) -> None:
+        """Accept `credentials` beside the present ones until the peer has used them once (RFC 8445 §9)."""
+
+    def set_remote(self, transport: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch) -> None:
+        """Say where the peer announced itself; opens the latching window anew. None: send nothing until latched."""
+
+    def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
+        """Install keys; for RECEIVE the former keys stay valid for some seconds. `rollover` gives the rollover counter by SSRC."""
+
+    def add_stream(self, spec: StreamSpec) -> None:
+        """Add a stream, or replace the receive rules of one that exists (same id); counters and send state go on."""
+
+    def remove_stream(self, stream: StreamId) -> None: ...
+
+    def route(self, route: Route) -> None:
+        """Add or replace the route from `route.source` to `route.target`."""
+
+    def unroute(self, source: StreamId, target: StreamId) -> None: ...
+
+    def send(self, transport: TransportId, data: bytes) -> None:
+        """Send a raw datagram (DTLS) to the selected remote address; dropped when there is none."""
+
+    def send_rtcp(self, transport: TransportId, data: bytes) -> None:
+        """Protect (when secured) and send a compound RTCP packet; dropped when there are no keys or no address yet."""
+
+    def inject(self, stream: StreamId, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:
+        """
+        Send one RTP packet of our own on a stream, in sequence with what is routed there.
+
+        Its timestamp is the stream's clock now, or with `same_timestamp` that of the packet injected before it (RFC 4733 event trains).
+        """
+
+    def statistics(self) -> EngineStatistics: ...
+
+    def stream_statistics(self, stream: StreamId) -> StreamStatistics: ...
+
+    def transport_statistics(self, transport: TransportId) -> TransportStatistics: ...
+
+    def snapshot(self) -> dict[str, object]:
+        """Everything needed to go on in another process, as plain JSON-able values (keys in hex: treat it as a secret)."""
+
+    def restore(self, snapshot: Mapping[str, object]) -> None:
+        """Take up a snapshot in a new engine; ports are bound again at the same addresses."""
+
+    async def close(self) -> None:
+        """Close every port; nothing is sent or reported after it returns."""
+
+
+EventSink = Callable[[Sequence[Event]], None]
