@@ -336,10 +336,18 @@ class Engine(Protocol):
         """Accept `credentials` beside the present ones until the peer has used them once (RFC 8445 §9)."""
 
     def set_remote(self, transport: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch) -> None:
-        """Say where the peer announced itself; opens the latching window anew. None: send nothing until latched."""
+        """
+        Say where the peer announced itself; opens the latching window anew. None: send nothing until latched.
+
+        On a transport with an RTCP port of its own, `rtcp == rtp` means rtcp-mux: RTCP then leaves from the RTP port and is heard there too.
+        """
 
     def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
-        """Install keys; for RECEIVE the former keys stay valid for some seconds. `rollover` gives the rollover counter by SSRC."""
+        """
+        Install keys; for RECEIVE the former keys stay valid for some seconds. `rollover` gives the rollover counter by SSRC.
+
+        On a transport that was not opened `secured` (optional SDES) that way is SRTP from now on.
+        """
 
     def add_stream(self, spec: StreamSpec) -> None:
         """Add a stream, or replace the receive rules of one that exists (same id); counters and send state go on."""

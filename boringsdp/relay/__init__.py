@@ -1,0 +1,50 @@
+"""Moves media between peers: transports, streams, routes. `engine.py` is the contract below, `Relay` what the call layer uses."""
+
+from boringsdp.relay.engine import Address, IceCredentials, Keys, Latch, Profile
+from boringsdp.relay.news import (
+    Closed,
+    Connected,
+    ConsentLost,
+    Dtmf,
+    Failed,
+    KeyFrameRequested,
+    MediaTimeout,
+    Owner,
+    PathChanged,
+    Receiving,
+    SlowLink,
+    TransportEvent,
+)
+from boringsdp.relay.relay import Relay
+from boringsdp.relay.rules import RelaySettings, RouteRules, StreamFormat, StreamRules
+from boringsdp.relay.stream import Stream
+from boringsdp.relay.transport import PlainTransport, Transport, WebRtcTransport
+
+__all__ = [
+    "Address",
+    "Closed",
+    "Connected",
+    "ConsentLost",
+    "Dtmf",
+    "Failed",
+    "IceCredentials",
+    "KeyFrameRequested",
+    "Keys",
+    "Latch",
+    "MediaTimeout",
+    "Owner",
+    "PathChanged",
+    "PlainTransport",
+    "Profile",
+    "Receiving",
+    "Relay",
+    "RelaySettings",
+    "RouteRules",
+    "SlowLink",
+    "Stream",
+    "StreamFormat",
+    "StreamRules",
+    "Transport",
+    "TransportEvent",
+    "WebRtcTransport",
+]

@@ -1,0 +1,89 @@
+"""What the call layer tells the relay: settings of the whole, rules of one stream, rules of one route. Plain values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class RelaySettings:
+    """
+    Where the relay listens and how long it is patient.
+
+    `webrtc_hosts` are local addresses that all share the UDP port number `webrtc_port` (0: any free one). `plain_hosts` are the local addresses
+    for plain RTP, the first is the default; `plain_ports` is the inclusive range of their ports. `advertised` maps a local address to the
+    one that peers are told (1:1 NAT); a wildcard address that is not in it is announced as the address of the default route.
+    """
+
+    webrtc_hosts: tuple[str, ...] = ("127.0.0.1",)
+    webrtc_port: int = 0
+    plain_hosts: tuple[str, ...] = ("127.0.0.1",)
+    plain_ports: tuple[int, int] = (20000, 29999)
+    advertised: Mapping[str, str] = field(default_factory=dict)
+    port_rest_s: float = 30.0
+    ice_timeout_s: float = 30.0
+    """From `start()` to the first authenticated check; and from a lost consent to the failure, unless the peer returns."""
+    dtls_timeout_s: float = 20.0
+    consent_timeout_s: float = 30.0
+    latch_window_s: float = 10.0
+    media_timeout_s: float = 60.0
+    """No packet of any stream that should receive for so long is a `MediaTimeout`; 0 never."""
+    silence_s: float = 1.0
+    slow_link_lost: int = 4
+    """So many packets lost within a second is a `SlowLink`; 0 never."""
+    minimum_digit_ms: int = 100
+    max_transports: int = 20_000
+    max_streams_per_transport: int = 64
+    max_half_open_per_source: int = 64
+    """DTLS handshakes under way with one remote IP address."""
+    max_half_open: int = 2_000
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class StreamFormat:
+    """One payload type that may arrive: encoding name and RTP clock in Hz."""
+
+    name: str
+    clock_rate: int
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class StreamRules:
+    """
+    What one m-line carries, as agreed with this peer.
+
+    `formats` are the payload types that may arrive. `feedback` is what the peer agreed to hear for this stream, any of "nack", "pli", "fir"
+    (a=rtcp-fb `nack`, `nack pli`, `ccm fir`). `rtcp=False` sends and expects none. `dtmf_payload_type` with its clock is what we send digits
+    with, None when the peer has no telephone-event. `receive`: media is expected now (not held), only then silence counts as a timeout.
+    """
+
+    kind: str
+    formats: Mapping[int, StreamFormat]
+    mid: str = ""
+    mid_extension: int = 0
+    audio_level_extension: int = 0
+    ssrcs: frozenset[int] = frozenset()
+    feedback: frozenset[str] = frozenset()
+    rtcp: bool = True
+    reduced_size: bool = False
+    dtmf_payload_type: int | None = None
+    dtmf_clock_rate: int = 8000
+    receive: bool = True
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class RouteRules:
+    """
+    How packets change between two streams. `payload_types` maps incoming to outgoing; what is absent is dropped.
+
+    `telephone_events` are incoming payload types with their clock in Hz: never forwarded, collected into digits, reported, and sent anew to the target
+    when it has a `dtmf_payload_type`. `extensions` maps header extension ids, `constant_extensions` are put on every packet (MID).
+    With `enabled=False` (hold) nothing is forwarded, digits included; they are still reported.
+    """
+
+    payload_types: Mapping[int, int]
+    telephone_events: Mapping[int, int] = field(default_factory=dict)
+    extensions: Mapping[int, int] = field(default_factory=dict)
+    constant_extensions: Mapping[int, bytes] = field(default_factory=dict)
+    enabled: bool = True
