@@ -1,0 +1,1 @@
+"""Front: Janus sessions, handles and plugins, over WebSocket and HTTP."""
