@@ -1,0 +1,266 @@
+"""Real Chromium and real Firefox behind one small interface.
+
+Chromium is driven by Playwright. Playwright's own Firefox protocol needs a patched build, so the Firefox of Debian is driven
+by WebDriver BiDi (bidi.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from playwright.async_api import Browser as PlaywrightBrowser
+from playwright.async_api import Page as PlaywrightPage
+from playwright.async_api import async_playwright
+
+from tests.interop.bidi import BidiConnection, BidiError
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FIREFOX = ("firefox-esr", "firefox")
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+    "--disable-features=WebRtcHideLocalIpsWithMdns,Translate,OptimizationHints,MediaRouter",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+]
+
+FIREFOX_PREFS: dict[str, bool | int | str] = {
+    "app.update.enabled": False,
+    "app.normandy.enabled": False,
+    "app.shield.optoutstudies.enabled": False,
+    "browser.shell.checkDefaultBrowser": False,
+    "browser.startup.page": 0,
+    "browser.safebrowsing.malware.enabled": False,
+    "browser.safebrowsing.phishing.enabled": False,
+    "datareporting.policy.dataSubmissionEnabled": False,
+    "dom.min_background_timeout_value": 4,
+    "extensions.update.enabled": False,
+    "media.autoplay.default": 0,
+    "media.autoplay.blocking_policy": 0,
+    "media.gmp-manager.updateEnabled": False,
+    "media.navigator.permission.disabled": True,
+    "media.navigator.streams.fake": True,
+    "media.peerconnection.ice.loopback": True,
+    "media.peerconnection.ice.obfuscate_host_addresses": False,
+    "network.captive-portal-service.enabled": False,
+    "network.connectivity-service.enabled": False,
+    "remote.active-protocols": 1,
+    "services.settings.server": "data:,#remote-settings-dummy/v1",
+    "toolkit.telemetry.enabled": False,
+}
+
+
+class Page(Protocol):
+    """What a test needs of a page."""
+
+    console: list[str]
+
+    async def goto(self, url: str) -> None:
+        """Waits for the load event."""
+
+    async def evaluate(self, function: str, argument: Any = None, seconds: float = 60) -> Any:
+        """The JSON result of a JavaScript function of one JSON argument, awaited when it is a promise."""
+
+    async def click(self, selector: str) -> None:
+        """Clicks the first match, with user activation."""
+
+    async def screenshot(self, path: Path) -> None:
+        """Writes what is seen as PNG."""
+
+    async def close(self) -> None:
+        """Closes the tab."""
+
+
+class Browser(Protocol):
+    """A running browser."""
+
+    name: str
+
+    async def new_page(self) -> Page:
+        """A fresh tab."""
+
+
+def find(names: tuple[str, ...]) -> str | None:
+    """The first of the programs that is installed."""
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def wrap(function: str) -> str:
+    """`function` as one from JSON text to JSON text: no driver's own idea of a value gets in between."""
+    return f"async (text) => {{ const out = await ({function})(JSON.parse(text)); return JSON.stringify(out === undefined ? null : out); }}"
+
+
+class ChromiumPage:
+    def __init__(self, page: PlaywrightPage) -> None:
+        self._page = page
+        self.console: list[str] = []
+        page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: self.console.append(f"pageerror: {error}"))
+
+    async def goto(self, url: str) -> None:
+        await self._page.goto(url)
+
+    async def evaluate(self, function: str, argument: Any = None, seconds: float = 60) -> Any:
+        return json.loads(await asyncio.wait_for(self._page.evaluate(wrap(function), json.dumps(argument)), seconds))
+
+    async def click(self, selector: str) -> None:
+        await self._page.click(selector)
+
+    async def screenshot(self, path: Path) -> None:
+        await self._page.screenshot(path=path)
+
+    async def close(self) -> None:
+        await self._page.close()
+
+
+class Chromium:
+    name = "chromium"
+
+    def __init__(self, browser: PlaywrightBrowser) -> None:
+        self._browser = browser
+
+    async def new_page(self) -> ChromiumPage:
+        context = await self._browser.new_context(ignore_https_errors=True, viewport={"width": 1280, "height": 900})
+        return ChromiumPage(await context.new_page())
+
+
+class FirefoxPage:
+    def __init__(self, connection: BidiConnection, context: str) -> None:
+        self._connection, self._context = connection, context
+        self.console: list[str] = []
+        connection.listeners.append(self._hear)
+
+    async def goto(self, url: str) -> None:
+        await self._connection.call("browsingContext.navigate", {"context": self._context, "url": url, "wait": "complete"})
+
+    async def evaluate(self, function: str, argument: Any = None, seconds: float = 60) -> Any:
+        result = await self._connection.call(
+            "script.callFunction",
+            {
+                "functionDeclaration": wrap(function),
+                "awaitPromise": True,
+                "userActivation": True,
+                "target": {"context": self._context},
+                "arguments": [{"type": "string", "value": json.dumps(argument)}],
+            },
+            seconds,
+        )
+        if result["type"] == "exception":
+            raise BidiError(result["exceptionDetails"]["text"])
+        return json.loads(result["result"]["value"])
+
+    async def click(self, selector: str) -> None:
+        await self.evaluate(
+            """async (selector) => {
+                const end = Date.now() + 10000;
+                for (;;) {
+                    const found = document.querySelector(selector);
+                    if (found && !found.disabled) { found.scrollIntoView({block: 'center'}); found.click(); return; }
+                    if (Date.now() > end) throw new Error('nothing to click at ' + selector);
+                    await new Promise(r => setTimeout(r, 50));
+                }
+            }""",
+            selector,
+        )
+
+    async def screenshot(self, path: Path) -> None:
+        result = await self._connection.call("browsingContext.captureScreenshot", {"context": self._context})
+        path.write_bytes(base64.b64decode(result["data"]))
+
+    async def close(self) -> None:
+        self._connection.listeners.remove(self._hear)
+        await self._connection.call("browsingContext.close", {"context": self._context})
+
+    def _hear(self, method: str, params: dict[str, Any]) -> None:
+        if method == "log.entryAdded" and params["source"].get("context") == self._context:
+            self.console.append(f"{params['level']}: {params['text']}")
+
+
+class Firefox:
+    name = "firefox"
+
+    def __init__(self, connection: BidiConnection) -> None:
+        self._connection = connection
+
+    async def new_page(self) -> FirefoxPage:
+        created = await self._connection.call("browsingContext.create", {"type": "tab"})
+        page = FirefoxPage(self._connection, created["context"])
+        await self._connection.call("browsingContext.setViewport", {"context": created["context"], "viewport": {"width": 1280, "height": 900}})
+        return page
+
+
+@contextlib.asynccontextmanager
+async def chromium(program: str) -> AsyncIterator[Chromium]:
+    """Chromium, headless, with fake devices and loopback candidates."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, headless=True, args=CHROMIUM_FLAGS)
+        try:
+            yield Chromium(browser)
+        finally:
+            await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def firefox(program: str) -> AsyncIterator[Firefox]:
+    """Firefox, headless, in a profile of its own that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="boringsdp-firefox-", ignore_cleanup_errors=True) as profile:
+        prefs = "".join(f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in FIREFOX_PREFS.items())
+        Path(profile, "user.js").write_text(prefs)
+        process = await asyncio.create_subprocess_exec(
+            *(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0", "about:blank"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={"HOME": profile, "PATH": "/usr/bin:/bin", "MOZ_HEADLESS": "1", "MOZ_DISABLE_CONTENT_SANDBOX": "1"},
+        )
+        assert process.stderr is not None
+        drain: asyncio.Future[None] | None = None
+        try:
+            url = await asyncio.wait_for(_listening(process.stderr), 60)
+            drain = asyncio.ensure_future(_drain(process.stderr))
+            connection = await BidiConnection.connect(url)
+            await connection.call("session.subscribe", {"events": ["log.entryAdded"]})
+            yield Firefox(connection)
+            await connection.close()
+        finally:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 10)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+            if drain is not None:
+                await drain
+
+
+async def _listening(stream: asyncio.StreamReader) -> str:
+    while line := await stream.readline():
+        if found := re.search(rb"WebDriver BiDi listening on (ws://\S+)", line):
+            return found[1].decode()
+    raise BidiError("Firefox ended before it listened")
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.read(65536):
+        pass
