@@ -1,0 +1,74 @@
+# `make help` explains itself. Needs Python 3.11 or later with its venv module, and nothing else of ours.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+SEED   ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint types fuzz bench docs check format clean
+
+help: ## show this
+	@echo "BoringSDP: a media gateway between WebRTC and SIP."
+	@echo
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  ARGS=... is passed on: make run ARGS='--janus.http_port=9088', make test ARGS='tests/sdp -x'."
+	@echo "  PYTHON=... chooses the interpreter for a new $(VENV) (now: $(PYTHON))."
+
+setup: $(VENV)/.test $(if $(shell command -v npm 2>/dev/null),$(VENV)/.npm) ## create .venv and install everything that tests need
+
+run: $(VENV)/.run ## start the gateway with a demo page and print its address
+	@$(BIN)/boringsdp demo $(ARGS)
+
+test: setup ## run the tests; those whose browser or peer program is missing say what to install
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test ## check style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## check types (mypy strict)
+	@$(BIN)/mypy
+
+fuzz: $(VENV)/.test ## throw malformed input at every parser; SEED=n for another run
+	@FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+bench: $(VENV)/.test ## measure packets, calls, memory and SDP; the figures stand in docs/performance.md
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.test ## check that the documentation agrees with the code: links, commands, configuration
+	@$(BIN)/boringsdp check-config --example | diff -u boringsdp.example.toml - && echo "boringsdp.example.toml agrees with config.py"
+	@$(BIN)/python -m pytest -q tests/docs $(ARGS)
+
+check: lint types test ## what CI runs
+
+format: $(VENV)/.test ## rewrite the code in the project's style
+	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The stamps make every second run quick: they are rebuilt only when the list of dependencies changes.
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; $(PYTHON) is $$($(PYTHON) --version). Say PYTHON=python3.12 or so."; exit 1; }
+	@echo "creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "Python's venv module is missing; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	@echo "installing BoringSDP into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast]' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing BoringSDP and what its tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.npm: $(wildcard package.json package-lock.json) | $(VENV)/bin/python
+	@test ! -f package.json || { echo "installing npm packages for the browser tests ..."; npm install --no-audit --no-fund --loglevel=error; }
+	@touch $@

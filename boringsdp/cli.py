@@ -1,0 +1,151 @@
+"""The command line: `boringsdp serve | demo | translate | check-config`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from boringsdp import __version__, config, translate
+from boringsdp.errors import ConfigError, SdpError
+
+OK, FAILED, BAD_CONFIG = 0, 1, 2
+
+_FLAG = re.compile(r"--([a-z]+\.[a-z_]+)(?:=(.*))?", re.DOTALL)
+
+_EPILOG = """\
+Every key of the configuration is a flag as well, --section.key=value, and an environment variable, BORINGSDP_SECTION_KEY.
+Flags win over the environment, the environment over the file. `boringsdp check-config --example` prints an annotated file.
+
+examples:
+  boringsdp demo                                              try it: prints the address of a page to open
+  boringsdp serve --config boringsdp.toml --log.level=debug
+  boringsdp translate --to RTP/AVP < offer.sdp                what a telephone would be offered
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0 good, 1 failed, 2 bad usage or configuration."""
+    flags, rest = _take_flags(list(sys.argv[1:] if arguments is None else arguments))
+    options = _parser().parse_args(rest)
+    try:
+        if options.command == "translate":
+            return _translate(options)
+        return _with_config(options, flags)
+    except config.ConfigErrors as error:
+        for complaint in error.complaints:
+            print(f"boringsdp: {complaint}", file=sys.stderr)
+        return BAD_CONFIG
+    except ConfigError as error:
+        print(f"boringsdp: {error}", file=sys.stderr)
+        return BAD_CONFIG
+    except BrokenPipeError:
+        return FAILED
+
+
+def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
+    if options.command == "check-config" and options.example:
+        print(config.example(), end="")
+        return OK
+    named = options.config or getattr(options, "file", None) or os.environ.get(config.FILE_VARIABLE)
+    loaded = config.load(Path(named) if named else None, os.environ, flags)
+    if options.command == "check-config":
+        print(config.effective(loaded), end="")
+        return OK
+    from boringsdp import app  # translate and check-config start without the network parts
+
+    return app.run(loaded.config, demo=options.command == "demo")
+
+
+def _translate(options: argparse.Namespace) -> int:
+    try:
+        text = sys.stdin.buffer.read() if options.file in (None, "-") else Path(options.file).read_bytes()
+    except OSError as error:
+        print(f"boringsdp translate: {options.file}: {error.strerror or error}", file=sys.stderr)
+        return FAILED
+    try:
+        result = translate.translate(text, to=options.to, sdes=options.sdes, prefer=options.prefer, remove=options.remove)
+        print(translate.show(result, options.output), end="")
+    except SdpError as error:
+        print(f"boringsdp translate: {error}", file=sys.stderr)
+        return FAILED
+    except translate.MissingExtra as error:
+        print(f"boringsdp translate: {error}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _take_flags(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Split `--section.key=value` and `--section.key value` from the other arguments."""
+    flags: dict[str, str] = {}
+    rest: list[str] = []
+    while arguments:
+        argument = arguments.pop(0)
+        found = _FLAG.fullmatch(argument)
+        if not found:
+            rest.append(argument)
+        elif found[2] is not None:
+            flags[found[1]] = found[2]
+        elif arguments and not arguments[0].startswith("--"):
+            flags[found[1]] = arguments.pop(0)
+        else:
+            key = config.KEYS.get(found[1])
+            flags[found[1]] = "true" if key is not None and key.type is bool else ""
+    return flags, rest
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="boringsdp",
+        description="A media gateway between WebRTC and SIP: translates the SDP, relays the media.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"boringsdp {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the gateway", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    demo = commands.add_parser(
+        "demo",
+        help="run the gateway, an echo peer and a page to call it from",
+        description="Run the gateway with a plain RTP echo peer and a page that calls it. Needs no configuration; listens on this machine.",
+    )
+    check = commands.add_parser("check-config", help="print the configuration in effect, secrets masked, or every complaint")
+    check.add_argument("file", nargs="?", help="TOML file (also --config, or BORINGSDP_CONFIG)")
+    check.add_argument("--example", action="store_true", help="print an annotated file with every key and its default")
+    for command in (serve, demo, check):
+        command.add_argument("-c", "--config", metavar="FILE", help="TOML file; also by BORINGSDP_CONFIG")
+    _add_translate(commands)
+    return parser
+
+
+def _add_translate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "translate",
+        help="translate an SDP from standard input to its counterpart",
+        description="Translate an offer from WebRTC to plain RTP or back, as the gateway would, with invented addresses and keys.",
+    )
+    command.add_argument("file", nargs="?", help="file with the SDP; standard input without it")
+    command.add_argument(
+        "--to",
+        type=str.lower,
+        choices=("webrtc", "rtp/avp", "rtp/avpf", "rtp/savp", "rtp/savpf"),
+        help="what the other side speaks; by default RTP/AVP for a WebRTC SDP and WebRTC for any other",
+    )
+    command.add_argument(
+        "--sdes", choices=("off", "optional", "mandatory"), default="off", help="SRTP keys in the plain SDP (default: off)"
+    )
+    command.add_argument("--prefer", type=_names, default=(), metavar="CODECS", help="codecs to put first, e.g. PCMU,opus")
+    command.add_argument("--remove", type=_names, default=(), metavar="CODECS", help="codecs to leave out")
+    shape = command.add_mutually_exclusive_group()
+    shape.add_argument("--diff", dest="output", action="store_const", const="diff", help="what was translated, line by line (default)")
+    shape.add_argument("--sdp", dest="output", action="store_const", const="sdp", help="only the translated SDP")
+    shape.add_argument("--json", dest="output", action="store_const", const="json", help="both as JSON, in the shape of sdp-transform")
+    command.set_defaults(output="diff")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

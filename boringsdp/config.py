@@ -1,0 +1,428 @@
+"""
+The configuration: one tree of frozen dataclasses, read once at start.
+
+Every key comes from, in this order, a flag (`--section.key=value`), the environment (`BORINGSDP_SECTION_KEY`), a TOML file (`[section]`,
+`key = value`) or its default here. Everything is checked before anything starts; complaints name their key and are reported together.
+No other module reads the environment or a file of settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from boringsdp import config_checks as checks
+from boringsdp.config_checks import Check
+from boringsdp.errors import ConfigError, LocalError
+
+ENVIRONMENT_PREFIX = "BORINGSDP_"
+FILE_VARIABLE = "BORINGSDP_CONFIG"
+NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
+
+
+class ConfigErrors(LocalError):
+    """Everything that is wrong with a configuration, at once; `complaints` is never empty."""
+
+    def __init__(self, complaints: tuple[ConfigError, ...]) -> None:
+        super().__init__("\n".join(str(complaint) for complaint in complaints))
+        self.complaints = complaints
+
+
+def setting(default: Any, text: str, check: Check | None = None, *, secret: bool = False) -> Any:
+    """Return a dataclass field for one key: its default, what it means in one sentence, how it is checked and whether it is shown."""
+    return dataclasses.field(default_factory=lambda: default, metadata={"text": text, "check": check, "secret": secret})
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class WebRtcConfig:
+    """The side of the browsers: one shared UDP port."""
+
+    addresses: tuple[str, ...] = setting(
+        (), "Local IP addresses to listen on for WebRTC media; empty: every address of this machine but loopback.", checks.addresses
+    )
+    port: int = setting(8189, "The one UDP port that all WebRTC legs share; 0: any free one.", checks.port)
+    advertised: Mapping[str, str] = setting(
+        NO_ADDRESSES, "Public address to announce for a local one (1:1 NAT); the local one is then not announced.", checks.address_map
+    )
+    ice_timeout: float = setting(30.0, "Seconds in which the first authenticated ICE check must come.", checks.between(2, 300))
+    dtls_timeout: float = setting(20.0, "Seconds a DTLS handshake may take.", checks.between(2, 300))
+    consent_timeout: float = setting(30.0, "Seconds without an authenticated ICE check after which a leg is lost.", checks.between(5, 120))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class RtpConfig:
+    """The side of the telephones: plain RTP and SDES-SRTP, a port or a pair for each stream."""
+
+    address: str = setting("", "Local IP address of plain legs; empty: the one that leads to the default route.", checks.address_or_empty)
+    advertised: str = setting("", "Address to announce to plain peers instead of the local one (1:1 NAT).", checks.address_or_empty)
+    port_min: int = setting(20000, "First port of the range for plain legs; even, for RTP sits on even ports.", checks.range_port)
+    port_max: int = setting(39999, "Last port of that range.", checks.range_port)
+    port_rest: float = setting(
+        30.0, "Seconds a released port rests, so that late packets are not heard in another call.", checks.between(0, 3600)
+    )
+    latch: str = setting(
+        "once",
+        "strict: hear only the announced address; once: the first source that sends replaces it; follow: the peer may move.",
+        checks.choice("strict", "once", "follow"),
+    )
+    latch_window: float = setting(10.0, "Seconds after an offer or answer in which latching may happen.", checks.between(0, 300))
+    allow: tuple[str, ...] = setting((), "Networks that an SDP may name as a destination in spite of `rtp.deny`.", checks.networks)
+    deny: tuple[str, ...] = setting(
+        ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "::/128", "::1/128", "fe80::/10", "ff00::/8"),
+        "Networks that an SDP must not name as a destination (or anybody could aim the gateway at your inner services).",
+        checks.networks,
+    )
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class MediaConfig:
+    """What both sides share."""
+
+    timeout: float = setting(60.0, "Seconds without any packet after which a leg is reported as silent; 0: never.", checks.between(0, 3600))
+    silence: float = setting(1.0, "Seconds without a packet after which a stream is reported as not arriving.", checks.between(0.1, 60))
+    slow_link: int = setting(4, "Packets lost within a second that are reported as a slow link; 0: never.", checks.between(0, 10_000))
+    dtmf_ms: int = setting(100, "Least length of a digit sent on, in milliseconds.", checks.between(40, 1000))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class JanusConfig:
+    """The Janus API."""
+
+    websocket_host: str = setting("", "Address of the WebSocket server; empty: all.", checks.address_or_empty)
+    websocket_port: int = setting(8188, "TCP port of the WebSocket server (subprotocol janus-protocol); 0: any free one.", checks.port)
+    http_host: str = setting("", "Address of the HTTP server; empty: all.", checks.address_or_empty)
+    http_port: int = setting(8088, "TCP port of the HTTP server: long poll, /metrics and the demo page; 0: any free one.", checks.port)
+    base_path: str = setting("/janus", "Path of the HTTP API.", checks.base_path)
+    server_name: str = setting("BoringSDP", "What `info` calls this server.")
+    api_secret: str = setting("", "Shared secret that every request must carry as `apisecret`; empty: none.", secret=True)
+    tokens: tuple[str, ...] = setting((), "Stored tokens, one of which every request must carry as `token`; empty: none.", secret=True)
+    token_secret: str = setting("", "Key of signed tokens (HMAC-SHA1, as Janus makes them); empty: none.", secret=True)
+    session_timeout: float = setting(60.0, "Seconds without a request after which a session ends; 0: never.", checks.between(0, 86400))
+    reclaim_session_timeout: float = setting(0.0, "Seconds in which a lost WebSocket's session may be claimed.", checks.between(0, 86400))
+    candidates_timeout: float = setting(45.0, "Seconds that trickled candidates wait for their offer.", checks.between(1, 600))
+    cors: tuple[str, ...] = setting(("*",), "Origins that browsers may call the HTTP API from.")
+    max_sessions: int = setting(10_000, "Sessions at a time.", checks.between(1, 1_000_000))
+    max_handles: int = setting(64, "Handles in one session.", checks.between(1, 10_000))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class NoSipConfig:
+    """The NoSIP plugin."""
+
+    codecs: tuple[str, ...] = setting((), "Codecs to put first in what the plain side is offered, in this order.", checks.codecs)
+    remove_codecs: tuple[str, ...] = setting((), "Codecs that are never offered to either side.", checks.codecs)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LimitsConfig:
+    """Bounds on the whole gateway."""
+
+    calls: int = setting(2000, "Calls at a time; more are refused.", checks.between(1, 1_000_000))
+    handshakes: int = setting(2000, "DTLS handshakes under way at a time.", checks.between(1, 1_000_000))
+    handshakes_per_source: int = setting(64, "DTLS handshakes under way with one remote address.", checks.between(1, 1_000_000))
+    drain: float = setting(30.0, "Seconds that calls may go on after SIGTERM; a second signal ends at once.", checks.between(0, 86400))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LogConfig:
+    """What is written to standard error."""
+
+    level: str = setting("info", "debug shows SDP too.", checks.choice("debug", "info", "warning", "error"))
+    format: str = setting("text", "text, or json (one object a line).", checks.choice("text", "json"))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class DemoConfig:
+    """`boringsdp demo`; `boringsdp serve` has no demo page."""
+
+    host: str = setting("127.0.0.1", "Address of the demo's page, API and WebSocket; 0.0.0.0 for others to see it.", checks.address)
+    echo_delay_ms: int = setting(200, "Delay of the echo peer unless the page asks for another.", checks.between(0, 5000))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Config:
+    """The whole configuration."""
+
+    webrtc: WebRtcConfig = WebRtcConfig()
+    rtp: RtpConfig = RtpConfig()
+    media: MediaConfig = MediaConfig()
+    janus: JanusConfig = JanusConfig()
+    nosip: NoSipConfig = NoSipConfig()
+    limits: LimitsConfig = LimitsConfig()
+    log: LogConfig = LogConfig()
+    demo: DemoConfig = DemoConfig()
+
+
+@dataclass(slots=True, frozen=True)
+class Key:
+    """One key of the tree; `type` is bool, int, float, str, tuple (of str) or dict (str to str)."""
+
+    section: str
+    name: str
+    type: type
+    default: Any
+    text: str
+    check: Check | None
+    secret: bool
+
+    @property
+    def dotted(self) -> str:
+        """The full name, as complaints and flags write it."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"{ENVIRONMENT_PREFIX}{self.section}_{self.name}".upper()
+
+
+def _keys() -> Iterator[Key]:
+    for section in dataclasses.fields(Config):
+        section_default = getattr(Config(), section.name)
+        kind = type(section_default)
+        hints = typing.get_type_hints(kind)
+        for field in dataclasses.fields(kind):
+            origin = typing.get_origin(hints[field.name]) or hints[field.name]
+            plain = dict if origin is Mapping else origin
+            about = field.metadata
+            yield Key(section.name, field.name, plain, getattr(section_default, field.name), about["text"], about["check"], about["secret"])
+
+
+KEYS: Mapping[str, Key] = MappingProxyType({key.dotted: key for key in _keys()})
+SECTIONS: Mapping[str, str] = MappingProxyType(
+    {section.name: (type(getattr(Config(), section.name)).__doc__ or "").strip() for section in dataclasses.fields(Config)}
+)
+
+
+@dataclass(slots=True, frozen=True)
+class Loaded:
+    """A checked configuration and where each value came from, by dotted key: `default`, `file PATH`, `environment NAME` or `flag --KEY`."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+def load(file: Path | None = None, environment: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None) -> Loaded:
+    """
+    Return the configuration in effect.
+
+    `flags` maps dotted keys to their text. Raises ConfigErrors with every complaint there is.
+    """
+    reader = _Reader()
+    if file is not None:
+        reader.read_file(file)
+    reader.read_environment(environment or {})
+    reader.read_flags(flags or {})
+    return reader.result()
+
+
+class _Reader:
+    """Collects values, origins and complaints; later sources replace earlier ones."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._origins: dict[str, str] = {}
+        self._complaints: list[ConfigError] = []
+
+    def read_file(self, path: Path) -> None:
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            self._complain(str(path), f"cannot be read: {error.strerror or error}")
+            return
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            self._complain(str(path), f"is not TOML: {error}")
+            return
+        for section, table in tree.items():
+            if section not in SECTIONS:
+                self._complain(section, f"no such section{_suggest(section, SECTIONS)}")
+            elif not isinstance(table, dict):
+                self._complain(section, "is a section: write [section] above its keys")
+            else:
+                for name, value in table.items():
+                    self._take(f"{section}.{name}", value, f"file {path}")
+
+    def read_environment(self, environment: Mapping[str, str]) -> None:
+        known = {key.variable: key for key in KEYS.values()}
+        for name, text in environment.items():
+            section = name.removeprefix(ENVIRONMENT_PREFIX).partition("_")[0].lower()
+            if name in known:
+                self._take_text(known[name].dotted, text, f"environment {name}")
+            elif name.startswith(ENVIRONMENT_PREFIX) and section in SECTIONS:
+                self._complain(name, f"no such environment variable{_suggest(name, known)}")
+
+    def read_flags(self, flags: Mapping[str, str]) -> None:
+        for dotted, text in flags.items():
+            self._take_text(dotted, text, f"flag --{dotted}")
+
+    def result(self) -> Loaded:
+        if not self._complaints:
+            config = self._build()
+            self._complaints.extend(ConfigError(key, reason) for key, reason in _across(config))
+        if self._complaints:
+            raise ConfigErrors(tuple(self._complaints))
+        return Loaded(config, MappingProxyType({dotted: self._origins.get(dotted, "default") for dotted in KEYS}))
+
+    def _build(self) -> Config:
+        sections: dict[str, Any] = {}
+        for section in SECTIONS:
+            values = {key.name: self._values[key.dotted] for key in KEYS.values() if key.section == section and key.dotted in self._values}
+            sections[section] = type(getattr(Config(), section))(**values)
+        return Config(**sections)
+
+    def _take_text(self, dotted: str, text: str, origin: str) -> None:
+        key = KEYS.get(dotted)
+        if key is None:
+            self._complain(dotted, f"no such key{_suggest(dotted, KEYS)} ({origin})")
+            return
+        try:
+            value = _from_text(key.type, text)
+        except ValueError as error:
+            self._complain(dotted, f"{error} ({origin})")
+            return
+        self._take(dotted, value, origin)
+
+    def _take(self, dotted: str, value: Any, origin: str) -> None:
+        key = KEYS.get(dotted)
+        if key is None:
+            self._complain(dotted, f"no such key{_suggest(dotted, KEYS)} ({origin})")
+            return
+        try:
+            typed = _typed(key.type, value)
+        except ValueError as error:
+            self._complain(dotted, f"{error} ({origin})")
+            return
+        reason = key.check(typed) if key.check else None
+        if reason:
+            self._complain(dotted, f"{reason} ({origin})")
+            return
+        self._values[dotted], self._origins[dotted] = typed, origin
+
+    def _complain(self, key: str, reason: str) -> None:
+        self._complaints.append(ConfigError(key, reason))
+
+
+def _suggest(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    if not near and "." in name:  # a right key in a wrong section
+        last = name.rpartition(".")[2]
+        near = [dotted for dotted in known if dotted.endswith(f".{last}")][:1]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _from_text(kind: type, text: str) -> Any:
+    """Read a flag's or variable's text: lists are separated by commas, maps are `from=to` pairs separated by commas."""
+    text = text.strip()
+    if kind is bool:
+        if text.lower() not in _WORDS:
+            raise ValueError(f"wanted true or false, not {text!r}")
+        return _WORDS[text.lower()]
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            raise ValueError(f"wanted a {'whole ' if kind is int else ''}number, not {text!r}") from None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if kind is tuple:
+        return parts
+    if kind is dict:
+        pairs = [part.partition("=") for part in parts]
+        if any(not sign for _, sign, _ in pairs):
+            raise ValueError(f"wanted from=to pairs separated by commas, not {text!r}")
+        return {left.strip(): right.strip() for left, _, right in pairs}
+    return text
+
+
+_ARTICLES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "a list of texts",
+    dict: "a table of texts",
+}
+
+
+def _typed(kind: type, value: Any) -> Any:
+    """Return `value` as the frozen type of its key; ValueError when TOML gave another type."""
+    wrong = ValueError(f"wanted {_ARTICLES[kind]}, not {value!r}")
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is tuple:
+        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+            raise wrong
+        return tuple(value)
+    if kind is dict:
+        if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
+            raise wrong
+        return MappingProxyType(dict(value))
+    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+        raise wrong
+    return value
+
+
+def _across(config: Config) -> Iterator[tuple[str, str]]:
+    """Complaints that concern more than one key."""
+    if config.rtp.port_max - config.rtp.port_min < 3:
+        yield "rtp.port_max", f"must be at least 3 above rtp.port_min ({config.rtp.port_min})"
+    if config.rtp.port_min % 2:
+        yield "rtp.port_min", f"must be even, not {config.rtp.port_min}"
+    if config.rtp.port_min <= config.webrtc.port <= config.rtp.port_max:
+        yield "webrtc.port", f"lies in the range of plain legs ({config.rtp.port_min}-{config.rtp.port_max})"
+    if config.janus.websocket_port and config.janus.websocket_port == config.janus.http_port:
+        yield "janus.websocket_port", f"is the same as janus.http_port ({config.janus.http_port})"
+    for local in config.webrtc.advertised:
+        if config.webrtc.addresses and local not in config.webrtc.addresses:
+            yield "webrtc.advertised", f"{local} is not among webrtc.addresses"
+
+
+# --- showing ---------------------------------------------------------------------------------------------------------------------------
+
+
+def effective(loaded: Loaded) -> str:
+    """Return the configuration in effect as TOML, each line with its origin; secrets are masked."""
+    lines: list[str] = []
+    for section in SECTIONS:
+        lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+        for key in (key for key in KEYS.values() if key.section == section):
+            value = getattr(getattr(loaded.config, section), key.name)
+            shown = '"********"' if key.secret and value else _toml(value)
+            lines.append(f"{f'{key.name} = {shown}':<48}  # {loaded.origins[key.dotted]}")
+    return "\n".join(lines) + "\n"
+
+
+def example() -> str:
+    """Return an annotated configuration file in which every key stands, commented out, with its default."""
+    lines = [
+        "# BoringSDP's configuration. Every key is optional; what stands here, commented out, is its default.",
+        "# Each key can also be set by environment (BORINGSDP_SECTION_KEY) or by flag (--section.key=value).",
+        "# A flag wins over the environment, the environment over this file.",
+        "# `boringsdp check-config FILE` prints what is in effect and where it came from.",
+    ]
+    for section, text in SECTIONS.items():
+        lines += ["", f"# {text}", f"[{section}]"]
+        for key in (key for key in KEYS.values() if key.section == section):
+            lines += [f"# {key.text}", f"#{key.name} = {_toml(key.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(part) for part in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(name)} = {_toml(part)}" for name, part in value.items()) + "}"
+    return str(value)

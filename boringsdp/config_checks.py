@@ -1,0 +1,86 @@
+"""What a configuration value must be like: each check returns a reason for complaint, or None."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Check = Callable[[Any], str | None]
+
+
+def between(low: float, high: float) -> Check:
+    """Return a check for a number of `low` to `high`, both included."""
+
+    def check(value: float) -> str | None:
+        return None if low <= value <= high else f"must be {low:g} to {high:g}, not {value:g}"
+
+    return check
+
+
+def choice(*words: str) -> Check:
+    """Return a check for one of `words`."""
+
+    def check(value: str) -> str | None:
+        return None if value in words else f"must be one of {', '.join(words)}, not {value!r}"
+
+    return check
+
+
+def port(value: int) -> str | None:
+    """A port number, or 0 for any."""
+    return None if 0 <= value <= 65535 else f"must be a port, 0 to 65535, not {value}"
+
+
+def range_port(value: int) -> str | None:
+    """A port number at an end of a range."""
+    return None if 1024 <= value <= 65535 else f"must be a port, 1024 to 65535, not {value}"
+
+
+def address(value: str) -> str | None:
+    """A numeric IP address: names would make the start depend on DNS."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return f"must be an IP address, not {value!r}"
+    return None
+
+
+def address_or_empty(value: str) -> str | None:
+    """A numeric IP address, or nothing."""
+    return address(value) if value else None
+
+
+def addresses(values: tuple[str, ...]) -> str | None:
+    """Numeric IP addresses, each once."""
+    reasons = [reason for value in values if (reason := address(value))]
+    if not reasons and len(set(values)) < len(values):
+        return "names an address twice"
+    return reasons[0] if reasons else None
+
+
+def address_map(values: Mapping[str, str]) -> str | None:
+    """From local to public IP addresses."""
+    return next((reason for pair in values.items() for value in pair if (reason := address(value))), None)
+
+
+def networks(values: tuple[str, ...]) -> str | None:
+    """Networks as 192.0.2.0/24."""
+    for value in values:
+        try:
+            ipaddress.ip_network(value)
+        except ValueError as error:
+            return f"must be networks such as 192.0.2.0/24: {error}"
+    return None
+
+
+def base_path(value: str) -> str | None:
+    """A URL path such as /janus."""
+    return None if re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value) else f"must be a path such as /janus, not {value!r}"
+
+
+def codecs(values: tuple[str, ...]) -> str | None:
+    """Encoding names as in a=rtpmap."""
+    bad = [value for value in values if not re.fullmatch(r"[A-Za-z0-9._-]+", value)]
+    return f"must be encoding names such as PCMU, not {bad[0]!r}" if bad else None

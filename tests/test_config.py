@@ -1,0 +1,120 @@
+"""The configuration: precedence, complaints, what is shown."""
+
+from pathlib import Path
+
+import pytest
+
+from boringsdp import config
+from boringsdp.config import ConfigErrors, load
+
+
+def complaints(**sources: dict[str, str]) -> dict[str, str]:
+    with pytest.raises(ConfigErrors) as caught:
+        load(**sources)  # type: ignore[arg-type]
+    return {complaint.key: complaint.reason for complaint in caught.value.complaints}
+
+
+def test_needs_nothing():
+    loaded = load()
+    assert loaded.config == config.Config()
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_a_flag_wins_over_the_environment_over_the_file(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    file.write_text("[janus]\nhttp_port = 1\nwebsocket_port = 2\nbase_path = '/gateway'\n")
+    loaded = load(file, {"BORINGSDP_JANUS_HTTP_PORT": "3", "BORINGSDP_JANUS_WEBSOCKET_PORT": "4", "HOME": "/"}, {"janus.http_port": "5"})
+    assert (loaded.config.janus.http_port, loaded.config.janus.websocket_port, loaded.config.janus.base_path) == (5, 4, "/gateway")
+    assert loaded.origins["janus.http_port"] == "flag --janus.http_port"
+    assert loaded.origins["janus.websocket_port"] == "environment BORINGSDP_JANUS_WEBSOCKET_PORT"
+    assert loaded.origins["janus.base_path"] == f"file {file}"
+
+
+def test_every_kind_of_value_can_be_given_as_text():
+    loaded = load(
+        flags={
+            "webrtc.addresses": "192.0.2.1, 2001:db8::1",
+            "webrtc.advertised": "192.0.2.1=203.0.113.9",
+            "rtp.port_rest": "2.5",
+            "rtp.latch": "strict",
+            "janus.tokens": "",
+        }
+    ).config
+    assert loaded.webrtc.addresses == ("192.0.2.1", "2001:db8::1")
+    assert dict(loaded.webrtc.advertised) == {"192.0.2.1": "203.0.113.9"}
+    assert loaded.rtp.port_rest == 2.5
+    assert loaded.rtp.latch == "strict"
+    assert loaded.janus.tokens == ()
+
+
+def test_every_complaint_is_reported_at_once_and_names_its_key():
+    found = complaints(
+        environment={"BORINGSDP_JANUS_APISECRET": "x"},
+        flags={"rtp.prt_min": "30000", "rtp.latch": "maybe", "webrtc.port": "high", "webrtc.addresses": "example.org"},
+    )
+    assert "did you mean BORINGSDP_JANUS_API_SECRET?" in found["BORINGSDP_JANUS_APISECRET"]
+    assert "did you mean rtp.port_min?" in found["rtp.prt_min"]
+    assert "strict, once, follow" in found["rtp.latch"]
+    assert "whole number" in found["webrtc.port"]
+    assert "IP address" in found["webrtc.addresses"]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[webrtc\n", "FILE"),
+        ("[webrtcc]\n", "webrtcc"),
+        ("rtp = 1\n", "rtp"),
+        ("[rtp]\nport_min = '20000'\n", "rtp.port_min"),
+        ("[rtp]\nport_min = true\n", "rtp.port_min"),
+        ("[rtp]\nport_min = 20001\n", "rtp.port_min"),
+        ("[rtp]\nport_min = 30000\nport_max = 30001\n", "rtp.port_max"),
+        ("[rtp]\nport_min = 8000\n", "webrtc.port"),
+        ("[rtp]\nallow = ['10.0.0.1/8']\n", "rtp.allow"),
+        ("[webrtc]\naddresses = '192.0.2.1'\n", "webrtc.addresses"),
+        ("[webrtc]\naddresses = ['192.0.2.1', '192.0.2.1']\n", "webrtc.addresses"),
+        ("[webrtc]\naddresses = ['192.0.2.1']\n[webrtc.advertised]\n'192.0.2.2' = '203.0.113.1'\n", "webrtc.advertised"),
+        ("[webrtc]\nconsent_timeout = 1\n", "webrtc.consent_timeout"),
+        ("[janus]\nhttp_port = 8188\n", "janus.websocket_port"),
+        ("[janus]\nbase_path = 'janus'\n", "janus.base_path"),
+        ("[nosip]\ncodecs = ['opus; rm']\n", "nosip.codecs"),
+    ],
+)
+def test_a_bad_file_is_complained_about(tmp_path: Path, text: str, key: str):
+    file = tmp_path / "gateway.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigErrors) as caught:
+        load(file)
+    assert [complaint.key for complaint in caught.value.complaints] == [key.replace("FILE", str(file))]
+
+
+def test_a_missing_file_is_complained_about(tmp_path: Path):
+    with pytest.raises(ConfigErrors, match="cannot be read"):
+        load(tmp_path / "absent.toml")
+
+
+def test_secrets_are_masked():
+    shown = config.effective(load(flags={"janus.api_secret": "sesame", "janus.tokens": "alpha,beta", "rtp.latch": "strict"}))
+    assert "sesame" not in shown
+    assert "alpha" not in shown
+    assert 'api_secret = "********"' in shown
+    assert "# flag --rtp.latch" in shown
+
+
+def test_what_is_shown_can_be_read_again(tmp_path: Path):
+    file = tmp_path / "again.toml"
+    file.write_text(config.effective(load(flags={"webrtc.advertised": "192.0.2.1=203.0.113.9", "rtp.allow": "10.0.0.0/8"})))
+    again = load(file).config
+    assert dict(again.webrtc.advertised) == {"192.0.2.1": "203.0.113.9"}
+    assert again.rtp.allow == ("10.0.0.0/8",)
+
+
+def test_the_example_file_holds_every_key_with_its_default(tmp_path: Path):
+    committed = Path(__file__).parent.parent / "boringsdp.example.toml"
+    assert committed.read_text() == config.example(), "run: boringsdp check-config --example > boringsdp.example.toml"
+    file = tmp_path / "all.toml"
+    lines = [line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in config.example().splitlines()]
+    file.write_text("\n".join(lines))
+    loaded = load(file)
+    assert loaded.config == config.Config()
+    assert set(loaded.origins.values()) == {f"file {file}"}
