@@ -1,0 +1,91 @@
+"""
+SDP: text to description and back, offer and answer, rewriting. Pure functions; knows nobody but the errors.
+
+A call has two legs, each with a `LegMemory`. One exchange, started by leg `a`:
+
+    a = accept_offer(a, text)                                     # what a's peer sent
+    needs_for_offer(b, style, a)                                  # which ports and credentials to get ready, by slot of b
+    offer = make_offer(b, style, a, locals_of_b); b = offer.memory    # offer.text goes to b's peer
+    b = accept_answer(b, text)                                    # what b's peer answered
+    needs_for_answer(a, b)
+    answer = make_answer(a, b, locals_of_a); a = answer.memory    # answer.text goes to a's peer
+    media_plans(a), media_plans(b), payload_type_map(…)           # what the relay must do
+
+The same five calls serve first offers and re-offers, from either leg, whatever the legs speak.
+"""
+
+from boringsdp.sdp.accept import accept_answer, accept_offer, withdraw
+from boringsdp.sdp.answer import make_answer, needs_for_answer
+from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate, parse_fingerprint
+from boringsdp.sdp.codec import Codec, Format
+from boringsdp.sdp.crypto import SUITES, Crypto, parse_crypto
+from boringsdp.sdp.description import Address, Description, Media, Origin, classify, describe
+from boringsdp.sdp.direction import Direction
+from boringsdp.sdp.export import difference, to_json
+from boringsdp.sdp.lines import Section, SessionDescription
+from boringsdp.sdp.local import LocalMedia, LocalTransport, MediaNeed
+from boringsdp.sdp.memory import Exchange, LegMemory, Slot
+from boringsdp.sdp.offer import Written, make_offer, needs_for_offer
+from boringsdp.sdp.plan import MediaPlan, PayloadTypes, media_plans, payload_type_map
+from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
+from boringsdp.sdp.style import (
+    PLAIN,
+    PLAIN_FEEDBACK,
+    SDES_MANDATORY,
+    SDES_OPTIONAL,
+    WEBRTC,
+    LegStyle,
+    Protocol,
+    Sdes,
+)
+
+__all__ = [
+    "DEFAULT_POLICY",
+    "PLAIN",
+    "PLAIN_FEEDBACK",
+    "SDES_MANDATORY",
+    "SDES_OPTIONAL",
+    "SUITES",
+    "WEBRTC",
+    "Address",
+    "Candidate",
+    "Codec",
+    "CodecPolicy",
+    "Crypto",
+    "Description",
+    "Direction",
+    "Exchange",
+    "Fingerprint",
+    "Format",
+    "LegMemory",
+    "LegStyle",
+    "LocalMedia",
+    "LocalTransport",
+    "Media",
+    "MediaNeed",
+    "MediaPlan",
+    "Origin",
+    "PayloadTypes",
+    "Protocol",
+    "Sdes",
+    "Section",
+    "SessionDescription",
+    "Slot",
+    "Written",
+    "accept_answer",
+    "accept_offer",
+    "classify",
+    "describe",
+    "difference",
+    "make_answer",
+    "make_offer",
+    "media_plans",
+    "needs_for_answer",
+    "needs_for_offer",
+    "parse_candidate",
+    "parse_crypto",
+    "parse_fingerprint",
+    "payload_type_map",
+    "to_json",
+    "withdraw",
+]

@@ -1,0 +1,147 @@
+"""What a payload type means: codecs, formats, static payload types, and when two formats are the same codec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Codec:
+    """
+    An encoding of RFC 3551: `name` as written, `clock_rate` in Hz as SDP says it (G722 is 8000), `channels` 1 when unsaid.
+
+    Names are compared without case (RFC 4855 §3): use `key`.
+    """
+
+    name: str
+    clock_rate: int
+    channels: int = 1
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What makes two encodings equal: lower-case name, clock rate, channels."""
+        return (self.name.lower(), self.clock_rate, self.channels)
+
+    @property
+    def is_event(self) -> bool:
+        """True for telephone-event (RFC 4733)."""
+        return self.name.lower() == "telephone-event"
+
+    @property
+    def is_comfort_noise(self) -> bool:
+        """True for CN (RFC 3389)."""
+        return self.name.lower() == "cn"
+
+    @property
+    def is_redundancy(self) -> bool:
+        """True for RED, RTX and the FEC formats: they repeat other payload types and mean nothing without them."""
+        return self.name.lower() in _REDUNDANCY
+
+    def __str__(self) -> str:
+        tail = f"/{self.channels}" if self.channels != 1 else ""
+        return f"{self.name}/{self.clock_rate}{tail}"
+
+
+_REDUNDANCY = frozenset({"red", "rtx", "ulpfec", "flexfec", "flexfec-03", "parityfec", "1d-interleaved-parityfec", "rsfec"})
+
+
+@dataclass(slots=True, frozen=True)
+class Format:
+    """One payload type of an m-line; `fmtp` is the parameter text, `feedback` the rtcp-fb values that apply to it (`*` included)."""
+
+    payload_type: int
+    codec: Codec
+    fmtp: str = ""
+    feedback: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The fmtp as key and value, keys in lower case; a part without `=` gets an empty value."""
+        pairs = (part.partition("=") for part in self.fmtp.split(";"))
+        return {key.strip().lower(): value.strip() for key, _, value in pairs if key.strip()}
+
+    def same_codec(self, other: Format) -> bool:
+        """
+        True when packets of one may be sent as the other.
+
+        H.264 needs the same packetization-mode and profile, the level may differ (RFC 6184 §8.2.2); VP9 the same profile-id; AV1 the same profile.
+        """
+        if self.codec.key != other.codec.key:
+            return False
+        name = self.codec.name.lower()
+        if name not in _PARAMETERS_THAT_MATTER:
+            return True
+        return _identity(name, self.parameters) == _identity(name, other.parameters)
+
+
+_PARAMETERS_THAT_MATTER = frozenset({"h264", "vp9", "av1", "h265"})
+
+
+def _identity(name: str, parameters: dict[str, str]) -> tuple[str, ...]:
+    if name == "h264":
+        return (parameters.get("packetization-mode", "0"), h264_profile(parameters.get("profile-level-id", "")))
+    if name == "vp9":
+        return (parameters.get("profile-id", "0"),)
+    if name == "h265":
+        return (parameters.get("profile-id", "1"), parameters.get("tier-flag", "0"), parameters.get("tx-mode", "SRST"))
+    return (parameters.get("profile", "0"),)
+
+
+def h264_profile(profile_level_id: str) -> str:
+    """
+    Return the profile named by a profile-level-id, or the first four digits when it is none we know (RFC 6184 §8.1, table 5).
+
+    An absent or malformed value means Baseline, as the RFC has it.
+    """
+    text = profile_level_id.strip().lower()
+    if len(text) != 6 or any(digit not in "0123456789abcdef" for digit in text):
+        return "baseline"
+    idc, flags = text[:2], int(text[2:4], 16)
+    for profile, wanted, mask, value in _H264_PROFILES:
+        if idc == wanted and flags & mask == value:
+            return profile
+    return text[:4]
+
+
+# (name, profile_idc, which constraint bits count, their value); RFC 6184 table 5 with constrained high added.
+_H264_PROFILES = (
+    ("constrained baseline", "42", 0x4F, 0x40),
+    ("constrained baseline", "4d", 0x8F, 0x80),
+    ("constrained baseline", "58", 0xCF, 0xC0),
+    ("baseline", "42", 0x4F, 0x00),
+    ("baseline", "58", 0xCF, 0x80),
+    ("main", "4d", 0xAF, 0x00),
+    ("constrained high", "64", 0xFF, 0x0C),
+    ("high", "64", 0xFF, 0x00),
+)
+
+
+STATIC: dict[int, Codec] = {
+    0: Codec("PCMU", 8000),
+    3: Codec("GSM", 8000),
+    4: Codec("G723", 8000),
+    5: Codec("DVI4", 8000),
+    6: Codec("DVI4", 16000),
+    7: Codec("LPC", 8000),
+    8: Codec("PCMA", 8000),
+    9: Codec("G722", 8000),
+    10: Codec("L16", 44100, 2),
+    11: Codec("L16", 44100),
+    12: Codec("QCELP", 8000),
+    13: Codec("CN", 8000),
+    14: Codec("MPA", 90000),
+    15: Codec("G728", 8000),
+    16: Codec("DVI4", 11025),
+    17: Codec("DVI4", 22050),
+    18: Codec("G729", 8000),
+    25: Codec("CelB", 90000),
+    26: Codec("JPEG", 90000),
+    28: Codec("nv", 90000),
+    31: Codec("H261", 90000),
+    32: Codec("MPV", 90000),
+    33: Codec("MP2T", 90000),
+    34: Codec("H263", 90000),
+}
+"""Payload types that need no rtpmap (RFC 3551 §6)."""
+
+STATIC_NUMBER: dict[tuple[str, int, int], int] = {codec.key: number for number, codec in STATIC.items()}

@@ -1,0 +1,133 @@
+"""The typed view of an SDP: what both parties' texts mean, session-level defaults folded into every m-line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate
+from boringsdp.sdp.codec import Format
+from boringsdp.sdp.crypto import Crypto
+from boringsdp.sdp.direction import Direction
+from boringsdp.sdp.style import LegStyle, Protocol
+
+Address = tuple[str, int]
+"""(host as written, port); the host may be a name."""
+
+
+@dataclass(slots=True, frozen=True)
+class Origin:
+    """The o= line (RFC 8866 §5.2); numbers stay text because peers write more than 64 bits."""
+
+    username: str
+    session_id: str
+    version: str
+    address: str
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Media:
+    """One m-line. What the section leaves unsaid is taken from the session level or is the RFC's default."""
+
+    index: int
+    kind: str
+    """audio, video, application, image, … in lower case."""
+    port: int
+    protocol_text: str
+    protocol: Protocol | None
+    """None for what is no RTP profile we know (UDP/DTLS/SCTP, udptl, TCP/MRCPv2, …)."""
+    formats: tuple[Format, ...] = ()
+    """In the m-line's order; a dynamic payload type without rtpmap is left out."""
+    host: str = ""
+    """Of c=; empty when there is none."""
+    rtcp: Address | None = None
+    """Where RTCP goes when not muxed: a=rtcp, or port + 1. None when there is no address."""
+    rtcp_mux: bool = False
+    rtcp_mux_only: bool = False
+    rtcp_reduced_size: bool = False
+    direction: Direction = Direction.SENDRECV
+    """As the peer means it: legacy hold (c=0.0.0.0) is already folded in."""
+    mid: str = ""
+    bundle_only: bool = False
+    ufrag: str = ""
+    password: str = field(default="", repr=False)
+    candidate_values: tuple[str, ...] = ()
+    end_of_candidates: bool = False
+    fingerprints: tuple[Fingerprint, ...] = ()
+    setup: str = ""
+    tls_id: str = ""
+    cryptos: tuple[Crypto, ...] = ()
+    """Only the lines that can be used, in the peer's order."""
+    crypto_lines: int = 0
+    """How many crypto lines there were, usable or not."""
+    extensions: tuple[tuple[str, int], ...] = ()
+    """(URI, id) in order; the direction suffix of the id is dropped."""
+    ssrcs: tuple[int, ...] = ()
+    cname: str = ""
+    ptime_ms: int = 0
+    maxptime_ms: int = 0
+    others: tuple[str, ...] = ()
+    """Attribute lines this view does not read, whole and in order."""
+    line: str = ""
+    line_number: int = 0
+
+    @property
+    def address(self) -> Address | None:
+        """Where the party wants RTP, or None when it named no address (rejected, port 9 of trickle ICE, 0.0.0.0)."""
+        if not self.port or not self.host or self.host in ("0.0.0.0", "::"):
+            return None
+        return (self.host, self.port)
+
+    @property
+    def rejected(self) -> bool:
+        """True for port 0 that is not the port 0 of a bundled m-line (RFC 9143 §6)."""
+        return self.port == 0 and not self.bundle_only
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates that can be read; the others are to be ignored."""
+        return tuple(candidate for value in self.candidate_values if (candidate := parse_candidate(value)) is not None)
+
+    @property
+    def codecs(self) -> tuple[Format, ...]:
+        """The formats that carry media by themselves: neither telephone-event, comfort noise, RED, RTX nor FEC."""
+        return tuple(f for f in self.formats if not (f.codec.is_event or f.codec.is_comfort_noise or f.codec.is_redundancy))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Description:
+    """A whole SDP. `text` is what it was read from, byte for byte."""
+
+    text: str = field(repr=False)
+    origin: Origin
+    ice_lite: bool = False
+    trickle: bool = False
+    bundle: tuple[tuple[str, ...], ...] = ()
+    """The BUNDLE groups' mids."""
+    medias: tuple[Media, ...] = ()
+    name: str = "-"
+    others: tuple[str, ...] = ()
+    """Session-level attribute lines this view does not read."""
+
+    @property
+    def style(self) -> LegStyle:
+        """What the party that wrote this speaks."""
+        return classify(self)
+
+    def tagged(self, media: Media) -> Media:
+        """Return the m-line whose transport `media` uses: the first accepted one of its BUNDLE group, else itself (RFC 9143 §7)."""
+        raise NotImplementedError
+
+
+def describe(source: str | bytes) -> Description:
+    """
+    Return the typed view of an SDP.
+
+    Total and linear: every text either parses or raises `SdpError` that names the line, its number and what is wrong with it. What an RFC
+    says to ignore (unknown attributes, crypto lines, candidates) is ignored, what cannot be served is left for the answer to reject.
+    """
+    raise NotImplementedError
+
+
+def classify(description: Description) -> LegStyle:
+    """Return the style in which to talk back to whoever wrote `description`: the strongest m-line that is not rejected decides."""
+    raise NotImplementedError

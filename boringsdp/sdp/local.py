@@ -1,0 +1,59 @@
+"""What the call layer supplies for our side of a leg: addresses, credentials, keys, SSRCs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from boringsdp.sdp.candidate import Candidate, Fingerprint
+from boringsdp.sdp.crypto import Crypto
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LocalTransport:
+    """
+    One transport of ours. Bundled m-lines are given the same value.
+
+    `rtcp_port` None means RTCP on the RTP port or on the next one. `cryptos`: one line of ours for each suite that `MediaNeed.suites` named,
+    in any order and with any tag; give the same ones again in re-offers, a changed key is a rekey. `setup` forces the DTLS role of an answer
+    (`active` or `passive`); empty lets the peer's offer and the role so far decide, `passive` when both are free.
+    """
+
+    host: str
+    port: int
+    rtcp_port: int | None = None
+    ufrag: str = ""
+    password: str = field(default="", repr=False)
+    candidates: tuple[Candidate, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    setup: str = ""
+    cryptos: tuple[Crypto, ...] = ()
+    ice_lite: bool = True
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LocalMedia:
+    """Our side of one m-line: its transport, and towards WebRTC the SSRC and CNAME we send with (0 and empty: not announced)."""
+
+    transport: LocalTransport
+    ssrc: int = 0
+    cname: str = ""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class MediaNeed:
+    """What one m-line needs from the call layer before its text can be written."""
+
+    slot: int
+    kind: str
+    transport_slot: int
+    """The slot whose transport this one uses: itself, or the tagged m-line of its BUNDLE group."""
+    rtcp_mux: bool
+    """True: one port (an offer of rtcp-mux to a plain peer that may refuse it says False)."""
+    ice: bool
+    dtls: bool
+    suites: tuple[str, ...] = ()
+    """SDES suites for which `LocalTransport.cryptos` must hold a line; empty: no SDES."""
+    ice_restart: bool = False
+    """The peer restarted ICE: supply new credentials."""
+    kept: bool = False
+    """The slot was in use before: supply the transport it has."""

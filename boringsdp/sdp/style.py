@@ -1,0 +1,68 @@
+"""What a leg speaks: transport profile, keying, ICE, BUNDLE. A leg is described by this value, never by a special case."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Protocol(enum.Enum):
+    """RTP profiles of m-lines (RFC 3551, 4585, 3711, 5124, 5764)."""
+
+    AVP = "RTP/AVP"
+    AVPF = "RTP/AVPF"
+    SAVP = "RTP/SAVP"
+    SAVPF = "RTP/SAVPF"
+    DTLS_SAVP = "UDP/TLS/RTP/SAVP"
+    DTLS_SAVPF = "UDP/TLS/RTP/SAVPF"
+
+    @property
+    def feedback(self) -> bool:
+        """True when rtcp-fb may be used (RFC 4585)."""
+        return self.value.endswith("F")
+
+    @property
+    def secure(self) -> bool:
+        """True when media must be SRTP."""
+        return "SAVP" in self.value
+
+
+class Sdes(enum.Enum):
+    """Whether a leg is keyed by a=crypto lines (RFC 4568)."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    """RTP/AVP with crypto lines: the peer may take them or leave them."""
+    MANDATORY = "mandatory"
+    """RTP/SAVP: no media without."""
+
+
+DEFAULT_SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
+"""What is offered by default: every SDES peer has these; more lines only make the SDP longer."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LegStyle:
+    """How our offers to a leg look. Answers follow the peer's offer, within what the style allows."""
+
+    protocol: Protocol = Protocol.AVP
+    sdes: Sdes = Sdes.OFF
+    suites: tuple[str, ...] = DEFAULT_SUITES
+    """SDES suites in the order we offer them; in answers the peer's order decides among all we speak."""
+    ice: bool = False
+    dtls: bool = False
+    bundle: bool = False
+    rtcp_mux: bool = False
+    mids: bool = False
+
+    @property
+    def webrtc(self) -> bool:
+        """True for a browser-like leg."""
+        return self.ice and self.dtls
+
+
+WEBRTC = LegStyle(protocol=Protocol.DTLS_SAVPF, ice=True, dtls=True, bundle=True, rtcp_mux=True, mids=True)
+PLAIN = LegStyle(protocol=Protocol.AVP)
+PLAIN_FEEDBACK = LegStyle(protocol=Protocol.AVPF)
+SDES_OPTIONAL = LegStyle(protocol=Protocol.AVP, sdes=Sdes.OPTIONAL)
+SDES_MANDATORY = LegStyle(protocol=Protocol.SAVP, sdes=Sdes.MANDATORY)
