@@ -1,0 +1,17 @@
+"""DTLS-SRTP (RFC 5764): a certificate of our own, and handshake bytes in, SRTP keys out."""
+
+from boringsdp.dtls.certificate import Identity, fingerprint_of, usable_fingerprints
+from boringsdp.dtls.handshake import Action, Association, Ended, Established, Failed, MasterKeys, Transmit
+
+__all__ = [
+    "Action",
+    "Association",
+    "Ended",
+    "Established",
+    "Failed",
+    "Identity",
+    "MasterKeys",
+    "Transmit",
+    "fingerprint_of",
+    "usable_fingerprints",
+]

@@ -1,0 +1,308 @@
+"""One DTLS association: handshake bytes in, SRTP keys out (RFC 5764), over OpenSSL with memory BIOs. A core."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from OpenSSL import SSL
+
+from boringsdp.dtls.certificate import Identity, fingerprint_of
+from boringsdp.dtls.closing import HEADER, AlertReader
+
+MTU = 1200
+"""Largest datagram we send; every path carries it."""
+RELEASE_AFTER = 30.0
+"""Seconds from completion until OpenSSL's state is freed: as long as the peer may still retransmit and want our last flight again."""
+READ = 65536
+
+
+@dataclass(slots=True, frozen=True)
+class MasterKeys:
+    """SRTP master key and salt of one direction; `suite` is the SDES name of the profile. `repr` never shows them."""
+
+    suite: str
+    key: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+
+
+@dataclass(slots=True, frozen=True)
+class Transmit:
+    """Send this datagram to the peer."""
+
+    datagram: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class Established:
+    """The handshake is complete and the certificate is the one the SDP announced; only now may the keys be used."""
+
+    send: MasterKeys
+    receive: MasterKeys
+
+
+@dataclass(slots=True, frozen=True)
+class Failed:
+    """`dtls-timeout`, `dtls-error` or `fingerprint`; the association is dead."""
+
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class Ended:
+    """The peer sent close_notify, or a fatal alert after completion; the association is dead."""
+
+
+Action = Transmit | Established | Failed | Ended
+
+
+class State(enum.Enum):
+    NEW, HANDSHAKING, HELD, ESTABLISHED, DEAD = "new", "handshaking", "held", "established", "dead"
+
+
+PROFILES = {
+    b"SRTP_AEAD_AES_256_GCM": ("AEAD_AES_256_GCM", 32, 12),
+    b"SRTP_AEAD_AES_128_GCM": ("AEAD_AES_128_GCM", 16, 12),
+    b"SRTP_AES128_CM_SHA1_80": ("AES_CM_128_HMAC_SHA1_80", 16, 14),
+}
+EXPORTER = b"EXTRACTOR-dtls_srtp"
+
+
+class Association:
+    """
+    DTLS 1.2 as client or server.
+
+    The server side may run before the peer's fingerprint is known: it finishes the handshake and holds the keys (`HELD`) until `expect`.
+    `timeout` is the handshake's patience in seconds, from its first datagram. A dead association ignores everything.
+    """
+
+    __slots__ = (
+        "_alerts",
+        "_connection",
+        "_expected",
+        "_farewell",
+        "_give_up",
+        "_keys",
+        "_peer",
+        "_release",
+        "_retransmit",
+        "_timeout",
+        "client",
+        "state",
+    )
+
+    def __init__(self, identity: Identity, *, client: bool, timeout: float = 20.0) -> None:
+        self.client = client
+        self.state = State.NEW
+        self._timeout = timeout
+        self._expected: frozenset[tuple[str, str]] | None = None
+        self._give_up: float | None = None
+        self._retransmit: float | None = None
+        self._release: float | None = None
+        self._farewell: bytes = b""
+        self._alerts: AlertReader | None = None
+        self._peer: x509.Certificate | None = None
+        self._keys: Established | None = None
+        connection = SSL.Connection(identity.context, None)
+        if client:
+            connection.set_connect_state()
+        else:
+            connection.set_accept_state()
+        connection.set_ciphertext_mtu(MTU)
+        self._connection: SSL.Connection | None = connection
+
+    def start(self, now: float) -> list[Action]:
+        """Begin as client: sends the ClientHello. The server begins with the first datagram."""
+        if not self.client or self.state is not State.NEW:
+            return []
+        self._begin(now)
+        return self._advance(now)
+
+    def expect(self, fingerprints: frozenset[tuple[str, str]], now: float) -> list[Action]:
+        """The SDP announced these (see `usable_fingerprints`): release the keys if the peer matches one of them."""
+        self._expected = fingerprints
+        return self._judge() if self.state is State.HELD else []
+
+    def receive(self, datagram: bytes, now: float) -> list[Action]:
+        """Take one datagram of the peer."""
+        if self.state is State.DEAD or not datagram:
+            return []
+        if self._connection is None:
+            return self._end() if self._alerts is not None and self._alerts.ends(datagram) else []
+        if self.state is State.NEW:
+            self._begin(now)
+        try:
+            self._connection.bio_write(datagram)
+        except SSL.Error:
+            return self._fail("dtls-error")
+        return self._advance(now) if self.state is State.HANDSHAKING else self._drain(now)
+
+    def tick(self, now: float) -> list[Action]:
+        """Act on every time that has come: give up, retransmit, free memory."""
+        if self._give_up is not None and now >= self._give_up:
+            return self._fail("dtls-timeout")
+        if self._release is not None and now >= self._release:
+            self._free()
+        if self._retransmit is not None and now >= self._retransmit and self._connection is not None:
+            try:
+                self._connection.DTLSv1_handle_timeout()
+            except SSL.Error:
+                return self._fail("dtls-error")
+            return self._flush(now)
+        return []
+
+    def deadline(self) -> float | None:
+        """When `tick` is due."""
+        return min((at for at in (self._give_up, self._retransmit, self._release) if at is not None), default=None)
+
+    def close(self, now: float) -> list[Action]:
+        """Say close_notify, if there is anyone to hear it, and forget everything."""
+        if self.state in (State.DEAD, State.NEW):
+            self._die()
+            return []
+        actions: list[Action] = []
+        if self._connection is not None and self.state is not State.HANDSHAKING:
+            actions = [Transmit(datagram) for datagram in self._shut_down()]
+        elif self._farewell:
+            actions = [Transmit(self._farewell)]
+        self._die()
+        return actions
+
+    # --- the handshake -------------------------------------------------------------------------------------------------------------------
+
+    def _begin(self, now: float) -> None:
+        self.state = State.HANDSHAKING
+        self._give_up = now + self._timeout
+
+    def _advance(self, now: float) -> list[Action]:
+        """Let OpenSSL go on with what it has been given."""
+        assert self._connection is not None
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            return self._flush(now)
+        except SSL.Error:
+            return [*self._flush(now), *self._fail("dtls-error")]
+        return self._complete(now)
+
+    def _complete(self, now: float) -> list[Action]:
+        assert self._connection is not None
+        actions = self._flush(now)
+        profile = PROFILES.get(self._connection.get_selected_srtp_profile())
+        peer = self._connection.get_peer_certificate(as_cryptography=True)
+        if profile is None or peer is None:
+            return [*actions, *map(Transmit, self._shut_down()), *self._fail("dtls-error")]
+        self._keys = self._export(*profile)
+        self._peer = peer
+        self._give_up = None
+        self._release = now + RELEASE_AFTER
+        self.state = State.HELD
+        return actions if self._expected is None else [*actions, *self._judge()]
+
+    def _export(self, suite: str, key: int, salt: int) -> Established:
+        """
+        Cut the exported keying material (RFC 5764 §4.2).
+
+            +------------+------------+-------------+-------------+
+            | client key | server key | client salt | server salt |
+            +------------+------------+-------------+-------------+
+        """
+        assert self._connection is not None
+        material = self._connection.export_keying_material(EXPORTER, 2 * (key + salt))
+        salts = material[2 * key :]
+        by_client = MasterKeys(suite, material[:key], salts[:salt])
+        by_server = MasterKeys(suite, material[key : 2 * key], salts[salt:])
+        return Established(by_client, by_server) if self.client else Established(by_server, by_client)
+
+    def _judge(self) -> list[Action]:
+        """Compare the peer's certificate with what the SDP announced; one match is enough (RFC 8122 §5)."""
+        assert self._peer is not None
+        assert self._keys is not None
+        if not any(fingerprint_of(self._peer, name) == value for name, value in self._expected or ()):
+            return [*map(Transmit, self._shut_down()), *self._fail("fingerprint")]
+        self.state = State.ESTABLISHED
+        established, self._keys, self._peer = self._keys, None, None
+        return [established]
+
+    # --- afterwards ----------------------------------------------------------------------------------------------------------------------
+
+    def _drain(self, now: float) -> list[Action]:
+        """Read what came after completion: alerts, retransmissions (which OpenSSL answers itself), data that nobody wants."""
+        assert self._connection is not None
+        try:
+            while True:
+                self._connection.recv(READ)
+        except SSL.WantReadError:
+            return self._flush(now)
+        except SSL.Error:
+            return [*self._flush(now), *self._end()]
+
+    def _free(self) -> None:
+        """Keep a close_notify and what reads the peer's, and free OpenSSL's state."""
+        connection, self._release = self._connection, None
+        if connection is None:
+            return
+        master, client, server = connection.master_key(), connection.client_random(), connection.server_random()
+        suite = connection.get_cipher_name()
+        if master is None or client is None or server is None or suite is None:
+            return
+        reader = AlertReader.derive(suite, master, client, server, peer_is_client=not self.client)
+        if reader is None:
+            return
+        self._alerts = reader
+        self._farewell = b"".join(self._shut_down())
+        self._connection = self._retransmit = None
+
+    def _shut_down(self) -> list[bytes]:
+        """Return the datagrams that carry our close_notify."""
+        assert self._connection is not None
+        try:
+            self._connection.shutdown()
+        except SSL.Error:
+            return []
+        return self._datagrams()
+
+    def _flush(self, now: float) -> list[Action]:
+        """Send what OpenSSL wrote, and ask when it wants to retransmit."""
+        assert self._connection is not None
+        left = self._connection.DTLSv1_get_timeout() if self.state is State.HANDSHAKING else None
+        self._retransmit = None if left is None else now + left
+        return [Transmit(datagram) for datagram in self._datagrams()]
+
+    def _datagrams(self) -> list[bytes]:
+        """Read the BIO dry. It joins records, so cut at their headers and pack whole records into datagrams of at most the MTU."""
+        assert self._connection is not None
+        written = b""
+        while True:
+            try:
+                written += self._connection.bio_read(READ)
+            except SSL.WantReadError:
+                return pack_records(written)
+
+    def _fail(self, reason: str) -> list[Action]:
+        self._die()
+        return [Failed(reason)]
+
+    def _end(self) -> list[Action]:
+        self._die()
+        return [Ended()]
+
+    def _die(self) -> None:
+        self.state = State.DEAD
+        self._connection = self._keys = self._peer = self._alerts = None
+        self._farewell = b""
+        self._give_up = self._retransmit = self._release = None
+
+
+def pack_records(written: bytes) -> list[bytes]:
+    """Return `written`, whole DTLS records one after the other, as datagrams of at most `MTU` bytes where the records allow."""
+    datagrams: list[bytes] = []
+    while written:
+        length = HEADER + int.from_bytes(written[11:13], "big")
+        record, written = written[:length], written[length:]
+        if datagrams and len(datagrams[-1]) + len(record) <= MTU:
+            datagrams[-1] += record
+        else:
+            datagrams.append(record)
+    return datagrams
