@@ -65,17 +65,18 @@ async def running(*command: str, **options: Any) -> AsyncIterator[asyncio.subpro
 
 BARESIP_MODULES = (
     *("account", "menu", "ctrl_tcp", "stun", "turn", "ice", "srtp", "dtls_srtp"),
-    *("g711", "g722", "opus", "ausine", "aufile", "fakevideo", "vp8", "uuid"),
+    *("g711", "g722", "opus", "ausine", "aufile", "uuid"),
 )
 
 
-def baresip_config(folder: Path, sip_port: int, control_port: int, account: str) -> None:
+def baresip_config(folder: Path, sip_port: int, control_port: int, account: str, *, video: bool = False) -> None:
     """Writes a configuration that needs no sound card."""
-    modules = "".join(f"module{'_app' if name in ('account', 'menu', 'ctrl_tcp') else ''} {name}.so\n" for name in BARESIP_MODULES)
+    modules = (*BARESIP_MODULES, "fakevideo", "vp8") if video else BARESIP_MODULES
+    lines = "".join(f"module{'_app' if name in ('account', 'menu', 'ctrl_tcp') else ''} {name}.so\n" for name in modules)
     (folder / "config").write_text(
-        f"module_path /usr/lib/baresip/modules\n{modules}sip_listen 127.0.0.1:{sip_port}\nctrl_tcp_listen 127.0.0.1:{control_port}\n"
+        f"module_path /usr/lib/baresip/modules\n{lines}sip_listen 0.0.0.0:{sip_port}\nctrl_tcp_listen 127.0.0.1:{control_port}\n"
         "audio_player aufile,/dev/null\naudio_source ausine,440\naudio_alert aufile,/dev/null\nausrc_channels 1\n"
-        "video_source fakevideo,nil\nvideo_display fakevideo,nil\nnet_interface lo\ncall_local_timeout 60\n"
+        "video_source fakevideo,nil\nvideo_display fakevideo,nil\ncall_local_timeout 60\n"
         "rtp_ports 30000-31000\naudio_telev_pt 101\n"
     )
     (folder / "accounts").write_text(account + "\n")
@@ -103,8 +104,7 @@ async def _baresip_offer(parameters: str, *, video: bool = False, hold: bool = F
     async with open_sink(ANSWER if hold else None) as sink:
         with tempfile.TemporaryDirectory() as name:
             control = free_port(socket.SOCK_STREAM)
-            extra = ";video_codecs=VP8" if video else ";video_codecs="
-            baresip_config(Path(name), free_port(), control, f"<sip:alice@127.0.0.1>;regint=0{extra}{parameters}")
+            baresip_config(Path(name), free_port(), control, f"<sip:alice@127.0.0.1>;regint=0{parameters}", video=video)
             async with running(program("baresip"), "-4", "-f", name):
                 await baresip_command(control, "dial", f"sip:bob@127.0.0.1:{sink.port}")
                 bodies.append(await sink.next_body())
@@ -161,10 +161,8 @@ async def of_baresip() -> dict[str, str]:
 async def _linphone_offer(sink: Sink, settings: str) -> str:
     with tempfile.TemporaryDirectory() as name:
         config = Path(name, "rc")
-        config.write_text(
-            f"[sip]\nsip_port={free_port()}\nsip_tcp_port=0\nsip_tls_port=0\ncontact=\"alice\" <sip:alice@127.0.0.1>\n{settings}\n"
-            "[sound]\nplayback_dev_id=\ncapture_dev_id=\n"
-        )
+        config.write_text(f"[sip]\nsip_port={free_port()}\nuse_ipv6=0\n{settings}\n")
+        Path(name, ".local/share/linphone").mkdir(parents=True)
         async with running(
             *(program("linphonec"), "-c", str(config)), stdin=asyncio.subprocess.PIPE, env={"HOME": name, "PATH": "/usr/bin:/bin", "TERM": "dumb"}
         ) as process:
