@@ -102,14 +102,5 @@ class CallClosed:
 
 
 CallEvent = (
-    LegConnected
-    | LegFailed
-    | LegClosed
-    | LegConsentLost
-    | LegReceiving
-    | LegSlow
-    | LegDtmf
-    | LegMediaTimeout
-    | CallTimedOut
-    | CallClosed
+    LegConnected | LegFailed | LegClosed | LegConsentLost | LegReceiving | LegSlow | LegDtmf | LegMediaTimeout | CallTimedOut | CallClosed
 )
