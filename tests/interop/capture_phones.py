@@ -25,7 +25,7 @@ SDES_OFFER = OFFER.replace("RTP/AVP", "RTP/SAVP") + (
 )
 ANSWER = (
     "v=0\r\no=sink 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-    "m=audio 40002 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
+    "m=audio 40002 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\na=sendrecv\r\n"
 )
 
 
@@ -74,8 +74,8 @@ def baresip_config(folder: Path, sip_port: int, control_port: int, account: str,
     modules = (*BARESIP_MODULES, "fakevideo", "vp8") if video else BARESIP_MODULES
     lines = "".join(f"module{'_app' if name in ('account', 'menu', 'ctrl_tcp') else ''} {name}.so\n" for name in modules)
     (folder / "config").write_text(
-        f"module_path /usr/lib/baresip/modules\n{lines}sip_listen 0.0.0.0:{sip_port}\nctrl_tcp_listen 127.0.0.1:{control_port}\n"
-        "audio_player aufile,/dev/null\naudio_source ausine,440\naudio_alert aufile,/dev/null\nausrc_channels 1\n"
+        f"module_path /usr/lib/baresip/modules\n{lines}sip_listen 127.0.0.1:{sip_port}\nctrl_tcp_listen 127.0.0.1:{control_port}\n"
+        "audio_player aufile,/dev/null\naudio_source ausine,440\naudio_alert aufile,/dev/null\nausrc_channels 2\n"
         "video_source fakevideo,nil\nvideo_display fakevideo,nil\ncall_local_timeout 60\n"
         "rtp_ports 30000-31000\naudio_telev_pt 101\n"
     )
@@ -120,10 +120,10 @@ async def _baresip_answer(parameters: str, offer: str) -> str:
         with tempfile.TemporaryDirectory() as name:
             sip, control = free_port(), free_port(socket.SOCK_STREAM)
             baresip_config(
-                Path(name), sip, control, f"<sip:phone@127.0.0.1>;regint=0;answermode=auto;audio_codecs=opus/48000/2,pcmu{parameters}"
+                Path(name), sip, control, f"<sip:phone@127.0.0.1>;regint=0;answermode=auto;audio_codecs=opus/48000/2{parameters}"
             )
             async with running(program("baresip"), "-4", "-f", name):
-                await baresip_command(control, "reginfo")
+                await asyncio.sleep(1)
                 return await sink.invite(("127.0.0.1", sip), offer)
 
 

@@ -1,0 +1,52 @@
+"""The plain peer against itself: what the other tests measure with must measure right."""
+
+import asyncio
+
+import pytest
+
+from tests.interop.peer import Line, plain_peer
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.mark.parametrize(
+    ("codec", "suite"),
+    [
+        ("PCMU", None),
+        ("PCMA", None),
+        ("G722", None),
+        ("opus", None),
+        ("PCMU", "AES_CM_128_HMAC_SHA1_80"),
+        ("PCMU", "AES_CM_128_HMAC_SHA1_32"),
+        ("PCMU", "AEAD_AES_128_GCM"),
+        ("PCMU", "AEAD_AES_256_GCM"),
+    ],
+)
+async def test_a_tone_crosses(codec, suite):
+    async with plain_peer() as caller, plain_peer() as callee:
+        line = Line(codec, suite=suite)
+        await caller.take_answer(await callee.answer(await caller.offer(line), line))
+        await asyncio.sleep(0.4)
+        await asyncio.gather(caller.do("burst", frequency=700, seconds=0.6), callee.do("burst", frequency=1100, seconds=0.4))
+        await asyncio.sleep(1.2)
+        for peer, frequency, seconds in ((callee, 700, 0.6), (caller, 1100, 0.4)):
+            (burst,) = peer.heard()
+            assert burst.frequency == pytest.approx(frequency, rel=0.02)
+            assert burst.seconds == pytest.approx(seconds, abs=0.08)
+            assert not (await peer.do("statistics"))["errors"]
+
+
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_a_picture_crosses_and_a_key_frame_comes_on_request(codec):
+    async with plain_peer() as caller, plain_peer() as callee:
+        line = Line(codec, feedback=True)
+        await caller.take_answer(await callee.answer(await caller.offer(line), line))
+        await caller.do("colour", rgb=0x00FF00)
+        await asyncio.sleep(1.5)
+        before = (await callee.do("statistics"))["key_frames"]["received"]
+        await callee.do("request_key_frame")
+        await asyncio.sleep(1)
+        statistics = await callee.do("statistics")
+        assert statistics["key_frames"]["received"] > before
+        red, green, blue = statistics["colour"]
+        assert green > 200 > 100 > max(red, blue)
