@@ -1,4 +1,4 @@
-"""Typed reading of JSON objects at the door: a getter returns a value of the type asked for, or raises a `JanusError` naming the element."""
+"""Typed reading of JSON objects at the door: a getter returns a value of the type asked for or raises a `JanusError` with its name."""
 
 from __future__ import annotations
 
