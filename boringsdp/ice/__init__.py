@@ -1,0 +1,1 @@
+"""STUN messages, the ICE-lite responder and candidate arithmetic; cores."""

@@ -1,0 +1,1 @@
+"""The shells' tools: driver, UDP sockets, port pool."""

@@ -1,0 +1,248 @@
+"""
+The engine in pure Python: sockets and the clock around the media plane.
+
+All sockets hang on one epoll of our own, and only that hangs on the event loop: waking a socket's reader through asyncio costs more than
+receiving its packet. Own ports are read once for each wake-up, since they rarely hold two packets and a read that finds nothing is dear;
+shared ports are drained, with a bound, so that signalling gets its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import select
+import socket
+from collections.abc import Callable, Mapping
+from time import monotonic
+
+from boringsdp.errors import WrongState
+from boringsdp.net.udp import MAX_DATAGRAM, bind_udp, send_too_long
+from boringsdp.relay.engine import (
+    EMPTY,
+    Address,
+    EngineStatistics,
+    EventSink,
+    IceCredentials,
+    Keys,
+    Latch,
+    PortId,
+    Route,
+    StreamId,
+    StreamSpec,
+    StreamStatistics,
+    TransportId,
+    TransportSpec,
+    TransportStatistics,
+    Way,
+)
+from boringsdp.relay.plane import Plane, PlanePort
+
+READS_PER_WAKE = 128
+"""Datagrams taken from one socket before others get their turn."""
+RECEIVE_BUFFER = 4 << 20
+SEND_BUFFER = 1 << 20
+MAX_REPORTS = 100
+"""How often in a row the sink may cause new events before the loop gets its turn."""
+
+
+class AsyncioEngine:
+    """Implements `Engine`. Make it and use it inside the running loop (or give `loop`); one thread."""
+
+    def __init__(
+        self, sink: EventSink, *, loop: asyncio.AbstractEventLoop | None = None, max_transports: int = 20_000,
+        randomness: random.Random | None = None,
+    ) -> None:  # fmt: skip
+        self._sink = sink
+        self._loop = loop or asyncio.get_running_loop()
+        self._plane = Plane(randomness or random.SystemRandom(), max_transports=max_transports)
+        self._sockets: dict[PortId, socket.socket] = {}
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._epoll = select.epoll() if hasattr(select, "epoll") else None
+        self._next_port = 1
+        self._timer: asyncio.TimerHandle | None = None
+        self._reporting = False
+        self._closed = False
+        if self._epoll is not None:
+            self._loop.add_reader(self._epoll.fileno(), self._poll)
+
+    # --- ports
+
+    def open_port(self, address: Address) -> tuple[PortId, Address]:
+        self._require_open()
+        return self._open_port(PortId(self._next_port), address)
+
+    def _open_port(self, number: PortId, address: Address) -> tuple[PortId, Address]:
+        sock = bind_udp(address, receive_buffer=RECEIVE_BUFFER, send_buffer=SEND_BUFFER)
+        bound: Address = sock.getsockname()[:2]
+        self._next_port = max(self._next_port, number) + 1
+        port = self._plane.open_port(number, bound, _transmitter(sock))
+        self._sockets[number] = sock
+        reader = _reader(sock, port, self._plane)
+        if self._epoll is not None:
+            self._readers[sock.fileno()] = reader
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+        else:  # pragma: no cover - systems without epoll
+
+            def wake() -> None:
+                reader()
+                self._report()
+
+            self._loop.add_reader(sock.fileno(), wake)
+        return number, bound
+
+    def close_port(self, port: PortId) -> None:
+        self._plane.close_port(port)
+        self._close_socket(self._sockets.pop(port))
+
+    def _close_socket(self, sock: socket.socket) -> None:
+        if self._epoll is not None:
+            self._epoll.unregister(sock.fileno())
+            del self._readers[sock.fileno()]
+        else:  # pragma: no cover - systems without epoll
+            self._loop.remove_reader(sock.fileno())
+        sock.close()
+
+    def _poll(self) -> None:
+        readers = self._readers
+        for number, _ in self._epoll.poll(0, 512):  # type: ignore[union-attr]
+            reader = readers.get(number)
+            if reader is not None:
+                reader()
+        if self._plane.has_events:
+            self._report()
+
+    # --- events and time
+
+    def _report(self) -> None:
+        """Hand the events up. What the sink does in turn may make new ones: they follow in a batch of their own."""
+        if self._reporting or self._closed:
+            return
+        self._reporting = True
+        try:
+            for _ in range(MAX_REPORTS):
+                events = self._plane.take_events()
+                if not events:
+                    return
+                self._sink(events)
+        finally:
+            self._reporting = False
+        self._report_soon()
+
+    def _report_soon(self) -> None:
+        if self._plane.has_events and not self._reporting:
+            self._loop.call_soon(self._report)
+
+    def _arm(self) -> None:
+        at = self._plane.deadline()
+        if self._timer is None and at is not None and not self._closed:
+            # The loop's own clock may be another than ours (virtual time): go by the distance.
+            self._timer = self._loop.call_later(max(0.0, at - monotonic()), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._plane.tick(monotonic())
+        self._arm()
+        self._report()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise WrongState("closed", "an open engine")
+
+    # --- commands
+
+    def add_transport(self, spec: TransportSpec) -> None:
+        self._require_open()
+        self._plane.add_transport(spec, monotonic())
+        self._arm()
+
+    def remove_transport(self, transport: TransportId) -> None:
+        self._plane.remove_transport(transport)
+
+    def restart_ice(self, transport: TransportId, credentials: IceCredentials) -> None:
+        self._plane.restart_ice(transport, credentials)
+
+    def set_remote(self, transport: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch) -> None:
+        self._plane.set_remote(transport, rtp, rtcp, latch, monotonic())
+        self._report_soon()
+
+    def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
+        self._plane.set_keys(transport, way, keys, rollover, monotonic())
+
+    def add_stream(self, spec: StreamSpec) -> None:
+        self._plane.add_stream(spec)
+
+    def remove_stream(self, stream: StreamId) -> None:
+        self._plane.remove_stream(stream)
+
+    def route(self, route: Route) -> None:
+        self._plane.route(route)
+
+    def unroute(self, source: StreamId, target: StreamId) -> None:
+        self._plane.unroute(source, target)
+
+    def send(self, transport: TransportId, data: bytes) -> None:
+        self._plane.send(transport, data)
+
+    def send_rtcp(self, transport: TransportId, data: bytes) -> None:
+        self._plane.send_rtcp(transport, data)
+
+    def inject(self, stream: StreamId, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:
+        self._plane.inject(stream, payload_type, payload, marker, same_timestamp, monotonic())
+
+    # --- statistics and the end
+
+    def statistics(self) -> EngineStatistics:
+        return self._plane.statistics()
+
+    def stream_statistics(self, stream: StreamId) -> StreamStatistics:
+        return self._plane.stream_statistics(stream)
+
+    def transport_statistics(self, transport: TransportId) -> TransportStatistics:
+        return self._plane.transport_statistics(transport)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for sock in self._sockets.values():
+            self._close_socket(sock)
+        self._sockets.clear()
+        if self._epoll is not None:
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
+
+
+def _transmitter(sock: socket.socket) -> Callable[[bytes, Address], object]:
+    send = sock.sendto
+
+    def transmit(data: bytes, address: Address) -> None:
+        try:
+            send(data, address)
+        except ConnectionRefusedError:
+            send(data, address)             # an ICMP answer to an earlier packet, not about this one
+        except OSError as error:
+            send_too_long(sock, data, address, error)
+
+    return transmit
+
+
+def _reader(sock: socket.socket, port: PlanePort, plane: Plane) -> Callable[[], None]:
+    receive_from, receive, clock = sock.recvfrom, port.receive, monotonic
+    inet6 = sock.family == socket.AF_INET6
+
+    def read() -> None:
+        for _ in range(READS_PER_WAKE):
+            try:
+                data, source = receive_from(MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:
+                plane.drop("receive_error")  # ICMP: the peer's port is closed, for now
+                continue
+            receive(data, source[:2] if inet6 else source, clock())
+            if not port.guests:
+                return
+
+    return read

@@ -1,0 +1,6 @@
+"""The media plane: everything an engine decides, without sockets, clock or tasks."""
+
+from boringsdp.relay.plane.plane import Plane
+from boringsdp.relay.plane.port import PlanePort, Transmit
+
+__all__ = ["Plane", "PlanePort", "Transmit"]

@@ -1,0 +1,350 @@
+"""One transport: its keys, its streams, what it receives and what it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from boringsdp.errors import RtpError, SrtpError
+from boringsdp.relay.engine import (
+    Address,
+    AuthFailures,
+    DtlsReceived,
+    Keys,
+    RtcpReceived,
+    SsrcSeen,
+    StreamId,
+    StreamSpec,
+    TransportSpec,
+    TransportStatistics,
+)
+from boringsdp.relay.plane.port import Transmit
+from boringsdp.relay.plane.source import Source
+from boringsdp.relay.plane.stream import StreamState
+from boringsdp.rtp.packet import HEADER, measure, parse_extensions
+from boringsdp.rtp.reception import Reception
+from boringsdp.rtp.srtp import MALFORMED, NO_KEYS, REPLAYED, UNVERIFIED, SrtpReceiver, SrtpSender
+
+if TYPE_CHECKING:
+    from boringsdp.relay.plane.plane import Plane
+    from boringsdp.relay.plane.reach import IceReach, PlainReach
+
+MAX_SSRCS_EVER = 1024
+"""SSRCs over the life of a secured transport: libsrtp keeps each for ever, since forgetting one would let its packets be replayed."""
+IDLE_SOURCE_S = 5.0
+MAX_STREAMS = 64
+
+_unpack = HEADER.unpack_from
+
+
+class Transport:
+    """State of one transport. `receive_rtp` and `send_media` are on the hot path."""
+
+    __slots__ = (
+        "_by_mid",
+        "_by_payload",
+        "_by_ssrc",
+        "_mid_extension",
+        "auth_failures",
+        "auth_reported_at",
+        "bytes_received",
+        "bytes_sent",
+        "drops",
+        "packets_received",
+        "packets_sent",
+        "plane",
+        "reach",
+        "receiver",
+        "remote",
+        "retired",
+        "sender",
+        "sources",
+        "spec",
+        "streams",
+        "transmit",
+    )  # fmt: skip
+
+    reach: IceReach | PlainReach
+
+    def __init__(self, plane: Plane, spec: TransportSpec) -> None:
+        self.plane = plane
+        self.spec = spec
+        self.streams: dict[StreamId, StreamState] = {}
+        self.sources: dict[int, Source] = {}
+        self.retired: dict[int, int] = {}
+        self.receiver: SrtpReceiver | None = None
+        self.sender: SrtpSender | None = None
+        self.transmit: Transmit | None = None
+        self.remote: Address = ("", 0)
+        self.packets_received = self.bytes_received = self.packets_sent = self.bytes_sent = 0
+        self.drops: dict[str, int] = {}
+        self.auth_failures = 0
+        self.auth_reported_at = float("-inf")
+        self._by_mid: dict[str, StreamState] = {}
+        self._by_ssrc: dict[int, StreamState] = {}
+        self._by_payload: dict[int, StreamState | None] = {}
+        self._mid_extension = 0
+
+    # --- in
+
+    def receive_rtp(self, data: bytes, now: float) -> bool:
+        """Take a packet of at least 12 bytes whose first is 128..191; True when it verified and belongs to a stream."""
+        self.packets_received += 1
+        self.bytes_received += len(data)
+        _, second, sequence, rtp_time, ssrc = _unpack(data)
+        if 191 < second < 224:
+            return self._receive_rtcp(data, now)
+        source = self.sources.get(ssrc)
+        receiver = self.receiver
+        if source is None:
+            return self._meet(data, second, sequence, rtp_time, ssrc, now)
+        if receiver is not None:
+            try:
+                data = receiver.unprotect(data)
+            except SrtpError as error:
+                self._unverified(str(error), source)
+                return False
+        elif self.spec.secured:
+            self.drop(NO_KEYS)
+            return False
+        return source.receive(data, second, sequence, rtp_time, now)
+
+    def receive_media(self, data: bytes, now: float) -> bool:
+        """RTP or RTCP of any length."""
+        size = len(data)
+        if size < 8 or not 127 < data[0] < 192:
+            self.drop(MALFORMED)
+            return False
+        if 191 < data[1] < 224:
+            return self.receive_rtcp(data, now)
+        if size < 12:
+            self.drop(MALFORMED)
+            return False
+        return self.receive_rtp(data, now)
+
+    def receive_rtcp(self, data: bytes, now: float) -> bool:
+        self.packets_received += 1
+        self.bytes_received += len(data)
+        return self._receive_rtcp(data, now)
+
+    def _receive_rtcp(self, data: bytes, now: float) -> bool:
+        if self.receiver is not None:
+            try:
+                data = self.receiver.unprotect_rtcp(data)
+            except SrtpError as error:
+                self._unverified(str(error), None)
+                return False
+        elif self.spec.secured:
+            self.drop(NO_KEYS)
+            return False
+        if len(data) < 8 or len(data) & 3 or 4 + 4 * (data[2] << 8 | data[3]) > len(data):
+            self.drop(MALFORMED)
+            return False
+        self.plane.report_bounded(RtcpReceived(self.spec.id, data, now))
+        return True
+
+    def receive_dtls(self, data: bytes) -> None:
+        self.packets_received += 1
+        self.bytes_received += len(data)
+        self.plane.report_bounded(DtlsReceived(self.spec.id, data))
+
+    def _meet(self, data: bytes, second: int, sequence: int, rtp_time: int, ssrc: int, now: float) -> bool:
+        """A packet of an SSRC that is not known: verify, find its stream, make room for it."""
+        if self.receiver is not None:
+            if ssrc not in self.retired and len(self.retired) + len(self.sources) >= MAX_SSRCS_EVER:
+                self.drop("too_many_ssrcs")
+                return False
+            try:
+                data = self.receiver.unprotect(data)
+            except SrtpError as error:
+                self._unverified(str(error), None)
+                return False
+        elif self.spec.secured:
+            self.drop(NO_KEYS)
+            return False
+        try:
+            measure(data)
+        except RtpError:
+            self.drop(MALFORMED)
+            return False
+        stream = self._find_stream(data, ssrc, second & 0x7F)
+        if stream is None or not self._make_room(now):
+            self.drop("unknown_ssrc" if stream is None else "too_many_ssrcs")
+            if self.receiver is not None:
+                self.retired.setdefault(ssrc, sequence)
+            return False
+        source = self.add_source(stream, ssrc, sequence, rtp_time, second & 0x7F, now)
+        self.plane.report_bounded(SsrcSeen(stream.spec.id, ssrc, second & 0x7F))
+        return source.receive(data, second, sequence, rtp_time, now)
+
+    def add_source(self, stream: StreamState, ssrc: int, sequence: int, rtp_time: int, payload_type: int, now: float) -> Source:
+        clock = stream.spec.clock_rates.get(payload_type) or stream.send_clock
+        highest = self.retired.pop(ssrc, None)
+        if highest is not None:                             # it was here before: go on in its numbering
+            sequence = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
+        reception = Reception(sequence, rtp_time, now, clock, trusted=self.spec.secured)
+        source = Source(stream, ssrc, reception, self.plane.count_source())
+        self.sources[ssrc] = source
+        return source
+
+    def _find_stream(self, data: bytes, ssrc: int, payload_type: int) -> StreamState | None:
+        """RFC 8843 §9.2: by MID, else by announced SSRC, else by a payload type that only one stream has."""
+        if self._mid_extension and data[0] & 0x10:
+            mid = parse_extensions(data).get(self._mid_extension)
+            if mid is not None:
+                return self._by_mid.get(mid.decode("utf-8", "replace"))
+        return self._by_ssrc.get(ssrc) or self._by_payload.get(payload_type)
+
+    def _make_room(self, now: float) -> bool:
+        if len(self.sources) < self.spec.max_ssrcs:
+            return True
+        oldest = min(self.sources.values(), key=lambda source: source.last_arrival)
+        if now - oldest.last_arrival < IDLE_SOURCE_S:
+            return False
+        self.forget_source(oldest)
+        return True
+
+    def forget_source(self, source: Source) -> None:
+        """Forget an SSRC; its counters stay with the stream, its index here when it is secured."""
+        del self.sources[source.ssrc]
+        source.stream.retire(source)
+        for rewriter in source.stream.all_rewriters:
+            if rewriter.source is source:
+                rewriter.source = None
+            if rewriter.previous is source:
+                rewriter.previous = None
+        if self.spec.secured:
+            self.retired[source.ssrc] = source.reception.highest
+
+    def _unverified(self, reason: str, source: Source | None) -> None:
+        self.drop(reason)
+        if reason == UNVERIFIED:
+            self.auth_failures += 1
+        elif reason == REPLAYED and source is not None:
+            source.reception.duplicates += 1
+
+    def drop(self, reason: str) -> None:
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    # --- out
+
+    def send_media(self, packet: bytes) -> None:
+        """Protect and send a complete RTP packet. Call only while `transmit` is not None."""
+        sender = self.sender
+        if sender is not None:
+            try:
+                packet = sender.protect(packet)
+            except SrtpError as error:
+                self.drop(f"send_{error}")
+                return
+        try:
+            self.transmit(packet, self.remote)  # type: ignore[misc]
+        except OSError as error:
+            self._not_sent(error)
+            return
+        self.packets_sent += 1
+        self.bytes_sent += len(packet)
+
+    def send_raw(self, data: bytes) -> None:
+        """Send a datagram as it is to where RTP goes."""
+        self._send(data, rtcp=False)
+
+    def send_rtcp(self, data: bytes) -> None:
+        if self.spec.secured:
+            if self.sender is None:
+                self.drop(NO_KEYS)
+                return
+            try:
+                data = self.sender.protect_rtcp(data)
+            except SrtpError as error:
+                self.drop(f"send_{error}")
+                return
+        self._send(data, rtcp=True)
+
+    def _send(self, data: bytes, *, rtcp: bool) -> None:
+        path = self.reach.rtcp if rtcp else self.reach.rtp
+        if path is None:
+            self.drop("no_address")
+            return
+        try:
+            path[0].transmit(data, path[1])
+        except OSError as error:
+            self._not_sent(error)
+            return
+        self.packets_sent += 1
+        self.bytes_sent += len(data)
+
+    def _not_sent(self, error: OSError) -> None:
+        self.drop("send_blocked" if isinstance(error, BlockingIOError) else "send_failed")
+
+    def refresh(self) -> None:
+        """Whether and where media may go out, after a change of path or keys."""
+        path = self.reach.rtp
+        if path is None or (self.spec.secured and self.sender is None):
+            self.transmit = None
+        else:
+            self.transmit, self.remote = path[0].transmit, path[1]
+
+    @property
+    def unready(self) -> str:
+        """Why nothing can be sent now."""
+        return "no_address" if self.reach.rtp is None else NO_KEYS
+
+    # --- commands
+
+    def add_stream(self, spec: StreamSpec) -> StreamState:
+        stream = self.streams.get(spec.id)
+        if stream is None:
+            stream = self.streams[spec.id] = StreamState(spec, self)
+        else:
+            if spec.send_ssrc != stream.spec.send_ssrc:
+                stream.send_ssrc = spec.send_ssrc
+            stream.spec = spec
+        self._index()
+        return stream
+
+    def remove_stream(self, number: StreamId) -> None:
+        stream = self.streams.pop(number)
+        for source in [source for source in self.sources.values() if source.stream is stream]:
+            self.forget_source(source)
+        self._index()
+
+    def _index(self) -> None:
+        self._by_mid = {stream.spec.mid: stream for stream in self.streams.values() if stream.spec.mid}
+        self._by_ssrc = {ssrc: stream for stream in self.streams.values() for ssrc in stream.spec.ssrcs}
+        self._mid_extension = next((stream.spec.mid_extension for stream in self.streams.values() if stream.spec.mid_extension), 0)
+        self._by_payload = {}
+        for stream in self.streams.values():
+            for payload_type in stream.spec.clock_rates:
+                self._by_payload[payload_type] = None if payload_type in self._by_payload else stream
+
+    def set_receive_keys(self, keys: Keys, indices: Mapping[int, int], now: float) -> None:
+        if self.receiver is None:
+            self.receiver = SrtpReceiver(keys, indices)
+        else:
+            known = {ssrc: source.reception.highest for ssrc, source in self.sources.items()}
+            self.receiver.rekey(keys, {**known, **indices}, now)
+
+    def set_send_keys(self, keys: Keys) -> None:
+        if self.sender is None:
+            self.sender = SrtpSender(keys)
+        else:
+            self.sender.rekey(keys, {stream.send_ssrc: stream.last_sequence for stream in self.streams.values()})
+        self.refresh()
+
+    def tick(self, now: float) -> None:
+        self.reach.tick(now)
+        if self.receiver is not None:
+            self.receiver.tick(now)
+        for stream in self.streams.values():
+            stream.tick(now)
+        if self.auth_failures and now - self.auth_reported_at >= 1.0:
+            self.plane.report(AuthFailures(self.spec.id, self.auth_failures))
+            self.auth_failures, self.auth_reported_at = 0, now
+
+    def statistics(self) -> TransportStatistics:
+        rtp, rtcp = self.reach.rtp, self.reach.rtcp
+        return TransportStatistics(
+            remote=rtp and rtp[1], rtcp_remote=rtcp and rtcp[1], packets_received=self.packets_received,
+            bytes_received=self.bytes_received, packets_sent=self.packets_sent, bytes_sent=self.bytes_sent, drops=dict(self.drops),
+        )  # fmt: skip
