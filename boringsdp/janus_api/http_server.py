@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 
@@ -28,12 +28,15 @@ CLOSE_TIMEOUT = 2.0
 
 
 class HttpServer:
-    """Listens on one address. `start`, then `address`, then `close`."""
+    """Listens on one address. `start`, then `address`, then `close`. `routes` are served beside the API, without its CORS headers."""
 
-    def __init__(self, switchboard: Switchboard, listener: Listener, settings: JanusSettings) -> None:
+    def __init__(
+        self, switchboard: Switchboard, listener: Listener, settings: JanusSettings, routes: Iterable[web.AbstractRouteDef] = ()
+    ) -> None:
         self._switchboard = switchboard
         self._listener = listener
         self._settings = settings
+        self._routes = tuple(routes)
         self._gatekeeper = Gatekeeper(settings.access)
         self._base = "/" + settings.base_path.strip("/") if settings.base_path.strip("/") else ""
         self._serving = 0
@@ -49,6 +52,7 @@ class HttpServer:
     async def start(self) -> None:
         """Listen. Raises `OSError` when the address cannot be had."""
         application = web.Application(client_max_size=self._settings.limits.message_size)
+        application.add_routes(self._routes)
         application.router.add_route("*", "/{path:.*}", self._handle)
         # Cancellation tells of a poll whose client has gone, so that its events go to the next one.
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT, handler_cancellation=True)

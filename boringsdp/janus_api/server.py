@@ -6,7 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+
+from aiohttp import web
 
 from boringsdp import __version__
 from boringsdp.janus_api import http_server, websocket_server
@@ -48,6 +50,7 @@ class JanusServer:
 
     `plugins` are built but not started (see `build_plugins`). `on_news` hears of sessions, handles, PeerConnections and refused requests,
     for metrics and event handlers; they are logged in any case. `authorization` is made from the settings when not given.
+    `routes` are further HTTP resources (metrics, a page) on the addresses of the HTTP transport.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class JanusServer:
         facts: ServerFacts | None = None,
         authorization: Authorization | None = None,
         on_news: Callable[[News], None] = _ignore,
+        routes: Iterable[web.AbstractRouteDef] = (),
     ) -> None:
         self._settings = settings
         self._plugins = dict(plugins)
@@ -76,7 +80,8 @@ class JanusServer:
         )
         self._switchboard.core = self._core
         self._websockets = [WebSocketServer(self._switchboard, listener, settings) for listener in settings.websockets]
-        self._http = [HttpServer(self._switchboard, listener, settings) for listener in settings.http]
+        routes = tuple(routes)
+        self._http = [HttpServer(self._switchboard, listener, settings, routes) for listener in settings.http]
         self._servers: tuple[WebSocketServer | HttpServer, ...] = (*self._websockets, *self._http)
 
     @property
