@@ -1,0 +1,69 @@
+"""
+What a call costs to set up and to keep: CPU milliseconds and bytes of the gateway process per established call.
+
+Run as `python -m bench.call_setup [calls]`. Real requests over the Janus API, a real ICE check and DTLS handshake per call, no media.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from bench.webrtc_peer import Peer
+from boringsdp.dtls import Identity
+from tests.support.gateway import Gateway, running_gateway
+from tests.support.janus_client import JanusClient
+
+WARM_UP = 50
+ANSWER = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=audio 9000 RTP/AVP 0 126\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:126 telephone-event/8000\r\n"
+)
+SSL_RELEASED_S = 35.0
+
+
+async def call(janus: JanusClient, identity: Identity) -> tuple[int, Peer]:
+    """Set up one call and return its handle and peer."""
+    peer = await Peer.open(identity)
+    handle = await janus.attach("janus.plugin.nosip")
+    await janus.message(handle, {"request": "generate"}, {"type": "offer", "sdp": peer.offer})
+    event = await janus.message(handle, {"request": "process", "type": "answer", "sdp": ANSWER})
+    await peer.connect(event["jsep"]["sdp"])
+    await janus.named(handle, "webrtcup")
+    return handle, peer
+
+
+async def measure(gateway: Gateway, calls: int) -> None:
+    identity = Identity()
+    async with JanusClient(gateway.websocket) as janus:
+        for handle, peer in [await call(janus, identity) for _ in range(WARM_UP)]:
+            await janus.request("detach", handle_id=handle)
+            peer.close()
+        memory, cpu = gateway.memory(), gateway.cpu_s()
+        kept = [await call(janus, identity) for _ in range(calls)]
+        spent, fresh = gateway.cpu_s() - cpu, gateway.memory() - memory
+        print(f"calls set up one after another        {calls}")
+        print(f"CPU per call set-up                   {spent / calls * 1e3:.2f} ms")
+        print(f"memory per call, just established     {fresh / calls / 1e3:.0f} kB")
+        await asyncio.sleep(SSL_RELEASED_S)
+        print(f"memory per call, {SSL_RELEASED_S:.0f} s later            {(gateway.memory() - memory) / calls / 1e3:.0f} kB")
+        again, cpu = gateway.memory(), gateway.cpu_s()
+        for handle, peer in [await call(janus, identity) for _ in range(calls)]:
+            kept.append((handle, peer))
+        print(
+            f"the same number once more             {(gateway.cpu_s() - cpu) / calls * 1e3:.2f} ms, "
+            f"{(gateway.memory() - again) / calls / 1e3:.0f} kB per call"
+        )
+        for handle, peer in kept:
+            await janus.request("detach", handle_id=handle)
+            peer.close()
+
+
+def main() -> None:
+    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    with running_gateway("--janus.max_handles=10000", "--media.timeout=0", "--log.level=warning") as gateway:
+        asyncio.run(measure(gateway, calls))
+
+
+if __name__ == "__main__":
+    main()
