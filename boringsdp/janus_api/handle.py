@@ -102,6 +102,7 @@ class AttachedHandle:
         self._token = token
         self._side: PluginHandle | None = None
         self._pc = NO_PEER_CONNECTION
+        self._before = NO_PEER_CONNECTION  # what it was before the browser's last description
         self._early: list[tuple[float, Trickled]] = []
         # Set by the core from its settings, once, before `attach`.
         self.tells_opaque_id = False
@@ -138,7 +139,7 @@ class AttachedHandle:
             return
         self._emit("event", replies.plugin_data(self._plugin.package, data, jsep), transaction)
         if jsep is not None:
-            self._pc = self._pc.sent(jsep.type)
+            self._pc = self._before = self._pc.sent(jsep.type)
 
     def publish(self, event: CallEvent, party: Party = Party.A) -> bool:
         if isinstance(event, CallClosed):
@@ -165,6 +166,9 @@ class AttachedHandle:
             case _:
                 return False
         return True
+
+    def decline(self) -> None:
+        self._pc = self._before
 
     def close_pc(self, reason: str = "Close PC") -> None:
         if not self.has_peer_connection or self._side is None:
@@ -196,6 +200,7 @@ class AttachedHandle:
         """
         assert self._side is not None
         before, jsep = self._pc, message.jsep
+        self._before = before
         if jsep is not None:
             during = before.received(jsep.type)
             try:
@@ -275,7 +280,7 @@ class AttachedHandle:
             self._outlet.report(PeerConnectionUp(self._session_id, self._handle_id))
 
     def _end_pc(self, reason: str) -> None:
-        self._pc = NO_PEER_CONNECTION
+        self._pc = self._before = NO_PEER_CONNECTION
         self._early.clear()
         self._outlet.report(PeerConnectionEnded(self._session_id, self._handle_id, reason))
         try:

@@ -32,7 +32,6 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from boringsdp.call.events import CallEvent, Party
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from boringsdp.call import Calls
 
 ENTRY_POINT_GROUP = "boringsdp.janus_plugins"
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class JsepType(enum.Enum):
@@ -175,6 +172,13 @@ class Handle(Protocol):
         `PluginHandle.hangup` is called. Events of the other party, digits and timeouts are not published: they are the plugin's to tell.
         """
 
+    def decline(self) -> None:
+        """
+        The description that came with the last request is not taken: the negotiation is as it was before it.
+
+        For a plugin that tells of the failure in its own data; an exception from `PluginHandle.message` does it by itself.
+        """
+
     def close_pc(self, reason: str = "Close PC") -> None:
         """End the PeerConnection: `hangup` to the client and `PluginHandle.hangup`. Nothing when there is none."""
 
@@ -242,7 +246,7 @@ class PluginContext:
     """What a plugin is built from. `config` is the plugin's own section of the configuration, unchecked."""
 
     calls: Calls
-    config: Mapping[str, Any] = NOTHING
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 PluginFactory = Callable[[PluginContext], Plugin]
