@@ -19,7 +19,8 @@ from boringsdp.sdp.answer import make_answer, needs_for_answer
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate, parse_fingerprint
 from boringsdp.sdp.codec import Codec, Format
 from boringsdp.sdp.crypto import SUITES, Crypto, parse_crypto
-from boringsdp.sdp.description import Address, Description, Media, Origin, classify, describe
+from boringsdp.sdp.describe import describe
+from boringsdp.sdp.description import Address, Description, Media, Origin, classify
 from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.export import difference, to_json
 from boringsdp.sdp.lines import Section, SessionDescription

@@ -2,29 +2,104 @@
 
 from __future__ import annotations
 
-from boringsdp.sdp.description import Description
-from boringsdp.sdp.memory import LegMemory
+from dataclasses import replace
+
+from boringsdp.errors import SdpError, WrongState
+from boringsdp.sdp.describe import describe
+from boringsdp.sdp.description import Description, Media
+from boringsdp.sdp.formats import shared
+from boringsdp.sdp.memory import Exchange, LegMemory, Slot
+from boringsdp.sdp.serve import keying
+from boringsdp.sdp.style import Keying, LegStyle, Sdes
 
 
-def accept_offer(memory: LegMemory, received: Description | str | bytes) -> LegMemory:
+def accept_offer(memory: LegMemory, received: Description | str | bytes, style: LegStyle | None = None) -> LegMemory:
     """
     Return the memory after the peer's offer or re-offer; `make_answer` is due.
 
-    Raises `SdpError` when the text cannot be read or m-lines vanished. Glare is the caller's: an offer while ours is out replaces it here.
+    `style` limits what may be agreed (see `make_answer`) and is remembered. Raises `SdpError` when the text cannot be read, m-lines vanished
+    or changed places. Glare is the caller's: an offer while ours is out replaces it here.
     """
-    raise NotImplementedError
+    offer = received if isinstance(received, Description) else describe(received)
+    if len(offer.medias) < len(memory.slots):
+        raise SdpError(f"an offer with {len(offer.medias)} m-lines after one with {len(memory.slots)}")
+    slots = tuple(_offered_slot(memory, offer, media) for media in offer.medias)
+    return replace(memory, exchange=Exchange.REMOTE_OFFER, we_offered=False, received=offer, slots=slots, style=style or memory.style)
+
+
+def _offered_slot(memory: LegMemory, offer: Description, media: Media) -> Slot:
+    old = memory.slots[media.index] if media.index < len(memory.slots) else None
+    if old is None:
+        return Slot(kind=media.kind, mid=media.mid, fixed=media.formats)
+    if old.live and not media.rejected and media.mid and old.mid and media.mid != old.mid:
+        raise SdpError(f"the m-line of mid {old.mid} is now mid {media.mid}", media.line, media.line_number)
+    if old.kind != media.kind or (media.mid and old.mid and media.mid != old.mid):
+        return Slot(kind=media.kind, mid=media.mid, counterpart=old.counterpart, fixed=media.formats)
+    slot = old.fixing(media.formats) if not media.rejected else old
+    return replace(slot, mid=media.mid or old.mid, ice_restart=_restarted(memory, offer, media))
+
+
+def _restarted(memory: LegMemory, received: Description, media: Media) -> bool:
+    """True when the m-line's transport had ICE credentials and now has others (RFC 8445 §9)."""
+    if memory.received is None or media.index >= len(memory.received.medias):
+        return False
+    old = memory.received.tagged(memory.received.medias[media.index])
+    new = received.tagged(media)
+    return bool(old.ufrag and new.ufrag) and (old.ufrag, old.password) != (new.ufrag, new.password)
 
 
 def accept_answer(memory: LegMemory, received: Description | str | bytes) -> LegMemory:
     """
     Return the memory after the peer's answer to our last offer; may be called again with a further answer (183 then 200, forked branches).
 
-    Raises `SdpError` when it cannot be an answer to what we offered (other number or kinds of m-lines, only formats never offered), and
-    `WrongState` when we have offered nothing.
+    Raises `SdpError` when it cannot be an answer to what we offered (other number, kinds or mids of m-lines, only formats never offered,
+    media that is not keyed as it must be), and `WrongState` when our offer is not the last one.
     """
-    raise NotImplementedError
+    if not memory.we_offered:
+        raise WrongState(memory.exchange.value, Exchange.LOCAL_OFFER.value)
+    answer = received if isinstance(received, Description) else describe(received)
+    offer = describe(memory.sent)
+    if len(answer.medias) != len(offer.medias):
+        raise SdpError(f"an answer with {len(answer.medias)} m-lines to an offer with {len(offer.medias)}")
+    slots = []
+    for ours, theirs in zip(offer.medias, answer.medias, strict=True):
+        live = ours.port != 0 and theirs.port != 0
+        if live:
+            _check(offer, answer, ours, theirs)
+        slot = replace(memory.slots[ours.index], live=live, ice_restart=live and _restarted(memory, answer, theirs))
+        slots.append(replace(slot, setup=role(answer.tagged(theirs).setup) if answer.tagged(theirs).fingerprints else "") if live else slot)
+    return replace(memory, exchange=Exchange.AGREED, received=answer, slots=tuple(slots))
+
+
+def role(answered: str) -> str:
+    """Our DTLS role after we offered actpass; an answerer that says nothing usable is a client, as RFC 4145 §4 has it."""
+    return "active" if answered == "passive" else "passive"
+
+
+def _check(offer: Description, answer: Description, ours: Media, theirs: Media) -> None:
+    """Raise `SdpError` when `theirs` cannot be the answer to `ours`."""
+    reason = ""
+    transport = answer.tagged(theirs)
+    offered = keying(ours, offer.tagged(ours), Sdes.OPTIONAL)
+    if ours.kind != theirs.kind:
+        reason = f"{theirs.kind} in answer to {ours.kind}"
+    elif ours.mid and theirs.mid and ours.mid != theirs.mid:
+        reason = f"mid {theirs.mid} in answer to mid {ours.mid}"
+    elif not shared(ours.formats, theirs.formats):
+        reason = "none of its formats was offered"
+    elif offered is Keying.DTLS and not transport.fingerprints:
+        reason = "no a=fingerprint in answer to DTLS"
+    elif offered is Keying.SDES:
+        tags = {(crypto.tag, crypto.suite) for crypto in ours.cryptos}
+        taken = any((crypto.tag, crypto.suite) in tags for crypto in theirs.cryptos)
+        if not taken and (theirs.crypto_lines or (ours.protocol is not None and ours.protocol.secure)):
+            reason = "no a=crypto line that answers one of ours"
+    if reason:
+        raise SdpError(reason, theirs.line, theirs.line_number)
 
 
 def withdraw(before: LegMemory, after: LegMemory) -> LegMemory:
-    """Return `before` for use after the offer that led to `after` failed: the o= version goes on, nothing else is kept."""
-    raise NotImplementedError
+    """Return `before` for use after the offer that led to `after` failed: the o= version goes on, all else is as it was."""
+    if after.version == before.version:
+        return before
+    return replace(before, version=after.version, sent=before.sent)

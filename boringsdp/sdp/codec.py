@@ -37,12 +37,18 @@ class Codec:
         """True for RED, RTX and the FEC formats: they repeat other payload types and mean nothing without them."""
         return self.name.lower() in _REDUNDANCY
 
+    @property
+    def carries_media(self) -> bool:
+        """True when it is worth a call by itself: neither telephone-event, CN, RED, RTX nor FEC."""
+        return self.name.lower() not in _COMPANIONS
+
     def __str__(self) -> str:
         tail = f"/{self.channels}" if self.channels != 1 else ""
         return f"{self.name}/{self.clock_rate}{tail}"
 
 
 _REDUNDANCY = frozenset({"red", "rtx", "ulpfec", "flexfec", "flexfec-03", "parityfec", "1d-interleaved-parityfec", "rsfec"})
+_COMPANIONS = _REDUNDANCY | {"telephone-event", "cn"}
 
 
 @dataclass(slots=True, frozen=True)

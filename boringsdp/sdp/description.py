@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate
 from boringsdp.sdp.codec import Format
 from boringsdp.sdp.crypto import Crypto
 from boringsdp.sdp.direction import Direction
-from boringsdp.sdp.style import LegStyle, Protocol
+from boringsdp.sdp.style import PLAIN, WEBRTC, LegStyle, Protocol, Sdes
 
 Address = tuple[str, int]
 """(host as written, port); the host may be a name."""
+
+NOWHERE = ("", "0.0.0.0", "::")
 
 
 @dataclass(slots=True, frozen=True)
@@ -36,7 +38,7 @@ class Media:
     protocol: Protocol | None
     """None for what is no RTP profile we know (UDP/DTLS/SCTP, udptl, TCP/MRCPv2, …)."""
     formats: tuple[Format, ...] = ()
-    """In the m-line's order; a dynamic payload type without rtpmap is left out."""
+    """In the m-line's order; a dynamic payload type without a usable rtpmap is left out."""
     host: str = ""
     """Of c=; empty when there is none."""
     rtcp: Address | None = None
@@ -73,9 +75,7 @@ class Media:
     @property
     def address(self) -> Address | None:
         """Where the party wants RTP, or None when it named no address (rejected, port 9 of trickle ICE, 0.0.0.0)."""
-        if not self.port or not self.host or self.host in ("0.0.0.0", "::"):
-            return None
-        return (self.host, self.port)
+        return None if not self.port or self.host in NOWHERE else (self.host, self.port)
 
     @property
     def rejected(self) -> bool:
@@ -90,7 +90,7 @@ class Media:
     @property
     def codecs(self) -> tuple[Format, ...]:
         """The formats that carry media by themselves: neither telephone-event, comfort noise, RED, RTX nor FEC."""
-        return tuple(f for f in self.formats if not (f.codec.is_event or f.codec.is_comfort_noise or f.codec.is_redundancy))
+        return tuple([f for f in self.formats if f.codec.carries_media])
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -115,19 +115,30 @@ class Description:
 
     def tagged(self, media: Media) -> Media:
         """Return the m-line whose transport `media` uses: the first accepted one of its BUNDLE group, else itself (RFC 9143 §7)."""
-        raise NotImplementedError
-
-
-def describe(source: str | bytes) -> Description:
-    """
-    Return the typed view of an SDP.
-
-    Total and linear: every text either parses or raises `SdpError` that names the line, its number and what is wrong with it. What an RFC
-    says to ignore (unknown attributes, crypto lines, candidates) is ignored, what cannot be served is left for the answer to reject.
-    """
-    raise NotImplementedError
+        if media.mid:
+            for group in self.bundle:
+                if media.mid in group:
+                    by_mid = {other.mid: other for other in self.medias if other.mid and not other.rejected}
+                    first = next((by_mid[mid] for mid in group if mid in by_mid), media)
+                    return first if first.ufrag or not media.ufrag else media
+        return media
 
 
 def classify(description: Description) -> LegStyle:
     """Return the style in which to talk back to whoever wrote `description`: the strongest m-line that is not rejected decides."""
-    raise NotImplementedError
+    live = [media for media in description.medias if not media.rejected] or list(description.medias)
+    for media in live:
+        transport = description.tagged(media)
+        if transport.fingerprints:
+            base = WEBRTC if transport.ufrag else replace(WEBRTC, ice=False)
+            bundled = any(media.mid in group for group in description.bundle)
+            protocol = media.protocol or Protocol.DTLS_SAVPF
+            return replace(base, protocol=protocol, bundle=bundled, rtcp_mux=media.rtcp_mux, mids=bool(media.mid))
+    for media in live:
+        if media.cryptos and media.protocol is not None:
+            sdes = Sdes.MANDATORY if media.protocol.secure else Sdes.OPTIONAL
+            return replace(PLAIN, protocol=media.protocol, sdes=sdes, rtcp_mux=media.rtcp_mux)
+    for media in live:
+        if media.protocol is not None:
+            return replace(PLAIN, protocol=media.protocol, rtcp_mux=media.rtcp_mux)
+    return PLAIN

@@ -2,15 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from boringsdp.errors import SdpError
+
+MAX_BYTES = 64 * 1024
+MAX_MEDIAS = 64
+MAX_SECTION_LINES = 1024
+MAX_LINE_BYTES = 8 * 1024
 
 
 @dataclass(slots=True, frozen=True)
 class Section:
-    """The session part or one m-line with what follows it: raw lines without line ends."""
+    """
+    The session part, or one m-line with what follows it.
+
+    `lines` are raw: without the line feed, but with the carriage return of those that have one. Views and edits take and give lines without.
+    """
 
     lines: tuple[str, ...]
     first_number: int = 1
+    """Line number of the first line in the text it was parsed from."""
+
+    def __iter__(self) -> Iterator[str]:
+        """The lines without line ends."""
+        return (line.removesuffix("\r") for line in self.lines)
+
+    def attribute(self, name: str) -> str | None:
+        """Return the value of the first `a=name:value` (empty for a flag), or None when there is none."""
+        return next(iter(self.attributes(name)), None)
+
+    def attributes(self, name: str) -> tuple[str, ...]:
+        """Return the values of every `a=name` line, in order."""
+        flag, prefix = f"a={name}", f"a={name}:"
+        return tuple(line[len(prefix) :] for line in self if line == flag or line.startswith(prefix))
+
+    def without(self, *prefixes: str) -> Section:
+        """Return the section without the lines that begin with one of `prefixes` (`"a=candidate:"`); the first line always stays."""
+        kept = (line for line in self.lines[1:] if not line.startswith(prefixes))
+        return replace(self, lines=(self.lines[0], *kept))
+
+    def replaced(self, prefix: str, line: str) -> Section:
+        """Return the section with its first line that begins with `prefix` exchanged for `line`; unchanged when there is none."""
+        for position, old in enumerate(self.lines):
+            if old.startswith(prefix):
+                end = "\r" if old.endswith("\r") else ""
+                return replace(self, lines=(*self.lines[:position], line + end, *self.lines[position + 1 :]))
+        return self
+
+    def appended(self, *lines: str) -> Section:
+        """Return the section with `lines` after its last one, in the line ends of its first."""
+        end = "\r" if self.lines[0].endswith("\r") else ""
+        filled = len(self.lines)
+        while filled > 1 and not self.lines[filled - 1].strip("\r"):
+            filled -= 1
+        return replace(self, lines=(*self.lines[:filled], *(line + end for line in lines), *self.lines[filled:]))
 
 
 @dataclass(slots=True, frozen=True)
@@ -22,5 +69,59 @@ class SessionDescription:
 
     @classmethod
     def parse(cls, text: str | bytes) -> SessionDescription:
-        """Return the sections. Raises `SdpError` when it is no SDP or exceeds a limit (64 KB, 64 m-lines, 1024 lines a section, 8 KB a line)."""
-        raise NotImplementedError
+        """
+        Return the sections. Lines may end in CRLF or LF, the last end may be missing, unknown line types are kept.
+
+        Raises `SdpError` when it is no SDP or exceeds a limit: 64 KB, 64 m-lines, 1024 lines a section, 8 KB a line.
+        """
+        text = decode(text)
+        lines = text.split("\n")
+        check_lines(lines)
+        starts = [position for position, line in enumerate(lines) if line.startswith("m=")]
+        if len(starts) > MAX_MEDIAS:
+            raise SdpError(f"more than {MAX_MEDIAS} m-lines", lines[starts[MAX_MEDIAS]].rstrip("\r"), starts[MAX_MEDIAS] + 1)
+        bounds = [0, *starts, len(lines)]
+        for start, end in zip(bounds, bounds[1:], strict=False):
+            if end - start > MAX_SECTION_LINES:
+                raise SdpError(f"more than {MAX_SECTION_LINES} lines in a section", lines[start].rstrip("\r"), start + 1)
+        sections = [Section(tuple(lines[start:end]), start + 1) for start, end in zip(bounds, bounds[1:], strict=False)]
+        return cls(sections[0], tuple(sections[1:]))
+
+    def __str__(self) -> str:
+        return "\n".join([line for section in (self.session, *self.medias) for line in section.lines])
+
+
+def decode(text: str | bytes) -> str:
+    """Return the text, read as UTF-8 or, when it is none, Latin-1. Raises `SdpError` when it is too long or holds what no SDP may hold."""
+    if isinstance(text, bytes | bytearray | memoryview):
+        data = bytes(text[: MAX_BYTES + 1])
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            text = data.decode("latin-1")
+        size = len(data)
+    elif text.isascii():
+        size = len(text)
+    else:
+        try:
+            size = len(text[: MAX_BYTES + 1].encode())
+        except UnicodeEncodeError:
+            raise SdpError("characters that no encoding has (lone surrogates)") from None
+    if size > MAX_BYTES:
+        raise SdpError(f"longer than {MAX_BYTES} bytes")
+    return text
+
+
+def check_lines(lines: list[str]) -> None:
+    """Raise `SdpError` for the first line that is none: not `x=…`, too long, or with a NUL or a carriage return inside."""
+    if not lines[0].startswith("v=0"):
+        raise SdpError("an SDP begins with v=0", lines[0].rstrip("\r")[:200], 1)
+    for number, raw in enumerate(lines, 1):
+        if len(raw) < 3 and not raw.strip("\r"):
+            continue
+        if raw[1:2] != "=" or not raw[0].isalpha():
+            raise SdpError("not a line of the form x=value", raw.rstrip("\r"), number)
+        if len(raw) > MAX_LINE_BYTES // 4 and len(raw.encode()) > MAX_LINE_BYTES:
+            raise SdpError(f"line longer than {MAX_LINE_BYTES} bytes", raw[:80], number)
+        if "\0" in raw or "\r" in raw[:-1]:
+            raise SdpError("control character inside the line", raw.rstrip("\r"), number)

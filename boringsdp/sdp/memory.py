@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from boringsdp.sdp.codec import Format
+from boringsdp.errors import SdpError
+from boringsdp.sdp.codec import Codec, Format
+from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description
+from boringsdp.sdp.style import LegStyle, Protocol, Sdes
 
 
 class Exchange(enum.Enum):
@@ -23,19 +27,26 @@ class Exchange(enum.Enum):
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Slot:
-    """One m-line of a leg, for the life of the call. A rejected slot may be recycled: then `mid`, `kind` and `fixed` begin anew."""
+    """One m-line of a leg, for the life of the call. A rejected slot may be recycled: then all of it begins anew."""
 
     kind: str
     mid: str = ""
+    live: bool = False
+    """Accepted by the last completed exchange."""
     counterpart: int | None = None
     """Index of the m-line of the other leg that this one is joined with."""
     fixed: tuple[Format, ...] = ()
-    """Every payload type ever given a meaning on this leg's m-line; meanings never change (RFC 3264 §8.3.2)."""
+    """Every payload type given a meaning on this m-line, newest first; meanings do not change (RFC 3264 §8.3.2)."""
     extensions: tuple[tuple[str, int], ...] = ()
     setup: str = ""
     """Our DTLS role once agreed, `active` or `passive`; kept while the association lives (RFC 8842 §5.5)."""
     ice_restart: bool = False
     """The peer's last offer or answer changed its ICE credentials: our answer needs new ones too (RFC 8839 §4.4.1.1.1)."""
+
+    def fixing(self, formats: Sequence[Format]) -> Slot:
+        """Return the slot with the meanings of `formats` remembered; where a peer broke a meaning, its new one counts."""
+        numbers = {f.payload_type for f in formats}
+        return replace(self, fixed=(*formats, *(f for f in self.fixed if f.payload_type not in numbers)))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -53,16 +64,101 @@ class LegMemory:
     exchange: Exchange = Exchange.NEW
     we_offered: bool = False
     """Who made the last offer."""
-    sent: Description | None = None
+    style: LegStyle | None = None
+    """What the leg was last offered in, or what its own offers may use."""
+    sent: str = ""
+    """Our last text, empty before the first."""
     received: Description | None = None
     slots: tuple[Slot, ...] = ()
     next_mid: int = 0
 
     def to_record(self) -> dict[str, object]:
-        """Return plain JSON-able values; it holds the legs' SDES keys and ICE passwords, so treat it as a secret."""
-        raise NotImplementedError
+        """Return plain JSON-able values; it holds the leg's SDES keys and ICE passwords, so treat it as a secret."""
+        return {
+            "session_id": self.session_id,
+            "version": self.version,
+            "origin_host": self.origin_host,
+            "exchange": self.exchange.value,
+            "we_offered": self.we_offered,
+            "style": _style_record(self.style) if self.style else None,
+            "sent": self.sent,
+            "received": self.received.text if self.received else None,
+            "slots": [_slot_record(slot) for slot in self.slots],
+            "next_mid": self.next_mid,
+        }
 
     @classmethod
-    def from_record(cls, record: Mapping[str, object]) -> LegMemory:
+    def from_record(cls, record: Mapping[str, Any]) -> LegMemory:
         """Return what `to_record` wrote. Raises `SdpError` when it is not such a record."""
-        raise NotImplementedError
+        try:
+            return cls(
+                session_id=int(record["session_id"]),
+                version=int(record["version"]),
+                origin_host=str(record["origin_host"]),
+                exchange=Exchange(record["exchange"]),
+                we_offered=bool(record["we_offered"]),
+                style=_read_style(record["style"]) if record["style"] else None,
+                sent=str(record["sent"]),
+                received=describe(record["received"]) if record["received"] is not None else None,
+                slots=tuple(_read_slot(slot) for slot in record["slots"]),
+                next_mid=int(record["next_mid"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SdpError(f"not a record of a leg: {error!r}") from error
+
+
+def _slot_record(slot: Slot) -> dict[str, object]:
+    return {
+        "kind": slot.kind,
+        "mid": slot.mid,
+        "live": slot.live,
+        "counterpart": slot.counterpart,
+        "fixed": [
+            [f.payload_type, f.codec.name, f.codec.clock_rate, f.codec.channels, f.fmtp, list(f.feedback)] for f in slot.fixed
+        ],
+        "extensions": [list(extension) for extension in slot.extensions],
+        "setup": slot.setup,
+        "ice_restart": slot.ice_restart,
+    }
+
+
+def _read_slot(record: Mapping[str, Any]) -> Slot:
+    return Slot(
+        kind=record["kind"],
+        mid=record["mid"],
+        live=record["live"],
+        counterpart=record["counterpart"],
+        fixed=tuple(
+            Format(number, Codec(name, clock, channels), fmtp, tuple(feedback))
+            for number, name, clock, channels, fmtp, feedback in record["fixed"]
+        ),
+        extensions=tuple((uri, number) for uri, number in record["extensions"]),
+        setup=record["setup"],
+        ice_restart=record["ice_restart"],
+    )
+
+
+def _style_record(style: LegStyle) -> dict[str, object]:
+    return {
+        "protocol": style.protocol.value,
+        "sdes": style.sdes.value,
+        "suites": list(style.suites),
+        "ice": style.ice,
+        "dtls": style.dtls,
+        "bundle": style.bundle,
+        "rtcp_mux": style.rtcp_mux,
+        "mids": style.mids,
+    }
+
+
+def _read_style(record: Mapping[str, Any]) -> LegStyle:
+    return LegStyle(
+        protocol=Protocol(record["protocol"]),
+        sdes=Sdes(record["sdes"]),
+        suites=tuple(record["suites"]),
+        ice=record["ice"],
+        dtls=record["dtls"],
+        bundle=record["bundle"],
+        rtcp_mux=record["rtcp_mux"],
+        mids=record["mids"],
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from boringsdp.errors import WrongState
 from boringsdp.sdp.candidate import Candidate, Fingerprint
-from boringsdp.sdp.codec import Codec, Format
+from boringsdp.sdp.codec import Format
 from boringsdp.sdp.crypto import Crypto
-from boringsdp.sdp.description import Address
-from boringsdp.sdp.memory import LegMemory
-from boringsdp.sdp.style import Protocol
+from boringsdp.sdp.describe import describe
+from boringsdp.sdp.description import Address, Description, Media
+from boringsdp.sdp.formats import pick_event, shared
+from boringsdp.sdp.memory import Exchange, LegMemory, Slot
+from boringsdp.sdp.serve import keying
+from boringsdp.sdp.style import Keying, Protocol, Sdes
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class MediaPlan:
     send: bool = False
     receive: bool = False
     remote: Address | None = None
-    """Where the peer wants RTP; None with ICE, or when it named nothing."""
+    """Where the peer wants RTP, or None when it named nothing; with ICE only a hint."""
     remote_rtcp: Address | None = None
     rtcp_mux: bool = False
     reduced_size: bool = False
@@ -64,8 +68,9 @@ class MediaPlan:
 
     @property
     def dtmf(self) -> Format | None:
-        """The telephone-event format to send with: the one in the clock of the first codec, else the first; None: the peer takes none."""
-        raise NotImplementedError
+        """The telephone-event format to send with: the one in the clock of the first codec, else 8000 Hz; None: the peer takes none."""
+        clock = next((f.codec.clock_rate for f in self.send_formats if f.codec.carries_media), 8000)
+        return pick_event(self.send_formats, clock)
 
 
 @dataclass(slots=True, frozen=True)
@@ -77,14 +82,107 @@ class PayloadTypes:
     """Incoming telephone-event payload types and their clock in Hz; they are never in `codecs`, DTMF is regenerated."""
 
 
-def media_plans(memory: LegMemory) -> tuple[MediaPlan, ...]:
-    """Return what the leg's last completed exchange agreed, one plan for each slot. Raises `WrongState` while an answer is missing."""
-    raise NotImplementedError
-
-
 def payload_type_map(source: MediaPlan, target: MediaPlan) -> PayloadTypes:
-    """Return how what arrives by `source` leaves by `target`; what neither side shares is absent, to be dropped and counted."""
-    raise NotImplementedError
+    """Return how what arrives by `source` leaves by `target`; what the two do not share is absent, to be dropped and counted."""
+    codecs: dict[int, int] = {}
+    for incoming in source.receive_formats:
+        if not incoming.codec.is_event:
+            outgoing = next((f for f in target.send_formats if f.same_codec(incoming)), None)
+            if outgoing is not None:
+                codecs[incoming.payload_type] = outgoing.payload_type
+    return PayloadTypes(codecs, {f.payload_type: f.codec.clock_rate for f in source.receive_formats if f.codec.is_event})
 
 
-_ = Codec
+def media_plans(memory: LegMemory) -> tuple[MediaPlan, ...]:
+    """Return what the leg's last exchange agreed, one plan for each slot. Raises `WrongState` while an answer is missing."""
+    if memory.exchange is not Exchange.AGREED or memory.received is None:
+        raise WrongState(memory.exchange.value, Exchange.AGREED.value)
+    sent = describe(memory.sent)
+    return tuple(
+        _plan(memory, slot, sent, sent.medias[index], memory.received.medias[index]) for index, slot in enumerate(memory.slots)
+    )
+
+
+def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs: Media) -> MediaPlan:
+    if not slot.live:
+        return MediaPlan(slot=ours.index, kind=slot.kind, mid=slot.mid, counterpart=slot.counterpart, transport_slot=ours.index)
+    assert memory.received is not None
+    remote, protocol = memory.received.tagged(theirs), ours.protocol or Protocol.AVP
+    keyed = keying(ours, sent.tagged(ours), Sdes.OPTIONAL)
+    receive, send = _formats(memory.we_offered, ours, theirs)
+    local_crypto, remote_crypto = _keys(memory.we_offered, ours, theirs) if keyed is Keying.SDES else (None, None)
+    muxed = ours.rtcp_mux and theirs.rtcp_mux
+    ids = dict(theirs.extensions)
+    ice = bool(sent.tagged(ours).ufrag and remote.ufrag)
+    return MediaPlan(
+        slot=ours.index,
+        kind=ours.kind,
+        mid=ours.mid,
+        accepted=True,
+        counterpart=slot.counterpart,
+        transport_slot=_transport_slot(memory, sent, ours),
+        protocol=protocol,
+        send=ours.direction.send and theirs.direction.receive,
+        receive=ours.direction.receive and theirs.direction.send,
+        remote=remote.address,
+        remote_rtcp=None if muxed else remote.rtcp,
+        rtcp_mux=muxed,
+        reduced_size=ours.rtcp_reduced_size and theirs.rtcp_reduced_size,
+        ice=ice,
+        remote_ufrag=remote.ufrag if ice else "",
+        remote_password=remote.password if ice else "",
+        remote_candidates=remote.candidates if ice else (),
+        remote_ice_lite=memory.received.ice_lite,
+        dtls=keyed is Keying.DTLS,
+        setup=slot.setup if keyed is Keying.DTLS else "",
+        remote_fingerprints=remote.fingerprints if keyed is Keying.DTLS else (),
+        local_crypto=local_crypto,
+        remote_crypto=remote_crypto,
+        receive_formats=tuple(receive),
+        send_formats=tuple(send),
+        extensions=tuple((uri, number) for uri, number in ours.extensions if uri in ids),
+        feedback=_feedback(ours, send),
+        remote_ssrcs=theirs.ssrcs,
+        ptime_ms=theirs.ptime_ms,
+    )
+
+
+def _transport_slot(memory: LegMemory, sent: Description, ours: Media) -> int:
+    """A bundle exists when both name the mid in a group."""
+    assert memory.received is not None
+    both = any(ours.mid in group for group in memory.received.bundle) and any(ours.mid in group for group in sent.bundle)
+    return sent.tagged(ours).index if ours.mid and both else ours.index
+
+
+def _formats(we_offered: bool, ours: Media, theirs: Media) -> tuple[Sequence[Format], Sequence[Format]]:
+    """
+    Return what may arrive and what may be sent.
+
+    After our offer packets should come under our numbers; an answerer that uses other numbers for the same codec often sends with those too,
+    so they are understood as long as they mean nothing else here (RFC 3264 §5.1).
+    """
+    send = shared(ours.formats, theirs.formats)
+    if not we_offered:
+        order = {f.payload_type: position for position, f in enumerate(ours.formats)}
+        send = sorted([f for f in send if f.payload_type in order], key=lambda f: order[f.payload_type])
+        return shared(theirs.formats, ours.formats), send
+    receive = shared(theirs.formats, ours.formats)
+    numbers = {f.payload_type for f in ours.formats}
+    return [*receive, *(f for f in send if f.payload_type not in numbers)], send
+
+
+def _keys(we_offered: bool, ours: Media, theirs: Media) -> tuple[Crypto | None, Crypto | None]:
+    """Return the keys we send and receive with: those of the line that the answer took."""
+    answer, offer = (theirs.cryptos, ours.cryptos) if we_offered else (ours.cryptos, theirs.cryptos)
+    for taken in answer:
+        for offered in offer:
+            if (taken.tag, taken.suite) == (offered.tag, offered.suite):
+                return (offered, taken) if we_offered else (taken, offered)
+    return None, None
+
+
+def _feedback(ours: Media, send: Sequence[Format]) -> frozenset[str]:
+    """Both lists of the first codec; its payload types may differ."""
+    first = next((f for f in send if f.codec.carries_media), None)
+    mine = next((f for f in ours.formats if first is not None and f.same_codec(first)), None)
+    return frozenset(first.feedback) & frozenset(mine.feedback) if first is not None and mine is not None else frozenset()

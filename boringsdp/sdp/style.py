@@ -37,6 +37,14 @@ class Sdes(enum.Enum):
     """RTP/SAVP: no media without."""
 
 
+class Keying(enum.Enum):
+    """What protects the media of one m-line."""
+
+    NONE = "none"
+    SDES = "sdes"
+    DTLS = "dtls"
+
+
 DEFAULT_SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 """What is offered by default: every SDES peer has these; more lines only make the SDP longer."""
 
@@ -59,6 +67,11 @@ class LegStyle:
     def webrtc(self) -> bool:
         """True for a browser-like leg."""
         return self.ice and self.dtls
+
+    @property
+    def keying(self) -> Keying:
+        """What our offers key media with."""
+        return Keying.DTLS if self.dtls else Keying.NONE if self.sdes is Sdes.OFF else Keying.SDES
 
 
 WEBRTC = LegStyle(protocol=Protocol.DTLS_SAVPF, ice=True, dtls=True, bundle=True, rtcp_mux=True, mids=True)

@@ -1,0 +1,337 @@
+"""Reading an SDP into its typed view. Total: every text is read or raises `SdpError`; one pass over the lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from boringsdp.errors import SdpError
+from boringsdp.sdp.candidate import Fingerprint, parse_fingerprint
+from boringsdp.sdp.codec import STATIC, Codec, Format
+from boringsdp.sdp.crypto import Crypto, parse_crypto
+from boringsdp.sdp.description import NOWHERE, Description, Media, Origin
+from boringsdp.sdp.direction import Direction
+from boringsdp.sdp.lines import SessionDescription
+from boringsdp.sdp.style import Protocol
+
+_PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+
+
+class _Reader:
+    """What one section said so far; a media section begins with the session's defaults."""
+
+    __slots__ = (
+        "bundle", "bundle_only", "candidates", "cname", "crypto_lines", "cryptos", "direction", "end_of_candidates", "extensions",
+        "feedback", "fingerprints", "flags", "fmtp", "host", "maxptime", "mid", "others", "password", "ptime", "rtcp", "rtpmap",
+        "setup", "ssrcs", "tls_id", "trickle", "ufrag",
+    )  # fmt: skip
+
+    def __init__(self, session: _Reader | None = None) -> None:
+        self.host: str = session.host if session else ""
+        self.direction: Direction = session.direction if session else Direction.SENDRECV
+        self.ufrag: str = session.ufrag if session else ""
+        self.password: str = session.password if session else ""
+        self.setup: str = session.setup if session else ""
+        self.tls_id: str = session.tls_id if session else ""
+        self.fingerprints: list[Fingerprint] = []
+        self.extensions: list[tuple[str, int]] = list(session.extensions) if session else []
+        self.candidates: list[str] = []
+        self.cryptos: list[Crypto] = []
+        self.crypto_lines = 0
+        self.rtpmap: dict[str, Codec] = {}
+        self.fmtp: dict[str, str] = {}
+        self.feedback: dict[str, list[str]] = {}
+        self.ssrcs: dict[int, None] = {}
+        self.cname = ""
+        self.mid = ""
+        self.rtcp: tuple[int, str] | None = None
+        self.ptime = 0
+        self.maxptime = 0
+        self.flags: set[str] = set()
+        self.bundle: list[tuple[str, ...]] = []
+        self.trickle = False
+        self.others: list[str] = []
+
+    def attribute(self, line: str) -> None:
+        """Read one `a=` line; what cannot be read is ignored, as RFC 8866 §5.13 asks."""
+        name, _, value = line[2:].partition(":")
+        handler = _HANDLERS.get(name)
+        if handler is not None:
+            handler(self, value)
+        elif name in _DIRECTIONS:
+            self.direction = _DIRECTIONS[name]
+        elif name in _FLAGS:
+            self.flags.add(name)
+        else:
+            self.others.append(line)
+
+
+_FLAGS = frozenset({"rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "bundle-only", "end-of-candidates", "ice-lite"})
+
+
+def _rtpmap(reader: _Reader, value: str) -> None:
+    payload_type, _, encoding = value.partition(" ")
+    parts = encoding.strip().split("/")
+    if len(parts) < 2 or not parts[0] or " " in parts[0] or not is_number(parts[1], 9):
+        return
+    channels = int(parts[2]) if len(parts) > 2 and is_number(parts[2], 3) else 1
+    if int(parts[1]):
+        reader.rtpmap[payload_type] = Codec(parts[0], int(parts[1]), channels or 1)
+
+
+def _fmtp(reader: _Reader, value: str) -> None:
+    payload_type, _, parameters = value.partition(" ")
+    earlier = reader.fmtp.get(payload_type)
+    reader.fmtp[payload_type] = f"{earlier};{parameters.strip()}" if earlier else parameters.strip()
+
+
+def _feedback(reader: _Reader, value: str) -> None:
+    payload_type, _, parameters = value.partition(" ")
+    reader.feedback.setdefault(payload_type, []).append(" ".join(parameters.split()))
+
+
+def _extmap(reader: _Reader, value: str) -> None:
+    parts = value.split(None, 2)
+    if len(parts) < 2:
+        return
+    number, _, direction = parts[0].partition("/")
+    if is_number(number, 5) and 0 < int(number) < 65536 and direction != "inactive":
+        reader.extensions.append((parts[1], int(number)))
+
+
+def _ssrc(reader: _Reader, value: str) -> None:
+    number, _, attribute = value.partition(" ")
+    if is_number(number, 10) and int(number) < 1 << 32:
+        reader.ssrcs[int(number)] = None
+        if attribute.startswith("cname:") and not reader.cname:
+            reader.cname = attribute[6:]
+
+
+def _rtcp(reader: _Reader, value: str) -> None:
+    parts = value.split()
+    if parts and is_number(parts[0], 5) and int(parts[0]) < 65536:
+        reader.rtcp = (int(parts[0]), parts[3] if len(parts) == 4 else "")
+
+
+def _crypto(reader: _Reader, value: str) -> None:
+    reader.crypto_lines += 1
+    crypto = parse_crypto(value)
+    if crypto is not None:
+        reader.cryptos.append(crypto)
+
+
+def _fingerprint(reader: _Reader, value: str) -> None:
+    fingerprint = parse_fingerprint(value)
+    if fingerprint is not None:
+        reader.fingerprints.append(fingerprint)
+
+
+def _group(reader: _Reader, value: str) -> None:
+    semantics, *mids = value.split()[:65] or [""]
+    if semantics == "BUNDLE":
+        reader.bundle.append(tuple(mids))
+
+
+def _set_ufrag(reader: _Reader, value: str) -> None:
+    reader.ufrag = value.strip()
+
+
+def _set_password(reader: _Reader, value: str) -> None:
+    reader.password = value.strip()
+
+
+def _set_setup(reader: _Reader, value: str) -> None:
+    reader.setup = value.strip().lower()
+
+
+def _set_tls_id(reader: _Reader, value: str) -> None:
+    reader.tls_id = value.strip()
+
+
+def _set_mid(reader: _Reader, value: str) -> None:
+    reader.mid = value.strip()
+
+
+def _set_options(reader: _Reader, value: str) -> None:
+    reader.trickle = reader.trickle or "trickle" in value.split()
+
+
+def _set_ptime(reader: _Reader, value: str) -> None:
+    reader.ptime = _whole(value)
+
+
+def _set_maxptime(reader: _Reader, value: str) -> None:
+    reader.maxptime = _whole(value)
+
+
+def _candidate(reader: _Reader, value: str) -> None:
+    reader.candidates.append(value)
+
+
+_HANDLERS: dict[str, Callable[[_Reader, str], None]] = {
+    "rtpmap": _rtpmap,
+    "fmtp": _fmtp,
+    "rtcp-fb": _feedback,
+    "extmap": _extmap,
+    "ssrc": _ssrc,
+    "rtcp": _rtcp,
+    "crypto": _crypto,
+    "fingerprint": _fingerprint,
+    "group": _group,
+    "ice-ufrag": _set_ufrag,
+    "ice-pwd": _set_password,
+    "ice-options": _set_options,
+    "setup": _set_setup,
+    "tls-id": _set_tls_id,
+    "mid": _set_mid,
+    "ptime": _set_ptime,
+    "maxptime": _set_maxptime,
+    "candidate": _candidate,
+}
+
+
+def is_number(text: str, digits: int) -> bool:
+    """True for 1 to `digits` ASCII digits and nothing else (str.isdigit alone takes ² and ٣ too)."""
+    return 0 < len(text) <= digits and text.isascii() and text.isdigit()
+
+
+def _whole(value: str) -> int:
+    """Return the whole part of `20` or `20.0`, 0 when there is none or it is absurd."""
+    text = value.strip().partition(".")[0]
+    return int(text) if is_number(text, 4) else 0
+
+
+def describe(source: str | bytes | SessionDescription) -> Description:
+    """
+    Return the typed view of an SDP.
+
+    Total and linear: every text either parses or raises `SdpError` that names the line, its number and what is wrong with it. What an RFC
+    says to ignore (unknown attributes, crypto lines, candidates) is ignored, what cannot be served is left for the answer to reject.
+    """
+    model = source if isinstance(source, SessionDescription) else SessionDescription.parse(source)
+    session = _Reader()
+    origin, name = Origin("-", "0", "0", ""), "-"
+    for number, line in enumerate(model.session, 1):
+        match line[:2]:
+            case "a=":
+                session.attribute(line)
+            case "o=":
+                origin = _origin(line, number)
+            case "s=":
+                name = line[2:]
+            case "c=" if not session.host:
+                session.host = _host(line, number)
+    medias = []
+    mids: set[str] = set()
+    for index, section in enumerate(model.medias):
+        media = _media(index, section.lines, section.first_number, session)
+        if media.mid:
+            if media.mid in mids:
+                raise SdpError(f"a=mid:{media.mid} stands in two m-lines", media.line, media.line_number)
+            mids.add(media.mid)
+        medias.append(media)
+    return Description(
+        text=source if isinstance(source, str) else str(model),
+        origin=origin,
+        ice_lite="ice-lite" in session.flags,
+        trickle=session.trickle,
+        bundle=tuple(session.bundle),
+        medias=tuple(medias),
+        name=name,
+        others=tuple(session.others),
+    )
+
+
+def _origin(line: str, number: int) -> Origin:
+    parts = line[2:].rsplit(None, 5)
+    if len(parts) != 6:
+        raise SdpError("o= needs user name, session id, version, network, address type and address", line, number)
+    return Origin(parts[0], parts[1], parts[2], parts[5])
+
+
+def _host(line: str, number: int) -> str:
+    parts = line[2:].split()
+    if len(parts) != 3 or parts[0] != "IN" or parts[1] not in ("IP4", "IP6"):
+        raise SdpError("c= needs IN, IP4 or IP6, and an address", line, number)
+    host = parts[2].partition("/")[0]
+    if not host or len(host) > 255:
+        raise SdpError("c= names no address", line, number)
+    return host
+
+
+def _media(index: int, lines: tuple[str, ...], first_number: int, session: _Reader) -> Media:
+    reader = _Reader(session)
+    line = lines[0].removesuffix("\r")
+    kind, port, protocol_text, payload_types = _media_line(line, first_number)
+    host_said = False
+    for number, raw in enumerate(lines[1:], first_number + 1):
+        text = raw.removesuffix("\r")
+        if text.startswith("a="):
+            reader.attribute(text)
+        elif text.startswith("c=") and not host_said:
+            reader.host, host_said = _host(text, number), True
+    protocol = _PROTOCOLS.get(protocol_text.upper())
+    direction = reader.direction
+    if reader.host in NOWHERE[1:] and port and not reader.ufrag:
+        direction = direction.intersect(Direction.SENDONLY)  # hold of RFC 2543: who names no address wants nothing sent to it
+    rtcp = None
+    if port and reader.host not in NOWHERE:
+        rtcp = (reader.rtcp[1] or reader.host, reader.rtcp[0]) if reader.rtcp else (reader.host, port + 1)
+    flags = reader.flags
+    return Media(
+        index=index,
+        kind=kind,
+        port=port,
+        protocol_text=protocol_text,
+        protocol=protocol,
+        formats=_formats(payload_types, reader, line, first_number) if protocol else (),
+        host=reader.host,
+        rtcp=rtcp,
+        rtcp_mux="rtcp-mux" in flags,
+        rtcp_mux_only="rtcp-mux-only" in flags,
+        rtcp_reduced_size="rtcp-rsize" in flags,
+        direction=direction,
+        mid=reader.mid,
+        bundle_only="bundle-only" in flags,
+        ufrag=reader.ufrag,
+        password=reader.password,
+        candidate_values=tuple(reader.candidates),
+        end_of_candidates="end-of-candidates" in flags or "end-of-candidates" in session.flags,
+        fingerprints=tuple(reader.fingerprints or session.fingerprints),
+        setup=reader.setup,
+        tls_id=reader.tls_id,
+        cryptos=tuple(reader.cryptos),
+        crypto_lines=reader.crypto_lines,
+        extensions=tuple(reader.extensions),
+        ssrcs=tuple(reader.ssrcs),
+        cname=reader.cname,
+        ptime_ms=reader.ptime,
+        maxptime_ms=reader.maxptime,
+        others=tuple(reader.others),
+        line=line,
+        line_number=first_number,
+    )
+
+
+def _media_line(line: str, number: int) -> tuple[str, int, str, list[str]]:
+    """Split `m=audio 4000/2 RTP/AVP 0 8`."""
+    parts = line[2:].split()
+    if len(parts) < 3:
+        raise SdpError("m= needs a kind, a port and a protocol", line, number)
+    port, _, count = parts[1].partition("/")
+    if not is_number(port, 5) or int(port) > 65535 or (count and not is_number(count, 5)):
+        raise SdpError("m= has no port number from 0 to 65535", line, number)
+    return parts[0].lower(), int(port), parts[2], parts[3:]
+
+
+def _formats(payload_types: list[str], reader: _Reader, line: str, number: int) -> tuple[Format, ...]:
+    """Read the payload types of an RTP m-line; a dynamic one without a usable rtpmap is left out, nobody could tell what it is."""
+    formats = []
+    for text in dict.fromkeys(payload_types):
+        if not is_number(text, 3) or int(text) > 127:
+            raise SdpError(f"payload type {text[:20]} is no number from 0 to 127", line, number)
+        codec = reader.rtpmap.get(text) or STATIC.get(int(text))
+        if codec is not None:
+            feedback = reader.feedback.get(text, []) + reader.feedback.get("*", []) if reader.feedback else ()
+            formats.append(Format(int(text), codec, reader.fmtp.get(text, ""), tuple(feedback)))
+    return tuple(formats)

@@ -1,0 +1,137 @@
+"""Choosing formats and numbering them: so that both sides meet in codecs that need no transcoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from boringsdp.sdp.codec import STATIC, STATIC_NUMBER, Codec, Format
+from boringsdp.sdp.policy import CodecPolicy
+
+FEEDBACK = ("nack", "nack pli", "ccm fir")
+"""The rtcp-fb that the relay serves, for video."""
+
+EVENTS = "0-15"
+EVENT_CLOCK = 8000
+
+_FREE_NUMBERS = (*range(96, 128), *range(35, 64))
+"""Dynamic payload types; 64 to 95 would look like RTCP when multiplexed (RFC 5761 §4)."""
+
+
+def allowed(formats: Iterable[Format], policy: CodecPolicy) -> list[Format]:
+    """Return the formats that carry media and pass the policy, preferred ones first; RED, RTX and FEC never pass."""
+    remove, only = {name.lower() for name in policy.remove}, {name.lower() for name in policy.only}
+    kept: list[Format] = []
+    for f in formats:
+        name = f.codec.name.lower()
+        if f.codec.carries_media and name not in remove and (not only or name in only) and not any(f.same_codec(k) for k in kept):
+            kept.append(f)
+    if policy.prefer:
+        rank = {name.lower(): position for position, name in enumerate(policy.prefer)}
+        kept.sort(key=lambda f: rank.get(f.codec.name.lower(), len(rank)))
+    return kept
+
+
+def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: bool) -> list[Format]:
+    """
+    Return what to offer to one leg of what the other leg's SDP lists; payload types are still the source's.
+
+    Towards WebRTC telephone-event is offered in the clock of Opus as well as in 8000 Hz: a browser that sends Opus makes proper event
+    trains only in the clock of Opus, and some browsers know 8000 Hz only.
+    """
+    chosen = allowed(source, policy)
+    clocks = {f.codec.clock_rate for f in chosen}
+    chosen += [f for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and _permitted(f.codec, policy)]
+    events = {f.codec.clock_rate: f for f in source if f.codec.is_event and f.codec.clock_rate in clocks | {EVENT_CLOCK}}
+    if any(f.codec.is_event for f in source) and _permitted(Codec("telephone-event", EVENT_CLOCK), policy):
+        if webrtc and 48000 in clocks:
+            events.setdefault(48000, Format(-1, Codec("telephone-event", 48000)))
+        if webrtc or not events or clocks - {48000}:
+            events.setdefault(EVENT_CLOCK, Format(-1, Codec("telephone-event", EVENT_CLOCK)))
+        chosen += [replace(f, fmtp=EVENTS) for _, f in sorted(events.items(), reverse=True)]
+    return chosen
+
+
+def _permitted(codec: Codec, policy: CodecPolicy) -> bool:
+    return codec.name.lower() not in {name.lower() for name in policy.remove}
+
+
+def number_formats(formats: Sequence[Format], fixed: Sequence[Format], elsewhere: Sequence[Format], feedback: Sequence[str]) -> list[Format]:
+    """
+    Return `formats` under the payload types to offer them with, and with `feedback` on those that carry media.
+
+    A codec keeps the number it had (`fixed`, this m-line); a static one takes its static number; else it keeps the source's if that is free
+    on this leg (`elsewhere`: meanings that other m-lines of a bundle have given), else it gets the next free one. A codec for which no number
+    is left is dropped.
+    """
+    meanings = {f.payload_type: f for f in (*elsewhere, *fixed)}
+    numbered: list[Format] = []
+    for f in formats:
+        number = _number(f, fixed, meanings, {n.payload_type for n in numbered})
+        if number is not None:
+            numbered.append(Format(number, f.codec, f.fmtp, tuple(feedback) if f.codec.carries_media else ()))
+            meanings[number] = f
+    return numbered
+
+
+def _number(wanted: Format, fixed: Sequence[Format], meanings: dict[int, Format], used: set[int]) -> int | None:
+    for f in fixed:
+        if f.payload_type not in used and f.same_codec(wanted):
+            return f.payload_type
+    static = STATIC_NUMBER.get(wanted.codec.key)
+    candidates: list[int] = [static] if static is not None else []
+    if wanted.payload_type >= 0 and not 64 <= wanted.payload_type <= 95 and wanted.payload_type not in STATIC:
+        candidates.append(wanted.payload_type)
+    for number in (*candidates, *_FREE_NUMBERS):
+        meaning = meanings.get(number)
+        if number not in used and (meaning is None or meaning.same_codec(wanted)):
+            return number
+    return None
+
+
+def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], policy: CodecPolicy, feedback: Sequence[str]) -> list[Format]:
+    """
+    Return the answer to `offered` when the other leg agreed on `source`: common codecs, in its order, under the offer's numbers.
+
+    Of several telephone-event clocks only the one of the first codec is answered, else 8000 Hz: browsers that may choose send broken trains.
+    """
+    chosen: list[Format] = []
+    for s in allowed(source, policy):
+        match = next((o for o in offered if o.same_codec(s)), None)
+        if match is not None:
+            agreed = tuple(f for f in feedback if f in match.feedback)
+            chosen.append(Format(match.payload_type, match.codec, s.fmtp, agreed))
+    if policy.single:
+        del chosen[1:]
+    if not chosen:
+        return []
+    clocks = {f.codec.clock_rate for f in chosen}
+    noises = {f.codec.key for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and _permitted(f.codec, policy)}
+    noise = [Format(o.payload_type, o.codec) for o in offered if o.codec.key in noises and o.codec.is_comfort_noise]
+    event = pick_event(offered, chosen[0].codec.clock_rate)
+    if event is not None and any(f.codec.is_event for f in source) and _permitted(event.codec, policy):
+        noise.append(Format(event.payload_type, event.codec, EVENTS))
+    return chosen + noise
+
+
+def pick_event(formats: Iterable[Format], clock_rate: int) -> Format | None:
+    """Return the telephone-event format in the clock of the codec, else the one in 8000 Hz, else the first; None when there is none."""
+    events = {f.codec.clock_rate: f for f in reversed([f for f in formats if f.codec.is_event])}
+    return events.get(clock_rate) or events.get(EVENT_CLOCK) or next(iter(reversed(events.values())), None)
+
+
+def shared(ours: Sequence[Format], theirs: Sequence[Format]) -> list[Format]:
+    """Return those of `theirs` whose codec is among `ours`, under their numbers and in their order."""
+    return [t for t in theirs if any(t.same_codec(o) for o in ours)]
+
+
+LATE_FMTP = {
+    "opus": "useinbandfec=1",
+    "h264": "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+}
+LATE_NUMBER = {"opus": 111, "telephone-event": 101}
+
+
+def late_formats(codecs: Iterable[Codec]) -> list[Format]:
+    """Return what we offer of ourselves: `codecs` with our parameters, and telephone-event with audio."""
+    return [Format(LATE_NUMBER.get(c.name.lower(), -1), c, LATE_FMTP.get(c.name.lower(), "")) for c in codecs]

@@ -1,0 +1,153 @@
+"""One m-line that is about to be written: what offer and answer have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from boringsdp.sdp.codec import Format
+from boringsdp.sdp.crypto import Crypto
+from boringsdp.sdp.description import Description, Media
+from boringsdp.sdp.direction import Direction
+from boringsdp.sdp.local import LocalMedia, MediaNeed
+from boringsdp.sdp.memory import LegMemory, Slot
+from boringsdp.sdp.style import Keying
+
+MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+
+
+@dataclass(slots=True)
+class Outline:
+    """All of an m-line but what the call layer supplies. With `accepted` False only `refused_line` and `mid` count."""
+
+    slot: int
+    kind: str
+    accepted: bool = False
+    refused_line: str = ""
+    mid: str = ""
+    counterpart: int | None = None
+    protocol_text: str = ""
+    formats: Sequence[Format] = ()
+    direction: Direction = Direction.SENDRECV
+    keying: Keying = Keying.NONE
+    ice: bool = False
+    trickle_ice: bool = False
+    rtcp_mux: bool = False
+    rtcp_mux_sure: bool = False
+    """The peer has rtcp-mux for certain: one port is enough."""
+    reduced_size: bool = False
+    bundled: bool = False
+    transport_slot: int = 0
+    setup: str = ""
+    suites: tuple[str, ...] = ()
+    crypto_choice: Crypto | None = None
+    """In an answer: the peer's line that is taken, whose tag and suite ours repeats."""
+    extensions: tuple[tuple[str, int], ...] = ()
+    ptime_ms: int = 0
+    maxptime_ms: int = 0
+    others: tuple[str, ...] = ()
+    ice_restart: bool = False
+    kept: bool = False
+
+
+@dataclass(slots=True)
+class Sheet:
+    """All m-lines about to be written and the session-level facts."""
+
+    outlines: list[Outline]
+    ice: bool = False
+    groups: list[list[str]] = field(default_factory=list)
+    others: tuple[str, ...] = ()
+
+    def needs(self) -> tuple[MediaNeed, ...]:
+        """Return what the call layer must supply for it."""
+        return tuple(
+            MediaNeed(
+                slot=o.slot,
+                kind=o.kind,
+                transport_slot=o.transport_slot,
+                rtcp_mux=o.rtcp_mux_sure,
+                ice=o.ice,
+                dtls=o.keying is Keying.DTLS,
+                suites=o.suites,
+                ice_restart=o.ice_restart,
+                kept=o.kept,
+            )
+            for o in self.outlines
+            if o.accepted
+        )
+
+
+def refused(slot: int, line: str, mid: str, counterpart: int | None) -> Outline:
+    """Return the outline of an m-line with port 0 that repeats the kind, protocol and formats of `line`."""
+    kind, _, protocol, *formats = line[2:].split()
+    return Outline(slot, kind.lower(), refused_line=f"m={kind} 0 {protocol} {' '.join(formats) or '0'}", mid=mid, counterpart=counterpart)
+
+
+def previous_line(memory: LegMemory, sent: Description | None, slot: int) -> str:
+    """Return the m-line last written by either side for a slot of the leg."""
+    for description in (memory.received, sent) if not memory.we_offered else (sent, memory.received):
+        if description is not None and slot < len(description.medias):
+            return description.medias[slot].line
+    return f"m={memory.slots[slot].kind} 0 RTP/AVP 0"
+
+
+def wanted_extensions(kind: str, *, mids: bool) -> tuple[str, ...]:
+    """Return the header extensions that the relay reads or writes for an m-line."""
+    return ((LEVEL_URI,) if kind == "audio" else ()) + ((MID_URI,) if mids else ())
+
+
+def extension_ids(slot: Slot, slots: Sequence[Slot], uris: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """Return an id for each URI: what the leg uses already, else our usual one, else the next free (the same everywhere in a bundle)."""
+    known = {uri: number for other in (*slots, slot) for uri, number in other.extensions}
+    chosen = []
+    for uri in uris:
+        if uri not in known:
+            taken = set(known.values())
+            usual = {LEVEL_URI: 1, MID_URI: 4}.get(uri, 1)
+            known[uri] = usual if usual not in taken else next(number for number in range(1, 256) if number not in taken and number != 15)
+        chosen.append((uri, known[uri]))
+    return tuple(chosen)
+
+
+def next_slots(memory: LegMemory, outlines: Sequence[Outline]) -> tuple[Slot, ...]:
+    """Return the leg's slots with what the outlines say of them; whether they are live is for the caller to say."""
+    slots = []
+    for outline in outlines:
+        old = memory.slots[outline.slot] if outline.slot < len(memory.slots) else Slot(kind=outline.kind, mid=outline.mid)
+        if outline.accepted and (old.kind != outline.kind or old.mid != outline.mid):
+            old = Slot(kind=outline.kind, mid=outline.mid)
+        if outline.accepted:
+            slot = old.fixing(outline.formats)
+            extensions = outline.extensions or old.extensions
+        else:
+            slot, extensions = old, old.extensions
+        slots.append(
+            Slot(
+                kind=slot.kind,
+                mid=outline.mid or slot.mid,
+                live=slot.live,
+                counterpart=outline.counterpart,
+                fixed=slot.fixed,
+                extensions=extensions,
+                setup=outline.setup if outline.accepted and outline.setup in ("active", "passive") else slot.setup,
+                ice_restart=slot.ice_restart,
+            )
+        )
+    return tuple(slots)
+
+
+def local_of(outline: Outline, locals: Mapping[int, LocalMedia]) -> LocalMedia:
+    """Return what the call layer supplied for an accepted m-line; a missing one is a bug of ours, not the peer's."""
+    local = locals.get(outline.slot)
+    assert local is not None, f"no local media for slot {outline.slot}"
+    return local
+
+
+def pass_media(source: Media | None) -> tuple[int, int]:
+    """Return ptime and maxptime to write, in ms (0: none); ptime is never above maxptime."""
+    if source is None:
+        return 0, 0
+    ptime, longest = source.ptime_ms, source.maxptime_ms
+    return (min(ptime, longest) if longest else ptime), longest
