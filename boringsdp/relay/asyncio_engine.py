@@ -35,7 +35,7 @@ from boringsdp.relay.engine import (
     TransportStatistics,
     Way,
 )
-from boringsdp.relay.plane import Plane, PlanePort
+from boringsdp.relay.plane import Plane, PlanePort, restore_snapshot, take_snapshot
 
 READS_PER_WAKE = 128
 """Datagrams taken from one socket before others get their turn."""
@@ -199,6 +199,17 @@ class AsyncioEngine:
 
     def transport_statistics(self, transport: TransportId) -> TransportStatistics:
         return self._plane.transport_statistics(transport)
+
+    def snapshot(self) -> dict[str, object]:
+        return take_snapshot(self._plane, monotonic())
+
+    def restore(self, snapshot: Mapping[str, object]) -> None:
+        self._require_open()
+        if self._sockets:
+            raise WrongState("ports are open", "a new engine")
+        restore_snapshot(self._plane, snapshot, self._open_port, monotonic())
+        self._arm()
+        self._report_soon()
 
     async def close(self) -> None:
         if self._closed:

@@ -2,8 +2,8 @@
 The engine contract: what moves packets, seen from above.
 
 An engine owns UDP ports, transports, streams and routes, and knows nothing of calls, SDP or policy. The contract is message-shaped: every
-command takes plain values and returns nothing that must be awaited, every piece of news comes back as an event in a batch, so that an engine
-can live in another thread or process. `asyncio_engine.py` is the specification; a second engine must pass `tests/relay/conformance`.
+command takes plain values and returns nothing that must be awaited, every piece of news comes back as an event in a batch, so that an
+engine can live in another thread or process. `asyncio_engine.py` is the specification; a second engine must pass `tests/relay/conformance`.
 
     port        a bound UDP socket. A shared port serves many ICE transports; an own port serves one transport.
     transport   one 5-tuple's worth of RTP and RTCP with its keying: a BUNDLE group of a WebRTC leg, or one m-line of a plain leg.
@@ -204,7 +204,15 @@ class AuthFailures:
 
 
 Event = (
-    PathSelected | ConsentLost | IceRestarted | DtlsReceived | RtcpReceived | TelephoneEventReceived | SsrcSeen | MediaReceiving | AuthFailures
+    PathSelected
+    | ConsentLost
+    | IceRestarted
+    | DtlsReceived
+    | RtcpReceived
+    | TelephoneEventReceived
+    | SsrcSeen
+    | MediaReceiving
+    | AuthFailures
 )
 
 
@@ -270,7 +278,12 @@ class StreamStatistics:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class TransportStatistics:
-    """Counters of one transport; `drops` by reason (`unverified`, `replayed`, `unknown_ssrc`, `unknown_source`, `malformed`, `no_keys`, …)."""
+    """
+    Counters of one transport. `drops` by reason.
+
+    In: unverified, replayed, duplicate, jumped, malformed, no_keys, unknown_source, unknown_ssrc, too_many_ssrcs, payload_type, padding_only,
+    former_ssrc, stun_refused. Out, counted with the target: late, no_keys, no_address, too_long, send_blocked, send_failed, send_<reason>.
+    """
 
     remote: Address | None
     rtcp_remote: Address | None
@@ -313,12 +326,16 @@ class Engine(Protocol):
         """
         Say where the peer announced itself; opens the latching window anew. None: send nothing until latched.
 
-        On a transport with an RTCP port of its own, `rtcp == rtp` means rtcp-mux: RTCP then leaves from the RTP port and is heard there too.
+        On a transport with an RTCP port of its own, `rtcp == rtp` means rtcp-mux: RTCP then leaves from the RTP port and is heard there.
+        An address that is announced again does not undo what was latched (a peer behind NAT repeats its private one) unless `latch` is
+        STRICT. Raises `WrongState` for a host name, and on a transport with ICE.
         """
 
     def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
         """
-        Install keys; for RECEIVE the former keys stay valid for some seconds. `rollover` gives the rollover counter by SSRC.
+        Install keys; for RECEIVE the former keys stay valid for some seconds. The same keys again change nothing. `rollover` gives, for
+        RECEIVE, the last packet index (rollover counter << 16 | sequence) by SSRC that the peer already used under these keys: needed
+        only to join a stream that has wrapped. A change of keys on this engine needs none.
 
         On a transport that was not opened `secured` (optional SDES) that way is SRTP from now on.
         """
@@ -356,7 +373,12 @@ class Engine(Protocol):
         """Everything needed to go on in another process, as plain JSON-able values (keys in hex: treat it as a secret)."""
 
     def restore(self, snapshot: Mapping[str, object]) -> None:
-        """Take up a snapshot in a new engine; ports are bound again at the same addresses."""
+        """
+        Take up a snapshot in a new engine; ports are bound again at the same addresses.
+
+        Secured streams send under new SSRCs afterwards (see `SendStatistics.ssrc`), since a key must never be used twice at an old index.
+        Raises OSError when a port is taken, ValueError for a snapshot of another version.
+        """
 
     async def close(self) -> None:
         """Close every port; nothing is sent or reported after it returns."""

@@ -2,5 +2,6 @@
 
 from boringsdp.relay.plane.plane import Plane
 from boringsdp.relay.plane.port import PlanePort, Transmit
+from boringsdp.relay.plane.snapshot import restore_snapshot, take_snapshot
 
-__all__ = ["Plane", "PlanePort", "Transmit"]
+__all__ = ["Plane", "PlanePort", "Transmit", "restore_snapshot", "take_snapshot"]

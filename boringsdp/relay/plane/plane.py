@@ -254,8 +254,6 @@ class Plane:
 
     def set_keys(self, number: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int], now: float) -> None:
         transport = self.transport(number)
-        if not transport.spec.secured:
-            raise WrongState("transport is not secured", "a secured transport")
         try:
             if way is Way.RECEIVE:
                 transport.set_receive_keys(keys, rollover, now)

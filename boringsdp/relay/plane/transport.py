@@ -182,7 +182,7 @@ class Transport:
         highest = self.retired.pop(ssrc, None)
         if highest is not None:                             # it was here before: go on in its numbering
             sequence = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
-        reception = Reception(sequence, rtp_time, now, clock, trusted=self.spec.secured)
+        reception = Reception(sequence, rtp_time, now, clock, trusted=self.receiver is not None)
         source = Source(stream, ssrc, reception, self.plane.count_source())
         self.sources[ssrc] = source
         return source
@@ -213,7 +213,7 @@ class Transport:
                 rewriter.source = None
             if rewriter.previous is source:
                 rewriter.previous = None
-        if self.spec.secured:
+        if self.receiver is not None:
             self.retired[source.ssrc] = source.reception.highest
 
     def _unverified(self, reason: str, source: Source | None) -> None:
@@ -250,10 +250,11 @@ class Transport:
         self._send(data, rtcp=False)
 
     def send_rtcp(self, data: bytes) -> None:
-        if self.spec.secured:
-            if self.sender is None:
+        if self.sender is None:
+            if self.spec.secured:
                 self.drop(NO_KEYS)
                 return
+        else:
             try:
                 data = self.sender.protect_rtcp(data)
             except SrtpError as error:
@@ -321,6 +322,8 @@ class Transport:
     def set_receive_keys(self, keys: Keys, indices: Mapping[int, int], now: float) -> None:
         if self.receiver is None:
             self.receiver = SrtpReceiver(keys, indices)
+            for source in self.sources.values():
+                source.reception.trusted = True
         else:
             known = {ssrc: source.reception.highest for ssrc, source in self.sources.items()}
             self.receiver.rekey(keys, {**known, **indices}, now)
