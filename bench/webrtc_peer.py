@@ -21,7 +21,7 @@ class Peer(asyncio.DatagramProtocol):
         self._ufrag, self._password = secrets.token_hex(4), secrets.token_hex(12)
         self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reachable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        text = OFFER.read_text(newline="")
+        text = OFFER.read_bytes().decode()
         text = re.sub(r"a=ice-ufrag:\S+", f"a=ice-ufrag:{self._ufrag}", text)
         text = re.sub(r"a=ice-pwd:\S+", f"a=ice-pwd:{self._password}", text)
         self.offer = re.sub(r"a=fingerprint:\S+ \S+", "a=fingerprint:" + " ".join(identity.fingerprint), text)
