@@ -57,7 +57,7 @@ def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
         return OK
     from boringsdp import app  # translate and check-config start without the network parts
 
-    return app.run(loaded.config, demo=options.command == "demo")
+    return app.run(loaded, demo=options.command == "demo")
 
 
 def _translate(options: argparse.Namespace) -> int:
@@ -68,13 +68,12 @@ def _translate(options: argparse.Namespace) -> int:
         return FAILED
     try:
         result = translate.translate(text, to=options.to, sdes=options.sdes, prefer=options.prefer, remove=options.remove)
-        print(translate.show(result, options.output), end="")
+        shown = translate.show(result, options.output)
     except SdpError as error:
         print(f"boringsdp translate: {error}", file=sys.stderr)
         return FAILED
-    except translate.MissingExtra as error:
-        print(f"boringsdp translate: {error}", file=sys.stderr)
-        return FAILED
+    sys.stdout.buffer.write(shown.encode())
+    sys.stdout.flush()
     return OK
 
 

@@ -86,6 +86,7 @@ class MediaConfig:
     """What both sides share."""
 
     timeout: float = setting(60.0, "Seconds without any packet after which a leg is reported as silent; 0: never.", checks.between(0, 3600))
+    close_on_timeout: bool = setting(True, "End a call one of whose legs is reported as silent.")
     silence: float = setting(1.0, "Seconds without a packet after which a stream is reported as not arriving.", checks.between(0.1, 60))
     slow_link: int = setting(4, "Packets lost within a second that are reported as a slow link; 0: never.", checks.between(0, 10_000))
     dtmf_ms: int = setting(100, "Least length of a digit sent on, in milliseconds.", checks.between(40, 1000))
@@ -107,9 +108,15 @@ class JanusConfig:
     session_timeout: float = setting(60.0, "Seconds without a request after which a session ends; 0: never.", checks.between(0, 86400))
     reclaim_session_timeout: float = setting(0.0, "Seconds in which a lost WebSocket's session may be claimed.", checks.between(0, 86400))
     candidates_timeout: float = setting(45.0, "Seconds that trickled candidates wait for their offer.", checks.between(1, 600))
-    cors: tuple[str, ...] = setting(("*",), "Origins that browsers may call the HTTP API from.")
+    allow_origin: str = setting("", "What CORS headers say: one origin whose pages may call the HTTP API; empty: all.")
+    enforce_cors: bool = setting(False, "Refuse requests of pages from other origins than janus.allow_origin.")
+    acl: tuple[str, ...] = setting((), "Networks or address prefixes that clients must come from; empty: all.")
+    acl_forwarded: bool = setting(False, "Take a client's address from X-Forwarded-For (only behind a proxy that sets it).")
+    tls_certificate: str = setting("", "PEM file with the certificate chain: the API is then wss and https only.", checks.readable)
+    tls_key: str = setting("", "PEM file with its private key.", checks.readable)
+    disabled_plugins: tuple[str, ...] = setting((), "Plugins that are installed but not offered, such as janus.plugin.echotest.")
     max_sessions: int = setting(10_000, "Sessions at a time.", checks.between(1, 1_000_000))
-    max_handles: int = setting(64, "Handles in one session.", checks.between(1, 10_000))
+    max_handles: int = setting(100, "Handles in one session.", checks.between(1, 10_000))
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -127,6 +134,7 @@ class LimitsConfig:
     calls: int = setting(2000, "Calls at a time; more are refused.", checks.between(1, 1_000_000))
     handshakes: int = setting(2000, "DTLS handshakes under way at a time.", checks.between(1, 1_000_000))
     handshakes_per_source: int = setting(64, "DTLS handshakes under way with one remote address.", checks.between(1, 1_000_000))
+    answer_timeout: float = setting(300.0, "Seconds an offer may wait for its answer.", checks.between(1, 3600))
     drain: float = setting(30.0, "Seconds that calls may go on after SIGTERM; a second signal ends at once.", checks.between(0, 86400))
 
 
@@ -381,6 +389,13 @@ def _across(config: Config) -> Iterator[tuple[str, str]]:
         yield "webrtc.port", f"lies in the range of plain legs ({config.rtp.port_min}-{config.rtp.port_max})"
     if config.janus.websocket_port and config.janus.websocket_port == config.janus.http_port:
         yield "janus.websocket_port", f"is the same as janus.http_port ({config.janus.http_port})"
+    if bool(config.janus.tls_certificate) != bool(config.janus.tls_key):
+        missing = "janus.tls_key" if config.janus.tls_certificate else "janus.tls_certificate"
+        yield missing, "is needed too: certificate and key go together"
+    if config.janus.enforce_cors and not config.janus.allow_origin:
+        yield "janus.allow_origin", "is needed by janus.enforce_cors"
+    if config.janus.tokens and config.janus.token_secret:
+        yield "janus.token_secret", "cannot be set beside janus.tokens: tokens are either stored or signed"
     for local in config.webrtc.advertised:
         if config.webrtc.addresses and local not in config.webrtc.addresses:
             yield "webrtc.advertised", f"{local} is not among webrtc.addresses"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 Check = Callable[[Any], str | None]
@@ -78,6 +79,17 @@ def networks(values: tuple[str, ...]) -> str | None:
 def base_path(value: str) -> str | None:
     """A URL path such as /janus."""
     return None if re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value) else f"must be a path such as /janus, not {value!r}"
+
+
+def readable(value: str) -> str | None:
+    """A file that can be read, or nothing."""
+    if not value:
+        return None
+    try:
+        with Path(value).open("rb"):
+            return None
+    except OSError as error:
+        return f"{value} cannot be read: {error.strerror or error}"
 
 
 def codecs(values: tuple[str, ...]) -> str | None:

@@ -32,13 +32,13 @@ class EchoPeer:
         self._silence_s = silence_s
         self._calls: dict[str, EchoCall] = {}
 
-    def answer(self, offer: str, *, call_id: str = "", delay_ms: int | None = None) -> tuple[str, str]:
+    def answer(self, offer: str, *, call_id: str = "", codec: str = "", delay_ms: int | None = None) -> tuple[str, str]:
         """
-        Return (call id, answer). With the id of a present call it is a re-offer.
+        Return (call id, answer), with `codec` (an encoding name) if it is offered. With the id of a present call it is a re-offer.
 
         Raises SdpError, `Exhausted("calls")`, and WrongState for an unknown id.
         """
-        remote = echo_sdp.parse(offer)
+        remote = echo_sdp.parse(offer, codec)
         call = self._find(call_id) if call_id else self._open(delay_ms)
         return call.id, call.answer(remote)
 

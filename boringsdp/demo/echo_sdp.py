@@ -45,18 +45,18 @@ class LocalAudio:
     key: str = field(default="", repr=False)
 
 
-def parse(text: str) -> RemoteAudio:
-    """Return the first audio stream we can speak. Raises SdpError."""
+def parse(text: str, prefer: str = "") -> RemoteAudio:
+    """Return the first audio stream we can speak, with codec `prefer` if it is there. Raises SdpError."""
     sections = re.split(r"(?m)^(?=m=)", text.replace("\r\n", "\n"))
     m_lines = tuple(section.partition("\n")[0] for section in sections[1:])
     for index, section in enumerate(sections[1:]):
         found = re.match(r"m=audio (\d{1,5})(?:/\d+)? ([A-Z/]+) ([\d ]+)\n", section + "\n")
         if found and found[1] != "0":
-            return _audio(sections[0], section, index, m_lines, found)
+            return _audio(sections[0], section, index, m_lines, found, prefer)
     raise SdpError("no audio to echo")
 
 
-def _audio(session: str, section: str, index: int, m_lines: tuple[str, ...], found: re.Match[str]) -> RemoteAudio:
+def _audio(session: str, section: str, index: int, m_lines: tuple[str, ...], found: re.Match[str], prefer: str) -> RemoteAudio:
     connection = re.search(r"(?m)^c=IN IP[46] ([^\s/]+)", section) or re.search(r"(?m)^c=IN IP[46] ([^\s/]+)", session)
     if connection is None:
         raise SdpError("no address", "c=")
@@ -65,9 +65,10 @@ def _audio(session: str, section: str, index: int, m_lines: tuple[str, ...], fou
         {int(number): (name, int(clock)) for number, name, clock in re.findall(r"(?m)^a=rtpmap:(\d{1,3}) ([^/\s]+)/(\d{1,6})", section)}
     )
     offered = [int(number) for number in found[3].split()]
-    chosen = next((number for number in offered if number in rtpmap and rtpmap[number][0].lower() in SUPPORTED), None)
-    if chosen is None:
+    known = [number for number in offered if number in rtpmap and rtpmap[number][0].lower() in SUPPORTED]
+    if not known:
         raise SdpError("no codec that can be echoed (PCMU, PCMA, G722, opus)", found[0].strip())
+    chosen = next((number for number in known if rtpmap[number][0].lower() == prefer.lower()), known[0])
     codec, clock = rtpmap[chosen]
     events = [number for number in offered if rtpmap.get(number, ("", 0))[0].lower() == "telephone-event"]
     event = next((number for number in events if rtpmap[number][1] == clock), events[0] if events else None)

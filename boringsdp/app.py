@@ -1,0 +1,355 @@
+"""The one place that builds things: from a checked configuration to a running gateway, and down again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from boringsdp import __version__, logs
+from boringsdp.call import Calls, CallSettings, DestinationPolicy
+from boringsdp.config import Config, Loaded
+from boringsdp.errors import ConfigError
+from boringsdp.janus_api import (
+    Access,
+    Authentication,
+    JanusServer,
+    JanusSettings,
+    Limits,
+    Listener,
+    ServerFacts,
+    build_plugins,
+    find_plugins,
+)
+from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectionUp, PluginFailed, RequestRefused
+from boringsdp.janus_api.plugin import PluginContext
+from boringsdp.metrics import CONTENT_TYPE, Metrics
+from boringsdp.net.interfaces import default_address, local_addresses
+from boringsdp.relay import Latch, Relay, RelaySettings
+from boringsdp.relay.asyncio_engine import AsyncioEngine
+
+if TYPE_CHECKING:
+    from boringsdp.demo.server import Demo
+
+LOOPBACK = "127.0.0.1"
+DRAIN_STEP_S = 0.2
+log = logs.bind()
+
+
+class Gateway:
+    """
+    The whole gateway. Build it within a running event loop; `start`, `drain` (optional), `close`.
+
+    Nothing is global: several can live in one process, on ports of their own.
+    """
+
+    def __init__(self, config: Config, *, demo: bool = False) -> None:
+        self.config = config
+        self.metrics = Metrics()
+        self._relay_settings = relay_settings(config)
+        self.relay = Relay(AsyncioEngine, self._relay_settings)
+        self.calls = Calls(self.relay, call_settings(config))
+        settings = janus_settings(config)
+        plugins = build_plugins(
+            find_plugins(settings.disabled_plugins),
+            lambda package: PluginContext(self.calls, settings.plugins.get(package, {})),
+        )
+        self.plugins = tuple(plugins)
+        self._demo = _demo(self) if demo else None
+        routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics)]
+        self.janus = JanusServer(
+            settings,
+            plugins,
+            facts=_facts(self._relay_settings),
+            on_news=self._count,
+            routes=routes + (self._demo.routes() if self._demo else []),
+        )
+        self.metrics.watch("calls", lambda: {"active": len(self.calls), "created": self.calls.created})
+        self.metrics.watch("janus", lambda: {"sessions": self.janus.core.session_count, "handles": self.janus.core.handle_count})
+        self.metrics.watch("relay", self.relay.statistics)
+
+    async def start(self) -> None:
+        """Listen on every address. Raises ConfigError that names the key of an address that cannot be had; nothing is left open then."""
+        _check_free(self.config, self._relay_settings)
+        try:
+            await self.relay.start()
+        except OSError as error:
+            await self.relay.close()
+            raise ConfigError("webrtc.port", f"cannot listen: {error.strerror or error}") from error
+        try:
+            await self.janus.start()
+        except OSError as error:
+            await self.relay.close()
+            raise ConfigError("janus.http_port", f"cannot listen: {error.strerror or error}") from error
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more sessions and return when all calls have ended, or after `seconds`."""
+        self.janus.drain()
+        end = asyncio.get_running_loop().time() + seconds
+        while len(self.calls) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (rare, and nothing to wait for)
+            await asyncio.sleep(DRAIN_STEP_S)
+
+    async def close(self) -> None:
+        """End everything that is left and close every port."""
+        if self._demo is not None:
+            self._demo.close()
+        self.calls.close("shutdown")
+        await self.janus.close()
+        await self.relay.close()
+
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Yield what listens and where, for people; after `start`."""
+        media = self._relay_settings
+        for host in media.webrtc_hosts:
+            told = media.advertised.get(host)
+            yield "WebRTC media", f"udp {_joined(host, media.webrtc_port)}{f' (announced as {told})' if told else ''}"
+        first, last = media.plain_ports
+        for host in media.plain_hosts:
+            told = media.advertised.get(host)
+            yield "plain RTP", f"udp {_joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
+        secure = "s" if self.config.janus.tls_certificate else ""
+        for host, port in self.janus.websocket_addresses:
+            yield "Janus API", f"ws{secure}://{_joined(host, port)}/  (janus-protocol)"
+        for host, port in self.janus.http_addresses:
+            yield "Janus API", f"http{secure}://{_joined(host, port)}{self.config.janus.base_path}"
+            yield "metrics", f"http{secure}://{_joined(host, port)}/metrics"
+
+    def _count(self, news: News) -> None:
+        match news:
+            case PeerConnectionUp():
+                self.metrics.count("peer_connections", "PeerConnections that came up")
+            case PeerConnectionEnded(reason=reason):
+                self.metrics.count("peer_connections_ended", "PeerConnections that ended, by reason", reason=reason[:60])
+            case RequestRefused(code=code):
+                self.metrics.count("janus_errors", "Janus requests that were refused, by error code", code=str(code))
+            case PluginFailed(package=package):
+                self.metrics.count("plugin_failures", "Exceptions out of a plugin", plugin=package)
+            case _:
+                pass
+
+    async def _serve_metrics(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _demo(gateway: Gateway) -> Demo:
+    from boringsdp.demo.echo_peer import EchoPeer
+    from boringsdp.demo.server import Demo as Parts
+
+    config = gateway.config
+    peer = EchoPeer(config.rtp.address or LOOPBACK, delay_ms=config.demo.echo_delay_ms)
+    secrets = {"apisecret": config.janus.api_secret} if config.janus.api_secret else {}
+    token = {"token": config.janus.tokens[0]} if config.janus.tokens else {}
+    return Parts(peer, lambda: gateway.janus.websocket_addresses[0][1], secrets | token)
+
+
+# --- from the configuration to each part's own settings ----------------------------------------------------------------------------------
+
+
+def demo_config(loaded: Loaded) -> Config:
+    """Return the configuration with what the demo sets, wherever the person has not: everything on this machine, loopback included."""
+    config = loaded.config
+    untouched = {key for key, origin in loaded.origins.items() if origin == "default"}
+    if "webrtc.addresses" in untouched:
+        loopback = (LOOPBACK, "::1") if _can_bind("::1") else (LOOPBACK,)
+        config = replace(config, webrtc=replace(config.webrtc, addresses=(*local_addresses(), *loopback)))
+    if "rtp.address" in untouched:
+        allow = (*config.rtp.allow, "127.0.0.0/8") if "rtp.allow" in untouched else config.rtp.allow
+        config = replace(config, rtp=replace(config.rtp, address=LOOPBACK, allow=allow))
+    janus = config.janus
+    if "janus.websocket_host" in untouched:
+        janus = replace(janus, websocket_host=config.demo.host)
+    if "janus.http_host" in untouched:
+        janus = replace(janus, http_host=config.demo.host)
+    return replace(config, janus=janus)
+
+
+def relay_settings(config: Config) -> RelaySettings:
+    """Return the relay's settings; addresses that were left empty are those of this machine."""
+    hosts = config.webrtc.addresses or local_addresses() or (LOOPBACK,)
+    plain = config.rtp.address or default_address() or default_address(socket.AF_INET6) or hosts[0]
+    advertised = dict(config.webrtc.advertised)
+    if config.rtp.advertised:
+        advertised[plain] = config.rtp.advertised
+    return RelaySettings(
+        webrtc_hosts=tuple(hosts),
+        webrtc_port=config.webrtc.port,
+        plain_hosts=(plain,),
+        plain_ports=(config.rtp.port_min, config.rtp.port_max),
+        advertised=advertised,
+        port_rest_s=config.rtp.port_rest,
+        ice_timeout_s=config.webrtc.ice_timeout,
+        dtls_timeout_s=config.webrtc.dtls_timeout,
+        consent_timeout_s=config.webrtc.consent_timeout,
+        latch_window_s=config.rtp.latch_window,
+        media_timeout_s=config.media.timeout,
+        silence_s=config.media.silence,
+        slow_link_lost=config.media.slow_link,
+        minimum_digit_ms=config.media.dtmf_ms,
+        max_half_open_per_source=config.limits.handshakes_per_source,
+        max_half_open=config.limits.handshakes,
+    )
+
+
+def call_settings(config: Config) -> CallSettings:
+    """Return the call layer's settings."""
+    return CallSettings(
+        max_calls=config.limits.calls,
+        answer_timeout_s=config.limits.answer_timeout,
+        latch=Latch(config.rtp.latch),
+        close_on_media_timeout=config.media.close_on_timeout,
+        destinations=DestinationPolicy.of(config.rtp.allow, config.rtp.deny),
+    )
+
+
+def janus_settings(config: Config) -> JanusSettings:
+    """Return the Janus API's settings. Raises ConfigError when the certificate and key cannot be used."""
+    janus = config.janus
+    context = _tls(janus.tls_certificate, janus.tls_key) if janus.tls_certificate else None
+    nosip: Mapping[str, object] = {"codecs": config.nosip.codecs, "remove_codecs": config.nosip.remove_codecs}
+    return JanusSettings(
+        websockets=(Listener(janus.websocket_host, janus.websocket_port, context),),
+        http=(Listener(janus.http_host, janus.http_port, context),),
+        base_path=janus.base_path,
+        access=Access(
+            acl=janus.acl,
+            acl_forwarded=janus.acl_forwarded,
+            allow_origin=janus.allow_origin or None,
+            enforce_cors=janus.enforce_cors,
+        ),
+        authentication=Authentication(
+            api_secret=janus.api_secret or None,
+            token_auth=bool(janus.tokens or janus.token_secret),
+            tokens=dict.fromkeys(janus.tokens),
+            token_auth_secret=janus.token_secret or None,
+        ),
+        limits=Limits(sessions=janus.max_sessions, handles_per_session=janus.max_handles),
+        session_timeout=janus.session_timeout,
+        reclaim_session_timeout=janus.reclaim_session_timeout,
+        candidates_timeout=janus.candidates_timeout,
+        server_name=janus.server_name,
+        disabled_plugins=frozenset(janus.disabled_plugins),
+        plugins={"janus.plugin.nosip": nosip},
+    )
+
+
+def _tls(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError("janus.tls_certificate", f"cannot be used with janus.tls_key: {error}") from error
+    return context
+
+
+def _facts(settings: RelaySettings) -> ServerFacts:
+    public = tuple(dict.fromkeys(settings.advertised.values()))
+    return ServerFacts(local_ip=settings.webrtc_hosts[0], public_ips=public, ipv6=any(":" in host for host in settings.webrtc_hosts))
+
+
+# --- addresses ---------------------------------------------------------------------------------------------------------------------------
+
+
+def _check_free(config: Config, media: RelaySettings) -> None:
+    """Bind every fixed port once, so that the complaint about one that is taken names its key. Raises ConfigError."""
+    wanted = [("webrtc.port", host, media.webrtc_port, socket.SOCK_DGRAM) for host in media.webrtc_hosts]
+    wanted += [("rtp.address", host, 0, socket.SOCK_DGRAM) for host in media.plain_hosts]
+    wanted.append(("janus.websocket_port", config.janus.websocket_host, config.janus.websocket_port, socket.SOCK_STREAM))
+    wanted.append(("janus.http_port", config.janus.http_host, config.janus.http_port, socket.SOCK_STREAM))
+    for key, host, port, kind in wanted:
+        reason = _why_not(host, port, kind)
+        if reason:
+            name = "udp" if kind == socket.SOCK_DGRAM else "tcp"
+            raise ConfigError(key, f"cannot listen on {name} {_joined(host or '*', port)}: {reason}; choose another with --{key}=...")
+
+
+def _why_not(host: str, port: int, kind: socket.SocketKind) -> str:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return ""
+
+
+def _can_bind(host: str) -> bool:
+    try:
+        return not _why_not(host, 0, socket.SOCK_DGRAM)
+    except OSError:  # no IPv6 at all
+        return False
+
+
+def _joined(host: str, port: int | str) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+# --- running -----------------------------------------------------------------------------------------------------------------------------
+
+
+def run(loaded: Loaded, *, demo: bool = False) -> int:
+    """Run a gateway until it is told to end; return the exit status. Raises ConfigError when it cannot start."""
+    config = demo_config(loaded) if demo else loaded.config
+    logs.setup(config.log.level, config.log.format)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_serve(config, demo=demo))
+
+
+async def _serve(config: Config, *, demo: bool) -> int:
+    signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    gateway = Gateway(config, demo=demo)
+    await gateway.start()
+    try:
+        _announce(gateway, demo=demo)
+        gc.collect()
+        gc.freeze()  # what is alive now stays: the collector need not look at it again
+        await _until_told(gateway, signals)
+    finally:
+        await gateway.close()
+    return 0
+
+
+async def _until_told(gateway: Gateway, signals: asyncio.Queue[signal.Signals]) -> None:
+    """Return after the first signal when the calls have ended, or after the second at once."""
+    name = (await signals.get()).name
+    log.info("draining", extra={"signal": name, "calls": len(gateway.calls), "at_most_s": gateway.config.limits.drain})
+    draining = asyncio.ensure_future(gateway.drain(gateway.config.limits.drain))
+    second = asyncio.ensure_future(signals.get())
+    _, pending = await asyncio.wait((draining, second), return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    log.info("ending", extra={"calls_cut": len(gateway.calls)})
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _announce(gateway: Gateway, *, demo: bool) -> None:
+    loop = type(asyncio.get_running_loop())
+    print(f"BoringSDP {__version__} ({loop.__module__.partition('.')[0]} event loop, asyncio engine)")
+    for what, where in gateway.addresses():
+        print(f"  {what:<14} {where}")
+    print(f"  {'plugins':<14} {', '.join(sorted(gateway.plugins)) or 'none'}")
+    if demo:
+        host, port = gateway.janus.http_addresses[0]
+        name = "localhost" if host in (LOOPBACK, "0.0.0.0", "::1", "::") else host
+        secure = "s" if gateway.config.janus.tls_certificate else ""
+        print(f"\nOpen http{secure}://{_joined(name, port)}/demo/ in a browser. Ctrl-C ends.")
+    sys.stdout.flush()

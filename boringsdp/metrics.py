@@ -1,0 +1,73 @@
+"""Figures for Prometheus. Packets are counted by the relay and only read here, when somebody scrapes: nothing runs per packet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+PREFIX = "boringsdp"
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """
+    One gateway's registry. `watch` adds a source of plain totals that is asked at each scrape; `count` adds to a counter.
+
+    Several gateways can live in one process, each with its own.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._sources: dict[str, Callable[[], Mapping[str, Any]]] = {}
+        self._registry.register(_Sources(self._sources))
+        self._counters: dict[str, Counter] = {}
+
+    def watch(self, part: str, totals: Callable[[], Mapping[str, Any]]) -> None:
+        """
+        Show what `totals()` returns as `boringsdp_<part>_<name>`.
+
+        Numbers become one value; a mapping from texts to numbers becomes one value for each, labelled `kind`.
+        """
+        self._sources[part] = totals
+
+    def count(self, name: str, text: str, by: int = 1, **labels: str) -> None:
+        """Add to the counter `boringsdp_<name>_total`, described by `text`; always use the same labels with one name."""
+        counter = self._counters.get(name)
+        if counter is None:
+            counter = self._counters[name] = Counter(f"{PREFIX}_{name}", text, tuple(labels), registry=self._registry)
+        (counter.labels(**labels) if labels else counter).inc(by)
+
+    def expose(self) -> bytes:
+        """Return all figures in the text format."""
+        return generate_latest(self._registry)
+
+
+class _Sources(Collector):
+    def __init__(self, sources: Mapping[str, Callable[[], Mapping[str, Any]]]) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterable[Metric]:
+        for part, totals in self._sources.items():
+            for name, value in totals().items():
+                yield from _family(f"{PREFIX}_{part}_{name}", value)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def _family(name: str, value: Any) -> Iterator[Metric]:
+    text = name.removeprefix(f"{PREFIX}_").replace("_", " ")
+    if isinstance(value, (int, float)):
+        family = GaugeMetricFamily(name, text)
+        family.add_metric((), float(value))
+        yield family
+    elif isinstance(value, Mapping) and all(isinstance(part, (int, float)) for part in value.values()):
+        family = GaugeMetricFamily(name, text, labels=("kind",))
+        for kind, part in value.items():
+            family.add_metric((str(kind),), float(part))
+        yield family
