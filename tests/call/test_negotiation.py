@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boringsdp.call.events import Party
-from boringsdp.call.negotiation import TRANSITIONS, Move, Negotiation, NoAnswer, State
+from boringsdp.call.negotiation import TRANSITIONS, Negotiation, NoAnswer, State
 from boringsdp.errors import WrongState
 
 

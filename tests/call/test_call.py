@@ -1,0 +1,259 @@
+"""The call over a real relay: turns, rollback, forks, re-offers, and plain media from one side to the other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from boringsdp.call import CallClosed, CallEvent, CallTimedOut, DestinationPolicy, Party, State
+from boringsdp.call.settings import CallSettings
+from boringsdp.errors import Exhausted, SdpError, WrongState
+from boringsdp.relay import RelaySettings
+from boringsdp.sdp import PLAIN, SDES_OPTIONAL, WEBRTC, describe
+from tests.call.conftest import Bench
+
+CHROMIUM = Path("tests/golden/captured/chromium-offer-audio-trickle.sdp").read_bytes().decode()
+
+
+def plain(port: int, *, formats: str = "0 101", direction: str = "sendrecv", extra: str = "", version: int = 1) -> str:
+    """A telephone's SDP on loopback."""
+    return (
+        f"v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP {formats}\r\n"
+        f"a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n{extra}"
+    )
+
+
+def port_of(sdp: str) -> int:
+    return describe(sdp).medias[0].port
+
+
+def version_of(sdp: str) -> int:
+    return int(describe(sdp).origin.version)
+
+
+class Phone:
+    """A UDP socket of a telephone."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.setblocking(False)
+        self.port: int = self.socket.getsockname()[1]
+        self._sequence = 0
+
+    def send(self, port: int, payload_type: int = 0, payload: bytes = b"\xd5" * 160) -> None:
+        self._sequence += 1
+        head = bytes((0x80, payload_type)) + self._sequence.to_bytes(2, "big") + (self._sequence * 160).to_bytes(4, "big") + b"\0\0\0\7"
+        self.socket.sendto(head + payload, ("127.0.0.1", port))
+
+    async def receive(self) -> bytes:
+        """The next RTP packet; RTCP is passed over."""
+        while True:
+            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 5)
+            if not 192 <= data[1] <= 223:
+                return data
+
+
+async def test_plain_media_passes_between_two_plain_legs_with_payload_types_mapped(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    offer = call.offer(Party.A, plain(a.port, formats="8 0 101"), to=PLAIN)
+    answer = call.answer(Party.B, plain(b.port, formats="8 101"))
+    a.send(port_of(answer), 8, b"from a" * 20)
+    got = await b.receive()
+    assert (got[1] & 127, got[12:]) == (8, b"from a" * 20)
+    b.send(port_of(offer), 8, b"from b" * 20)
+    assert (await a.receive())[12:] == b"from b" * 20
+    call.close("done")
+    assert bench.news[-1] == CallClosed("done")
+    assert len(bench.calls) == 0
+
+
+async def test_a_browser_offer_becomes_a_plain_one_and_its_answer_comes_back(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    offer = call.offer(Party.A, CHROMIUM, to=PLAIN)
+    assert "RTP/AVP" in offer
+    assert not re.search("a=(ice|fingerprint|setup|candidate|msid|ssrc|extmap)", offer)
+    answer = describe(call.answer(Party.B, plain(9000)))
+    media = answer.medias[0]
+    assert answer.ice_lite
+    assert (media.protocol_text, media.setup, media.mid, media.rtcp_mux) == ("UDP/TLS/RTP/SAVPF", "passive", "0", True)
+    assert [candidate.host for candidate in media.candidates] == ["127.0.0.1"]
+    assert call.state is State.STABLE
+    json.dumps(call.record())
+    json.dumps(call.statistics())
+
+
+async def test_ports_mids_and_sessions_stay_over_re_offers_from_either_side(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    first_offer = call.offer(Party.A, CHROMIUM, to=PLAIN)
+    first_answer = call.answer(Party.B, plain(9000))
+    hold = call.offer(Party.B, plain(9000, direction="sendonly", version=2), to=WEBRTC)
+    held = call.answer(Party.A, _browser_answer(hold, "recvonly"))
+    again = call.offer(Party.A, CHROMIUM, to=PLAIN)
+    assert port_of(first_offer) == port_of(held) == port_of(again)
+    assert "a=sendonly" in hold
+    assert "a=recvonly" in held
+    assert describe(first_answer).origin.session_id == describe(hold).origin.session_id
+    assert version_of(hold) == version_of(first_answer) + 1
+    assert describe(hold).medias[0].ufrag == describe(first_answer).medias[0].ufrag
+
+
+async def test_an_ice_restart_is_answered_by_new_credentials_and_nothing_else_is(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    before = describe(call.answer(Party.B, plain(9000))).medias[0]
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    same = describe(call.answer(Party.B, plain(9000))).medias[0]
+    restarted = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:freshufrag", CHROMIUM)
+    restarted = re.sub(r"a=ice-pwd:\S+", "a=ice-pwd:freshpasswordfreshpassword", restarted)
+    call.offer(Party.A, restarted, to=PLAIN)
+    after = describe(call.answer(Party.B, plain(9000))).medias[0]
+    assert (same.ufrag, same.password) == (before.ufrag, before.password)
+    assert after.ufrag != before.ufrag
+    assert after.password != before.password
+    assert after.fingerprints == before.fingerprints
+
+
+async def test_glare_changes_nothing(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    with pytest.raises(WrongState, match="glare"):
+        call.offer(Party.B, plain(9000), to=WEBRTC)
+    assert "a=ice-lite" in call.answer(Party.B, plain(9000))
+
+
+async def test_a_rejected_offer_leaves_no_port_behind(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    before = bench.relay.statistics()["transports"]
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    call.reject()
+    assert (call.state, bench.relay.statistics()["transports"]) == (State.IDLE, before)
+    call.offer(Party.A, CHROMIUM, to=SDES_OPTIONAL)
+    assert call.answer(Party.B, plain(9000))
+
+
+async def test_a_rejected_re_offer_keeps_the_call(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    offer = call.offer(Party.A, plain(a.port), to=PLAIN)
+    call.answer(Party.B, plain(b.port))
+    second = call.offer(Party.A, plain(a.port, direction="sendonly", version=2), to=PLAIN)
+    call.reject()
+    b.send(port_of(offer))
+    assert await a.receive()
+    third = call.offer(Party.A, plain(a.port, version=3), to=PLAIN)
+    assert version_of(offer) < version_of(second) < version_of(third)
+    assert port_of(third) == port_of(offer)
+
+
+@pytest.mark.parametrize("bad", ["", "v=0\r\n", "nonsense", CHROMIUM.replace("m=audio", "m=application")])
+async def test_a_bad_offer_is_refused_and_costs_nothing(bench: Bench, bad: str):
+    call = bench.calls.create(bench.news.append)
+    with pytest.raises(SdpError):
+        call.offer(Party.A, bad, to=PLAIN)
+    assert call.state is State.IDLE
+    assert bench.relay.statistics()["transports"] == 0
+    assert call.offer(Party.A, CHROMIUM, to=PLAIN)
+
+
+async def test_a_bad_answer_leaves_the_offer_waiting(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    for bad in ("", plain(9000, formats="18") + "m=video 0 RTP/AVP 96\r\n", plain(9000, formats="18")):
+        with pytest.raises(SdpError):
+            call.answer(Party.B, bad)
+    assert call.pending is Party.A
+    assert call.answer(Party.B, plain(9000))
+
+
+async def test_two_branches_answer_and_the_last_is_in_force(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, first, second = Phone(), Phone(), Phone()
+    call.offer(Party.A, plain(a.port), to=PLAIN)
+    early = call.answer(Party.B, plain(first.port), branch="tag1")
+    final = call.answer(Party.B, plain(second.port), branch="tag2")
+    assert call.branches == ("tag1", "tag2")
+    assert port_of(early) == port_of(final)
+    a.send(port_of(final))
+    assert await second.receive()
+
+
+async def test_an_unanswered_offer_ends_the_call(bench: Bench, settings: CallSettings):
+    bench.calls._settings = CallSettings(answer_timeout_s=0.05)
+    news: asyncio.Queue[CallEvent] = asyncio.Queue()
+    call = bench.calls.create(news.put_nowait)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    assert await asyncio.wait_for(news.get(), 5) == CallTimedOut("answer", 0.05)
+    assert await asyncio.wait_for(news.get(), 5) == CallClosed("no-answer")
+    assert len(bench.calls) == 0
+    assert bench.relay.statistics()["transports"] == 0
+
+
+async def test_calls_are_bounded(bench: Bench):
+    for _ in range(4):
+        bench.calls.create(bench.news.append)
+    with pytest.raises(Exhausted, match="calls"):
+        bench.calls.create(bench.news.append)
+    bench.calls.close()
+    assert len(bench.calls) == 0
+
+
+async def test_an_echo_call_sends_its_own_media_back(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    phone = Phone()
+    answer = call.echo(plain(phone.port))
+    phone.send(port_of(answer), payload=b"hello" * 32)
+    assert (await phone.receive())[12:] == b"hello" * 32
+    with pytest.raises(WrongState):
+        call.offer(Party.A, CHROMIUM, to=PLAIN)
+    call.set_direction(Party.A, audio=False)
+    phone.send(port_of(answer))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(phone.receive(), 0.2)
+
+
+def test_destinations_are_a_policy():
+    policy = DestinationPolicy.of(allow=("127.0.0.2/32",), deny=("127.0.0.0/8", "::ffff:0:0/96"))
+    with pytest.raises(SdpError, match=r"127\.0\.0\.1.*not allowed"):
+        policy.check(describe(plain(9000)))
+    policy.check(describe(plain(9000).replace("127.0.0.1", "127.0.0.2")))
+    policy.check(describe(CHROMIUM))
+    with pytest.raises(SdpError, match="host name"):
+        policy.check(describe(plain(9000).replace("c=IN IP4 127.0.0.1", "c=IN IP4 pbx.example.com")))
+    with pytest.raises(SdpError, match="not allowed"):
+        policy.check(describe(plain(9000, extra="a=rtcp:9001 IN IP4 127.0.0.1\r\n").replace("127.0.0.1\r\nt", "127.0.0.2\r\nt")))
+
+
+class TestExhaustedPorts:
+    """With two pairs of ports, a third stream is refused and the call before it lives on."""
+
+    @pytest.fixture
+    def relay_settings(self) -> RelaySettings:
+        return RelaySettings(plain_ports=(40300, 40303), port_rest_s=0.0)
+
+    async def test_running_out_of_ports_is_told_and_undone(self, bench: Bench):
+        one = bench.calls.create(bench.news.append)
+        one.offer(Party.A, plain(9000), to=PLAIN)
+        one.answer(Party.B, plain(9002))
+        two = bench.calls.create(bench.news.append)
+        with pytest.raises(Exhausted, match="ports"):
+            two.offer(Party.A, plain(9004), to=PLAIN)
+        one.close()
+        assert two.offer(Party.A, plain(9004), to=PLAIN)
+
+
+def _browser_answer(offer: str, direction: str) -> str:
+    """What a browser would answer: its own credentials, the offer's m-lines and mids."""
+    media = describe(offer).medias[0]
+    text = CHROMIUM.replace("a=sendrecv", f"a={direction}").replace("a=setup:actpass", "a=setup:active")
+    return (
+        text.replace("a=mid:0", f"a=mid:{media.mid}")
+        .replace("BUNDLE 0", f"BUNDLE {media.mid}")
+        .replace("111 63 9 0 8 13 110 126", " ".join(str(f.payload_type) for f in media.formats))
+    )
