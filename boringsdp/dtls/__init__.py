@@ -1,7 +1,7 @@
 """DTLS-SRTP (RFC 5764): a certificate of our own, and handshake bytes in, SRTP keys out."""
 
 from boringsdp.dtls.certificate import Identity, fingerprint_of, usable_fingerprints
-from boringsdp.dtls.handshake import Action, Association, Ended, Established, Failed, MasterKeys, Transmit
+from boringsdp.dtls.handshake import Action, Association, Ended, Established, Failed, Transmit
 
 __all__ = [
     "Action",
@@ -10,7 +10,6 @@ __all__ = [
     "Established",
     "Failed",
     "Identity",
-    "MasterKeys",
     "Transmit",
     "fingerprint_of",
     "usable_fingerprints",

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cryptography import x509
 from OpenSSL import SSL
 
 from boringsdp.dtls.certificate import Identity, fingerprint_of
 from boringsdp.dtls.closing import HEADER, AlertReader
+from boringsdp.rtp.keys import Keys, Profile
 
 MTU = 1200
 """Largest datagram we send; every path carries it."""
 RELEASE_AFTER = 30.0
 """Seconds from completion until OpenSSL's state is freed: as long as the peer may still retransmit and want our last flight again."""
 READ = 65536
-
-
-@dataclass(slots=True, frozen=True)
-class MasterKeys:
-    """SRTP master key and salt of one direction; `suite` is the SDES name of the profile. `repr` never shows them."""
-
-    suite: str
-    key: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,8 +30,8 @@ class Transmit:
 class Established:
     """The handshake is complete and the certificate is the one the SDP announced; only now may the keys be used."""
 
-    send: MasterKeys
-    receive: MasterKeys
+    send: Keys
+    receive: Keys
 
 
 @dataclass(slots=True, frozen=True)
@@ -62,9 +54,9 @@ class State(enum.Enum):
 
 
 PROFILES = {
-    b"SRTP_AEAD_AES_256_GCM": ("AEAD_AES_256_GCM", 32, 12),
-    b"SRTP_AEAD_AES_128_GCM": ("AEAD_AES_128_GCM", 16, 12),
-    b"SRTP_AES128_CM_SHA1_80": ("AES_CM_128_HMAC_SHA1_80", 16, 14),
+    b"SRTP_AEAD_AES_256_GCM": Profile.AEAD_AES_256_GCM,
+    b"SRTP_AEAD_AES_128_GCM": Profile.AEAD_AES_128_GCM,
+    b"SRTP_AES128_CM_SHA1_80": Profile.AES128_CM_SHA1_80,
 }
 EXPORTER = b"EXTRACTOR-dtls_srtp"
 
@@ -193,14 +185,14 @@ class Association:
         peer = self._connection.get_peer_certificate(as_cryptography=True)
         if profile is None or peer is None:
             return [*actions, *map(Transmit, self._shut_down()), *self._fail("dtls-error")]
-        self._keys = self._export(*profile)
+        self._keys = self._export(profile)
         self._peer = peer
         self._give_up = None
         self._release = now + RELEASE_AFTER
         self.state = State.HELD
         return actions if self._expected is None else [*actions, *self._judge()]
 
-    def _export(self, suite: str, key: int, salt: int) -> Established:
+    def _export(self, profile: Profile) -> Established:
         """
         Cut the exported keying material (RFC 5764 §4.2).
 
@@ -209,10 +201,11 @@ class Association:
             +------------+------------+-------------+-------------+
         """
         assert self._connection is not None
+        key, salt = profile.key_length, profile.salt_length
         material = self._connection.export_keying_material(EXPORTER, 2 * (key + salt))
         salts = material[2 * key :]
-        by_client = MasterKeys(suite, material[:key], salts[:salt])
-        by_server = MasterKeys(suite, material[key : 2 * key], salts[salt:])
+        by_client = Keys(profile, material[:key], salts[:salt])
+        by_server = Keys(profile, material[key : 2 * key], salts[salt:])
         return Established(by_client, by_server) if self.client else Established(by_server, by_client)
 
     def _judge(self) -> list[Action]:

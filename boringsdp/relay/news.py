@@ -21,7 +21,7 @@ class Connected:
 
 @dataclass(slots=True, frozen=True)
 class Failed:
-    """The transport cannot come up or is lost: `ice-failed`, `dtls-timeout`, `dtls-error`, `dtls-overload`, `fingerprint`. Close it, or restart."""
+    """The transport cannot come up or is lost: `ice-failed`, `dtls-timeout`, `dtls-error`, `dtls-overload`, `fingerprint`."""
 
     reason: str
 
@@ -49,7 +49,7 @@ class Receiving:
 
 @dataclass(slots=True, frozen=True)
 class MediaTimeout:
-    """No packet on any stream of the transport that should receive, for `after` seconds. Reported once, again only after media came back."""
+    """No packet on any stream of the transport that should receive, for `after` seconds. Again only after media came back."""
 
     stream: Stream
     after: float
@@ -57,7 +57,7 @@ class MediaTimeout:
 
 @dataclass(slots=True, frozen=True)
 class SlowLink:
-    """`lost` packets within about a second; `uplink`: of those we sent, as the peer reports (RFC 3550 §6.4.1), else of those we should have got."""
+    """`lost` packets within a second or one report; `uplink`: of those we sent, as the peer reports, else of those that should have come."""
 
     stream: Stream
     uplink: bool
@@ -87,7 +87,5 @@ class PathChanged:
     remote: Address
 
 
-TransportEvent = (
-    Connected | Failed | Closed | ConsentLost | Receiving | MediaTimeout | SlowLink | Dtmf | KeyFrameRequested | PathChanged
-)
+TransportEvent = Connected | Failed | Closed | ConsentLost | Receiving | MediaTimeout | SlowLink | Dtmf | KeyFrameRequested | PathChanged
 Owner = Callable[[TransportEvent], None]

@@ -2,37 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+import random
+import secrets
+import string
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from boringsdp.relay.engine import Engine, EventSink
-from boringsdp.relay.news import Owner
-from boringsdp.relay.rules import RelaySettings, RouteRules
+from boringsdp.dtls import Identity
+from boringsdp.errors import Exhausted, WrongState
+from boringsdp.relay.engine import (
+    ConsentLost,
+    DtlsReceived,
+    Engine,
+    Event,
+    EventSink,
+    IceCredentials,
+    MediaReceiving,
+    PathSelected,
+    PortId,
+    Route,
+    RtcpReceived,
+    StreamId,
+    TelephoneEventReceived,
+    TransportId,
+)
+from boringsdp.relay.keying import HalfOpen
+from boringsdp.relay.news import Owner, Receiving
+from boringsdp.relay.ports import PlainPorts, SharedPorts
+from boringsdp.relay.rules import RelaySettings, RouteRules, StreamRules
 from boringsdp.relay.stream import Stream
-from boringsdp.relay.transport import PlainTransport, WebRtcTransport
+from boringsdp.relay.transport import PlainTransport, Transport, WebRtcTransport
+
+ICE_CHARACTERS = string.ascii_letters + string.digits
+UFRAG_LENGTH, PASSWORD_LENGTH = 10, 32
+
+log = logging.getLogger(__name__)
 
 
 class Relay:
     """
     Opens transports, joins their streams, speaks DTLS and RTCP with the peers, and regenerates digits.
 
-    One event loop, no tasks: everything happens in the engine's batches and in timers. Owners are called from there; they may call back into the
-    relay, close included, and must not raise.
+    One event loop, no tasks: everything happens in the engine's batches and in timers. Owners are called from there; they may call back
+    into the relay, close included, and must not raise.
     """
 
-    def __init__(self, engine_factory: Callable[[EventSink], Engine], settings: RelaySettings) -> None: ...
+    def __init__(self, engine_factory: Callable[[EventSink], Engine], settings: RelaySettings) -> None:
+        self.settings = settings
+        self.rng: random.Random = random.SystemRandom()
+        self.epoch = time.time() - time.monotonic()
+        self.half_open = HalfOpen(settings.max_half_open, settings.max_half_open_per_source)
+        self.handshakes: Counter[str] = Counter()
+        """Finished ones: `completed`, or the reason of their failure."""
+        self._engine_factory = engine_factory
+        self._engine: Engine | None = None
+        self._transports: dict[TransportId, Transport] = {}
+        self._streams: dict[StreamId, Stream] = {}
+        self._routes: dict[StreamId, dict[StreamId, RouteRules]] = {}
+        """By source, then by target."""
+        self._sources: dict[StreamId, StreamId] = {}
+        """Which source feeds a target."""
+        self._ssrcs: set[int] = set()
+        self._ufrags: set[str] = set()
+        self._opened = self._opened_streams = 0
 
     async def start(self) -> None:
         """Make the certificate and bind the shared WebRTC port on every host. Raises OSError, ConfigError."""
-        raise NotImplementedError
+        if self._engine is not None:
+            raise WrongState("started", "a new relay")
+        self.loop = asyncio.get_running_loop()
+        self.identity = Identity()
+        engine = self._engine_factory(self._receive_events)
+        try:
+            self._shared = SharedPorts(engine, self.settings)
+            self._plain = PlainPorts(engine, self.settings)
+        except BaseException:
+            await engine.close()
+            raise
+        self._engine = engine
 
     async def close(self) -> None:
         """Close every transport and port; no event follows."""
-        raise NotImplementedError
+        if self._engine is None:
+            return
+        for transport in list(self._transports.values()):
+            transport.close()
+        for port in self._shared.ids:
+            self._engine.close_port(port)
+        engine, self._engine = self._engine, None
+        await engine.close()
+
+    @property
+    def engine(self) -> Engine:
+        """Raises `WrongState` before start and after close."""
+        if self._engine is None:
+            raise WrongState("not running", "start")
+        return self._engine
 
     def open_webrtc(self, owner: Owner) -> WebRtcTransport:
         """Raises `Exhausted("transports")`, `WrongState` before start or after close."""
-        raise NotImplementedError
+        number = self._next_transport()
+        transport = WebRtcTransport(self, number, owner, self._shared.addresses, self._shared.ids)
+        self._transports[number] = transport
+        return transport
 
     def open_plain(self, owner: Owner, *, host: str | None = None, rtcp_mux: bool = False, secured: bool = False) -> PlainTransport:
         """
@@ -40,15 +116,173 @@ class Relay:
 
         Raises `Exhausted("ports")` or `Exhausted("transports")`.
         """
-        raise NotImplementedError
+        number = self._next_transport()
+        ports, address, rtcp_port = self._plain.take(host, single=rtcp_mux, now=self.loop.time())
+        try:
+            transport = PlainTransport(self, number, owner, address, ports, rtcp_port=rtcp_port, secured=secured)
+        except BaseException:
+            self._plain.give_back(ports, self.loop.time())
+            raise
+        self._transports[number] = transport
+        return transport
 
     def connect(self, source: Stream, target: Stream, rules: RouteRules) -> None:
         """Join or re-join two streams, one way (the same stream twice: echo). A target hears one source; a new one replaces the old."""
-        raise NotImplementedError
+        if source.closed or target.closed:
+            raise WrongState("closed", "open streams")
+        former = self._sources.get(target.id)
+        before = self._routes.get(source.id, {}).get(target.id)
+        if before == rules:
+            return
+        if former is not None and former != source.id:
+            self._routes[former].pop(target.id, None)
+        self.engine.route(
+            Route(
+                source=source.id,
+                target=target.id,
+                payload_types=rules.payload_types,
+                telephone_events=frozenset(rules.telephone_events),
+                extensions=rules.extensions,
+                constant_extensions=rules.constant_extensions,
+                enabled=rules.enabled,
+            )
+        )
+        self._routes.setdefault(source.id, {})[target.id] = rules
+        self._sources[target.id] = source.id
+        if rules.enabled and (before is None or not before.enabled):
+            self.request_key_frame_for(target)
 
     def disconnect(self, source: Stream, target: Stream) -> None:
-        raise NotImplementedError
+        """Part two streams; nothing when they are not joined."""
+        if self._sources.get(target.id) == source.id:
+            del self._sources[target.id]
+            self._routes[source.id].pop(target.id, None)
+            self.engine.unroute(source.id, target.id)
 
     def statistics(self) -> dict[str, Any]:
         """Totals as plain values: transports, streams, ports, handshakes, drops by reason, packets, bytes."""
-        raise NotImplementedError
+        figures = self.engine.statistics()
+        drops: Counter[str] = Counter(figures.drops)
+        for transport in figures.transports.values():
+            drops.update(transport.drops)
+        known = figures.transports.values()
+        return {
+            "transports": len(self._transports),
+            "opened": self._opened,
+            "streams": len(self._streams),
+            "ports_used": self._plain.used,
+            "ports_total": self._plain.capacity,
+            "handshakes": dict(self.handshakes),
+            "handshakes_under_way": self.half_open.count,
+            "handshakes_refused": self.half_open.refused,
+            "drops": dict(drops),
+            "packets_received": sum(transport.packets_received for transport in known),
+            "packets_sent": sum(transport.packets_sent for transport in known),
+            "bytes_received": sum(transport.bytes_received for transport in known),
+            "bytes_sent": sum(transport.bytes_sent for transport in known),
+        }
+
+    # --- for transports and streams ------------------------------------------------------------------------------------------------------
+
+    def make_credentials(self) -> IceCredentials:
+        """Return ICE credentials that no transport of this process has."""
+        while True:
+            ufrag = "".join(secrets.choice(ICE_CHARACTERS) for _ in range(UFRAG_LENGTH))
+            if ufrag not in self._ufrags:
+                break
+        self._ufrags.add(ufrag)
+        return IceCredentials(ufrag, "".join(secrets.choice(ICE_CHARACTERS) for _ in range(PASSWORD_LENGTH)))
+
+    def make_stream(self, transport: Transport, rules: StreamRules) -> Stream:
+        ssrc = 0
+        while not ssrc or ssrc in self._ssrcs:
+            ssrc = secrets.randbits(32)
+        self._opened_streams += 1
+        stream = Stream(transport, StreamId(self._opened_streams), ssrc, rules)
+        self._ssrcs.add(ssrc)
+        self._streams[stream.id] = stream
+        return stream
+
+    def stream(self, number: StreamId) -> Stream | None:
+        return self._streams.get(number)
+
+    def targets(self, source: Stream) -> Iterator[Stream]:
+        """The streams that hear `source` now; not those on hold."""
+        for target, rules in self._routes.get(source.id, {}).items():
+            if rules.enabled:
+                yield self._streams[target]
+
+    def request_key_frame_for(self, target: Stream) -> None:
+        """Ask whoever feeds `target` for a key frame, if it can be seen there."""
+        source = self._source_of(target)
+        if source is not None and target.rules.kind == "video" and target.transport.ready:
+            source.request_key_frame()
+
+    def request_again_for(self, target: Stream, lost: Sequence[int]) -> None:
+        """Ask whoever feeds `target` for packets that the target's peer lacks: numbers as we sent them."""
+        source, route = self._source_of(target), target.statistics().route
+        if source is not None and route is not None and route.source == source.id:
+            source.transport.request_again(source, [sequence - route.sequence_offset & 0xFFFF for sequence in lost])
+
+    def forget_stream(self, stream: Stream) -> None:
+        """A stream is about to be removed, and its routes with it."""
+        for target in self._routes.pop(stream.id, {}):
+            self._sources.pop(target, None)
+        source = self._sources.pop(stream.id, None)
+        if source is not None and source in self._routes:
+            self._routes[source].pop(stream.id, None)
+        self._streams.pop(stream.id, None)
+        self._ssrcs.discard(stream.ssrc)
+
+    def forget_transport(self, transport: Transport, ports: tuple[PortId, ...]) -> None:
+        """A transport is closed: take it from the engine, and its own ports."""
+        self.engine.remove_transport(transport.id)
+        self._transports.pop(transport.id, None)
+        if ports:
+            self._plain.give_back(ports, self.loop.time())
+        if isinstance(transport, WebRtcTransport):
+            self._ufrags.difference_update(transport.ufrags)
+
+    def _source_of(self, target: Stream) -> Stream | None:
+        source = self._sources.get(target.id)
+        return None if source is None or not self._routes[source][target.id].enabled else self._streams.get(source)
+
+    def _next_transport(self) -> TransportId:
+        _ = self.engine
+        if len(self._transports) >= self.settings.max_transports:
+            raise Exhausted("transports")
+        self._opened += 1
+        return TransportId(self._opened)
+
+    # --- from the engine -----------------------------------------------------------------------------------------------------------------
+
+    def _receive_events(self, events: Sequence[Event]) -> None:
+        for event in events:
+            try:
+                self._receive_event(event)
+            except Exception:  # a fault of ours must not cost other calls their events
+                log.exception("relay event failed", extra={"event": type(event).__name__})
+
+    def _receive_event(self, event: Event) -> None:
+        match event:
+            case RtcpReceived(number, data, _) if (transport := self._transports.get(number)) is not None:
+                transport.rtcp_received(data)
+            case DtlsReceived(number, data) if (transport := self._transports.get(number)) is not None:
+                transport.dtls_received(data)
+            case PathSelected(number, remote) if (transport := self._transports.get(number)) is not None:
+                transport.path_selected(remote)
+            case ConsentLost(number) if (transport := self._transports.get(number)) is not None:
+                transport.consent_lost()
+            case MediaReceiving(number, receiving) if (stream := self._streams.get(number)) is not None:
+                stream.transport.tell(Receiving(stream, receiving, 0.0 if receiving else self.settings.silence_s))
+            case TelephoneEventReceived() if (stream := self._streams.get(event.stream)) is not None:
+                stream.receive_tone(event, self._tone_clock(stream, event.payload_type))
+            case _:
+                pass
+
+    def _tone_clock(self, stream: Stream, payload_type: int) -> int:
+        for rules in self._routes.get(stream.id, {}).values():
+            if payload_type in rules.telephone_events:
+                return rules.telephone_events[payload_type]
+        form = stream.rules.formats.get(payload_type)
+        return 8000 if form is None else form.clock_rate

@@ -11,9 +11,9 @@ class RelaySettings:
     """
     Where the relay listens and how long it is patient.
 
-    `webrtc_hosts` are local addresses that all share the UDP port number `webrtc_port` (0: any free one). `plain_hosts` are the local addresses
-    for plain RTP, the first is the default; `plain_ports` is the inclusive range of their ports. `advertised` maps a local address to the
-    one that peers are told (1:1 NAT); a wildcard address that is not in it is announced as the address of the default route.
+    `webrtc_hosts` are local addresses that all share the UDP port number `webrtc_port` (0: any free one). `plain_hosts` are the local
+    addresses for plain RTP, the first is the default; `plain_ports` is the inclusive range of their ports. `advertised` maps a local
+    address to the one that peers are told (1:1 NAT); a wildcard address that is not in it is announced as the default route's.
     """
 
     webrtc_hosts: tuple[str, ...] = ("127.0.0.1",)
@@ -30,7 +30,7 @@ class RelaySettings:
     media_timeout_s: float = 60.0
     """No packet of any stream that should receive for so long is a `MediaTimeout`; 0 never."""
     silence_s: float = 1.0
-    slow_link_lost: int = 4
+    slow_link_lost: int = 0
     """So many packets lost within a second is a `SlowLink`; 0 never."""
     minimum_digit_ms: int = 100
     max_transports: int = 20_000
@@ -53,9 +53,10 @@ class StreamRules:
     """
     What one m-line carries, as agreed with this peer.
 
-    `formats` are the payload types that may arrive. `feedback` is what the peer agreed to hear for this stream, any of "nack", "pli", "fir"
-    (a=rtcp-fb `nack`, `nack pli`, `ccm fir`). `rtcp=False` sends and expects none. `dtmf_payload_type` with its clock is what we send digits
-    with, None when the peer has no telephone-event. `receive`: media is expected now (not held), only then silence counts as a timeout.
+    `formats` are the payload types that may arrive. `feedback` is what the peer agreed to hear for this stream, any of "nack", "pli",
+    "fir" (a=rtcp-fb `nack`, `nack pli`, `ccm fir`). `rtcp=False` sends and expects none. `dtmf_payload_type` with its clock is what we
+    send digits with, None when the peer has no telephone-event. `receive`: media is expected now (not held), only then silence counts
+    as a timeout.
     """
 
     kind: str
@@ -77,9 +78,9 @@ class RouteRules:
     """
     How packets change between two streams. `payload_types` maps incoming to outgoing; what is absent is dropped.
 
-    `telephone_events` are incoming payload types with their clock in Hz: never forwarded, collected into digits, reported, and sent anew to the target
-    when it has a `dtmf_payload_type`. `extensions` maps header extension ids, `constant_extensions` are put on every packet (MID).
-    With `enabled=False` (hold) nothing is forwarded, digits included; they are still reported.
+    `telephone_events` are incoming payload types with their clock in Hz: never forwarded, collected into digits, reported, and sent anew
+    to the target when it has a `dtmf_payload_type`. `extensions` maps header extension ids, `constant_extensions` are put on every packet
+    (MID). With `enabled=False` (hold) nothing is forwarded, digits included; they are still reported.
     """
 
     payload_types: Mapping[int, int]

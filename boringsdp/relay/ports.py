@@ -1,0 +1,127 @@
+"""Which sockets there are: the shared WebRTC port on every host, and the plain ports of each host's pool."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Mapping
+
+from boringsdp.errors import ConfigError, Exhausted
+from boringsdp.net.port_pool import PortPool
+from boringsdp.relay.engine import Address, Engine, PortId
+from boringsdp.relay.rules import RelaySettings
+
+ATTEMPTS = 20
+"""Pairs that another program may hold before we say that none is left."""
+
+
+class SharedPorts:
+    """One UDP port number on every configured host."""
+
+    def __init__(self, engine: Engine, settings: RelaySettings) -> None:
+        self.ids: tuple[PortId, ...] = ()
+        self._bound: tuple[Address, ...] = ()
+        for attempt in range(ATTEMPTS):
+            if self._bind(engine, settings, last=attempt == ATTEMPTS - 1):
+                break
+        self.addresses: tuple[Address, ...] = tuple((advertised_host(host, settings.advertised), port) for host, port in self._bound)
+
+    def _bind(self, engine: Engine, settings: RelaySettings, *, last: bool) -> bool:
+        """Bind all or none. With port 0 the first host's choice may be taken on another: then all are tried again."""
+        opened: list[tuple[PortId, Address]] = []
+        port = settings.webrtc_port
+        try:
+            for host in settings.webrtc_hosts:
+                opened.append(engine.open_port((host, port)))
+                port = opened[-1][1][1]
+        except OSError as error:
+            for number, _ in opened:
+                engine.close_port(number)
+            if settings.webrtc_port or last or not opened or error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        self.ids = tuple(number for number, _ in opened)
+        self._bound = tuple(address for _, address in opened)
+        return True
+
+
+class PlainPorts:
+    """RTP ports with their RTCP ports, by local host."""
+
+    def __init__(self, engine: Engine, settings: RelaySettings) -> None:
+        self._engine = engine
+        self._hosts = {host: advertised_host(host, settings.advertised) for host in settings.plain_hosts}
+        first, last = settings.plain_ports
+        try:
+            self._pools = {host: PortPool(first, last, rest_s=settings.port_rest_s) for host in settings.plain_hosts}
+        except ValueError as error:
+            raise ConfigError("plain_ports", str(error)) from None
+        self._taken: dict[PortId, tuple[str, int]] = {}
+
+    @property
+    def used(self) -> int:
+        return sum(pool.used for pool in self._pools.values())
+
+    @property
+    def capacity(self) -> int:
+        return sum(pool.capacity for pool in self._pools.values())
+
+    def take(self, host: str | None, *, single: bool, now: float) -> tuple[tuple[PortId, ...], Address, int | None]:
+        """
+        Return the port ids (RTP, then RTCP unless `single`), the advertised RTP address and the RTCP port.
+
+        Raises `Exhausted("ports")`, `ConfigError` for a host that is not among the plain ones.
+        """
+        host = next(iter(self._hosts)) if host is None else host
+        if host not in self._pools:
+            raise ConfigError("plain_hosts", f"{host} is not one of them")
+        pool = self._pools[host]
+        for _ in range(ATTEMPTS):
+            pair = pool.take(now)
+            opened: list[PortId] = []
+            try:
+                for port in pair[: 1 if single else 2]:
+                    number, _ = self._engine.open_port((host, port))
+                    opened.append(number)
+            except OSError as error:
+                for number in opened:
+                    self._engine.close_port(number)
+                pool.give_back(pair[0], now)
+                if error.errno != errno.EADDRINUSE:
+                    raise Exhausted("ports") from error
+                continue
+            self._taken[opened[0]] = (host, pair[0])
+            return tuple(opened), (self._hosts[host], pair[0]), None if single else pair[1]
+        raise Exhausted("ports")
+
+    def give_back(self, ports: tuple[PortId, ...], now: float) -> None:
+        """Close the ports of `take`; their numbers rest."""
+        for number in ports:
+            self._engine.close_port(number)
+        host, port = self._taken.pop(ports[0])
+        self._pools[host].give_back(port, now)
+
+
+def advertised_host(host: str, advertised: Mapping[str, str]) -> str:
+    """
+    Return what peers are told instead of local address `host`.
+
+    A wildcard that is not configured is the address of the default route. Raises `ConfigError` when there is none, or `host` is no address.
+    """
+    if host in advertised:
+        return advertised[host]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise ConfigError("webrtc_hosts", f"{host} is not an IP address") from None
+    if not address.is_unspecified:
+        return host
+    family, far = (socket.AF_INET6, "2001:db8::1") if address.version == 6 else (socket.AF_INET, "192.0.2.1")
+    with contextlib.closing(socket.socket(family, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect((far, 9))  # sends nothing, but chooses a source address
+        except OSError:
+            raise ConfigError("advertised", f"no default route to tell the address of {host}") from None
+        return str(probe.getsockname()[0])
