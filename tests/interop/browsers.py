@@ -206,7 +206,9 @@ class Firefox:
     async def new_page(self) -> FirefoxPage:
         created = await self._connection.call("browsingContext.create", {"type": "tab"})
         page = FirefoxPage(self._connection, created["context"])
-        await self._connection.call("browsingContext.setViewport", {"context": created["context"], "viewport": {"width": 1280, "height": 900}})
+        await self._connection.call(
+            "browsingContext.setViewport", {"context": created["context"], "viewport": {"width": 1280, "height": 900}}
+        )
         return page
 
 
@@ -222,36 +224,66 @@ async def chromium(program: str) -> AsyncIterator[Chromium]:
 
 
 @contextlib.asynccontextmanager
-async def firefox(program: str) -> AsyncIterator[Firefox]:
-    """Firefox, headless, in a profile of its own that is removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix="boringsdp-firefox-", ignore_cleanup_errors=True) as profile:
-        prefs = "".join(f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in FIREFOX_PREFS.items())
-        Path(profile, "user.js").write_text(prefs)
-        process = await asyncio.create_subprocess_exec(
-            *(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0", "about:blank"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env={"HOME": profile, "PATH": "/usr/bin:/bin", "MOZ_HEADLESS": "1", "MOZ_DISABLE_CONTENT_SANDBOX": "1"},
-        )
-        assert process.stderr is not None
-        drain: asyncio.Future[None] | None = None
-        try:
-            url = await asyncio.wait_for(_listening(process.stderr), 60)
-            drain = asyncio.ensure_future(_drain(process.stderr))
-            connection = await BidiConnection.connect(url)
-            await connection.call("session.subscribe", {"events": ["log.entryAdded"]})
-            yield Firefox(connection)
-            await connection.close()
-        finally:
+async def silent_sound(folder: Path) -> AsyncIterator[str]:
+    """A PulseAudio server that plays into nothing, and its address: Firefox's AudioContext stands still without a sound device."""
+    socket = folder / "sound.socket"
+    arguments = (
+        *("-n", "--daemonize=no", "--use-pid-file=no", "--disallow-exit", "--exit-idle-time=-1", "--log-level=error"),
+        *("--load=module-null-sink rate=48000", f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1"),
+    )
+    async with running("pulseaudio", *arguments, env={"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), "PATH": "/usr/bin:/bin"}):
+        for _ in range(100):
+            if socket.exists():
+                break
+            await asyncio.sleep(0.05)
+        yield f"unix:{socket}"
+
+
+@contextlib.asynccontextmanager
+async def running(
+    *command: str, env: dict[str, str], stderr: int = asyncio.subprocess.DEVNULL
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A program that is stopped at the end."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=stderr, env=env
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
             process.terminate()
             try:
                 await asyncio.wait_for(process.wait(), 10)
             except TimeoutError:
                 process.kill()
                 await process.wait()
-            if drain is not None:
-                await drain
+
+
+@contextlib.asynccontextmanager
+async def firefox(program: str) -> AsyncIterator[Firefox]:
+    """Firefox, headless, in a profile of its own that is removed afterwards."""
+    async with contextlib.AsyncExitStack() as stack:
+        profile = stack.enter_context(tempfile.TemporaryDirectory(prefix="boringsdp-firefox-", ignore_cleanup_errors=True))
+        prefs = "".join(f"user_pref({json.dumps(key)}, {json.dumps(value)});\n" for key, value in FIREFOX_PREFS.items())
+        Path(profile, "user.js").write_text(prefs)
+        environment = {"HOME": profile, "PATH": "/usr/bin:/bin", "MOZ_HEADLESS": "1"}
+        if find(("pulseaudio",)):
+            environment["PULSE_SERVER"] = await stack.enter_async_context(silent_sound(Path(profile)))
+        process = await stack.enter_async_context(
+            running(
+                *(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0", "about:blank"),
+                env=environment,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        )
+        assert process.stderr is not None
+        url = await asyncio.wait_for(_listening(process.stderr), 60)
+        drain = asyncio.ensure_future(_drain(process.stderr))
+        connection = await BidiConnection.connect(url)
+        await connection.call("session.subscribe", {"events": ["log.entryAdded"]})
+        yield Firefox(connection)
+        await connection.close()
+        drain.cancel()
 
 
 async def _listening(stream: asyncio.StreamReader) -> str:

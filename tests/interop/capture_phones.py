@@ -164,7 +164,9 @@ async def _linphone_offer(sink: Sink, settings: str) -> str:
         config.write_text(f"[sip]\nsip_port={free_port()}\nuse_ipv6=0\n{settings}\n")
         Path(name, ".local/share/linphone").mkdir(parents=True)
         async with running(
-            *(program("linphonec"), "-c", str(config)), stdin=asyncio.subprocess.PIPE, env={"HOME": name, "PATH": "/usr/bin:/bin", "TERM": "dumb"}
+            *(program("linphonec"), "-c", str(config)),
+            stdin=asyncio.subprocess.PIPE,
+            env={"HOME": name, "PATH": "/usr/bin:/bin", "TERM": "dumb"},
         ) as process:
             assert process.stdin is not None
             await asyncio.sleep(1.5)

@@ -237,7 +237,11 @@ class Peer:
         tap.add_probe(Gst.PadProbeType.BUFFER, session.took)
         self._send(session)
         for name, socket, port in (("rtp", rtp_socket, rtp), ("rtcp", rtcp_socket, rtcp)):
-            pad = self.rtpbin.get_static_pad(f"send_rtp_src_{index}") if name == "rtp" else self.rtpbin.request_pad_simple(f"send_rtcp_src_{index}")
+            pad = (
+                self.rtpbin.get_static_pad(f"send_rtp_src_{index}")
+                if name == "rtp"
+                else self.rtpbin.request_pad_simple(f"send_rtcp_src_{index}")
+            )
             sink = Gst.ElementFactory.make("udpsink", None)
             for key, value in {"socket": socket, "close-socket": False, "host": host, "port": port, "sync": False, "async": False}.items():
                 sink.set_property(key, value)
@@ -296,7 +300,7 @@ class Peer:
 
     def _see(self, _sink: Gst.Element, buffer: Gst.Buffer, _pad: Gst.Pad) -> None:
         data = buffer.extract_dup(0, buffer.get_size())
-        self.colour = [sum(data[channel : 12 : 3]) // 4 for channel in range(3)]
+        self.colour = [sum(data[channel:12:3]) // 4 for channel in range(3)]
 
     def _count_key_frames(self, _pad: Gst.Pad, info: Gst.PadProbeInfo, way: str) -> Gst.PadProbeReturn:
         buffer = info.get_buffer()
@@ -347,9 +351,7 @@ class Peer:
     def request_key_frame(self, _command: dict) -> dict:
         self.asked += 1
         for depay in self.depays[-1:]:
-            depay.get_static_pad("sink").push_event(
-                GstVideo.video_event_new_upstream_force_key_unit(Gst.CLOCK_TIME_NONE, True, self.asked)
-            )
+            depay.get_static_pad("sink").push_event(GstVideo.video_event_new_upstream_force_key_unit(Gst.CLOCK_TIME_NONE, True, self.asked))
         return {}
 
     def statistics(self, _command: dict) -> dict:

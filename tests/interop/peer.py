@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,9 @@ def hear(sdp: str) -> list[Heard]:
                 direction=direction[1] if direction else "sendrecv",
                 host=host[1] if host else "",
                 rtcp_port=int(rtcp[1]) if rtcp else int(port) + 1,
-                cryptos={suite: (int(tag), key) for tag, suite, key in re.findall(r"^a=crypto:(\d+) (\S+) inline:([^|\s]+)", section, re.M)},
+                cryptos={
+                    suite: (int(tag), key) for tag, suite, key in re.findall(r"^a=crypto:(\d+) (\S+) inline:([^|\s]+)", section, re.M)
+                },
                 lines=lines,
             )
         )
@@ -164,7 +166,9 @@ class PlainPeer:
 
     async def offer(self, *lines: Line) -> str:
         """An offer; `take_answer` starts the media."""
-        self.lines = [replace(line, pt=line.pt if line.pt is not None else STATIC.get(line.codec, 96 + index)) for index, line in enumerate(lines)]
+        self.lines = [
+            replace(line, pt=line.pt if line.pt is not None else STATIC.get(line.codec, 96 + index)) for index, line in enumerate(lines)
+        ]
         return self._head() + "".join(self._media(index, line, None, answering=False) for index, line in enumerate(self.lines))
 
     async def take_answer(self, answer: str) -> list[Heard]:

@@ -56,5 +56,7 @@ def bursts(samples: NDArray[Any], rate: int, *, least: float = 0.08) -> list[Bur
         else:
             runs.append([(at, frequency)])
     # A window is loud as soon as its louder part is the tone: half a window too much on each side, taken off again.
-    found = [Burst(float(np.median([f for _, f in run])), run[0][0] + WINDOW_SECONDS / 2, run[-1][0] - run[0][0] + STEP_SECONDS) for run in runs]
+    found = [
+        Burst(float(np.median([f for _, f in run])), run[0][0] + WINDOW_SECONDS / 2, run[-1][0] - run[0][0] + STEP_SECONDS) for run in runs
+    ]
     return [burst for burst in found if burst.seconds >= least]

@@ -1,0 +1,22 @@
+"""A peer program that is missing skips its tests here, and fails them where they are required."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+
+def peers_required() -> bool:
+    """Whether a missing peer is a failure: in CI, or when asked for."""
+    return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in ("CI", "BORINGSDP_REQUIRE_PEERS"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and item.get_closest_marker("interop") and peers_required() and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: skipped where every peer is required: {report.longrepr}"
+    return report
