@@ -57,7 +57,7 @@ class MediaTimeout:
 
 @dataclass(slots=True, frozen=True)
 class SlowLink:
-    """`lost` packets within a second or one report; `uplink`: of those we sent, as the peer reports, else of those that should have come."""
+    """`lost` packets within a second or one report; `uplink`: of those we sent, as the peer reports, or of what should have come."""
 
     stream: Stream
     uplink: bool

@@ -21,14 +21,15 @@ class SharedPorts:
     """One UDP port number on every configured host."""
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
-        self.ids: tuple[PortId, ...] = ()
-        self._bound: tuple[Address, ...] = ()
+        advertised = [advertised_host(host, settings.advertised) for host in settings.webrtc_hosts]
+        bound: list[tuple[PortId, Address]] = []
         for attempt in range(ATTEMPTS):
-            if self._bind(engine, settings, last=attempt == ATTEMPTS - 1):
-                break
-        self.addresses: tuple[Address, ...] = tuple((advertised_host(host, settings.advertised), port) for host, port in self._bound)
+            if not bound:
+                bound = self._bind(engine, settings, last=attempt == ATTEMPTS - 1)
+        self.ids: tuple[PortId, ...] = tuple(number for number, _ in bound)
+        self.addresses: tuple[Address, ...] = tuple((host, port) for host, (_, (_, port)) in zip(advertised, bound, strict=True))
 
-    def _bind(self, engine: Engine, settings: RelaySettings, *, last: bool) -> bool:
+    def _bind(self, engine: Engine, settings: RelaySettings, *, last: bool) -> list[tuple[PortId, Address]]:
         """Bind all or none. With port 0 the first host's choice may be taken on another: then all are tried again."""
         opened: list[tuple[PortId, Address]] = []
         port = settings.webrtc_port
@@ -41,10 +42,8 @@ class SharedPorts:
                 engine.close_port(number)
             if settings.webrtc_port or last or not opened or error.errno != errno.EADDRINUSE:
                 raise
-            return False
-        self.ids = tuple(number for number, _ in opened)
-        self._bound = tuple(address for _, address in opened)
-        return True
+            return []
+        return opened
 
 
 class PlainPorts:
