@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 Action = TypeVar("Action")
+Action_co = TypeVar("Action_co", covariant=True)
 
 
-class Core(Protocol[Action]):
+class Core(Protocol[Action_co]):
     """What the driver needs of a core."""
 
-    def tick(self, now: float) -> Iterable[Action]: ...
+    def tick(self, now: float) -> Iterable[Action_co]: ...
 
     def deadline(self) -> float | None: ...
 

@@ -281,8 +281,9 @@ class TransportStatistics:
     """
     Counters of one transport. `drops` by reason.
 
-    In: unverified, replayed, duplicate, jumped, malformed, no_keys, unknown_source, unknown_ssrc, too_many_ssrcs, payload_type, padding_only,
-    former_ssrc, stun_refused. Out, counted with the target: late, no_keys, no_address, too_long, send_blocked, send_failed, send_<reason>.
+    In: unverified, replayed, duplicate, jumped, malformed, no_keys, unknown_source, unknown_ssrc, too_many_ssrcs, payload_type,
+    padding_only, former_ssrc, stun_refused. Out, counted with the target: late, no_keys, no_address, too_long, send_blocked, send_failed,
+    send_<reason>.
     """
 
     remote: Address | None

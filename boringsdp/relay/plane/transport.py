@@ -179,10 +179,11 @@ class Transport:
 
     def add_source(self, stream: StreamState, ssrc: int, sequence: int, rtp_time: int, payload_type: int, now: float) -> Source:
         clock = stream.spec.clock_rates.get(payload_type) or stream.send_clock
-        highest = self.retired.pop(ssrc, None)
-        if highest is not None:                             # it was here before: go on in its numbering
-            sequence = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
         reception = Reception(sequence, rtp_time, now, clock, trusted=self.receiver is not None)
+        highest = self.retired.pop(ssrc, None)
+        if highest is not None:                             # it was here before: go on in its numbering, and take nothing twice
+            extended = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
+            reception.resume(max(highest, extended - 1))
         source = Source(stream, ssrc, reception, self.plane.count_source())
         self.sources[ssrc] = source
         return source
