@@ -52,8 +52,9 @@ def accept_answer(memory: LegMemory, received: Description | str | bytes) -> Leg
     """
     Return the memory after the peer's answer to our last offer; may be called again with a further answer (183 then 200, forked branches).
 
-    Raises `SdpError` when it cannot be an answer to what we offered (other number, kinds or mids of m-lines, only formats never offered,
-    media that is not keyed as it must be), and `WrongState` when our offer is not the last one.
+    An m-line that lists only formats we never offered counts as refused while another one stands. Raises `SdpError` when the text cannot be
+    an answer to what we offered (other number, kinds or mids of m-lines, no format in common anywhere, media not keyed as it must be), and
+    `WrongState` when our offer is not the last one.
     """
     if not memory.we_offered:
         raise WrongState(memory.exchange.value, Exchange.LOCAL_OFFER.value)
@@ -62,12 +63,17 @@ def accept_answer(memory: LegMemory, received: Description | str | bytes) -> Leg
     if len(answer.medias) != len(offer.medias):
         raise SdpError(f"an answer with {len(answer.medias)} m-lines to an offer with {len(offer.medias)}")
     slots = []
+    useless: Media | None = None
     for ours, theirs in zip(offer.medias, answer.medias, strict=True):
         live = ours.port != 0 and theirs.port != 0
         if live:
             _check(offer, answer, ours, theirs)
+            if not shared(ours.formats, theirs.formats):
+                live, useless = False, theirs
         slot = replace(memory.slots[ours.index], live=live, ice_restart=live and _restarted(memory, answer, theirs))
         slots.append(replace(slot, setup=role(answer.tagged(theirs).setup) if answer.tagged(theirs).fingerprints else "") if live else slot)
+    if useless is not None and not any(slot.live for slot in slots):
+        raise SdpError("none of its formats was offered", useless.line, useless.line_number)
     return replace(memory, exchange=Exchange.AGREED, received=answer, slots=tuple(slots))
 
 
@@ -85,8 +91,6 @@ def _check(offer: Description, answer: Description, ours: Media, theirs: Media) 
         reason = f"{theirs.kind} in answer to {ours.kind}"
     elif ours.mid and theirs.mid and ours.mid != theirs.mid:
         reason = f"mid {theirs.mid} in answer to mid {ours.mid}"
-    elif not shared(ours.formats, theirs.formats):
-        reason = "none of its formats was offered"
     elif offered is Keying.DTLS and not transport.fingerprints:
         reason = "no a=fingerprint in answer to DTLS"
     elif offered is Keying.SDES:

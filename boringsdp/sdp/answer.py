@@ -73,13 +73,13 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
             outline.counterpart = counterpart
     groups = _groups(offer, outlines)
     other = source.received if source is not None else None
-    between_plain = other is not None and not other.style.webrtc and not offer.style.webrtc
+    between_plain = other is not None and not other.webrtc and not offer.webrtc
     others = passed_on(other.others, between_plain=between_plain) if other is not None else ()
     if other is not None:
         for outline in outlines:
             if outline.accepted and outline.counterpart is not None:
                 outline.others = passed_on(other.medias[outline.counterpart].others, between_plain=between_plain)
-    return Sheet(outlines, any(o.ice for o in outlines) or (offer.style.ice and not any(o.accepted for o in outlines)), groups, others)
+    return Sheet(outlines, any(o.ice for o in outlines) or (offer.webrtc and not any(o.accepted for o in outlines)), groups, others)
 
 
 _Pair = tuple[int, Media]
@@ -154,7 +154,7 @@ def _outline(
         setup=_role(transport.setup, slot.setup) if keyed is Keying.DTLS else "",
         suites=(choice.suite,) if choice else (),
         crypto_choice=choice,
-        extensions=tuple((uri, number) for uri, number in dict(reversed(media.extensions)).items() if uri in wanted and number < 256),
+        extensions=tuple((uri, number) for uri, number in dict(media.extensions).items() if uri in wanted and number < 256),
         ptime_ms=ptime,
         maxptime_ms=maxptime,
         ice_restart=slot.ice_restart,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
@@ -65,7 +66,8 @@ def parse_fingerprint(value: str) -> Fingerprint | None:
     parts = value.split()
     if len(parts) != 2:
         return None
-    octets = parts[1].upper().split(":")
-    if len(octets) > 64 or any(len(octet) != 2 or octet.strip("0123456789ABCDEF") for octet in octets):
-        return None
-    return Fingerprint(parts[0].lower(), ":".join(octets))
+    value = parts[1].upper()
+    return Fingerprint(parts[0].lower(), value) if _OCTETS.fullmatch(value) else None
+
+
+_OCTETS = re.compile(r"[0-9A-F]{2}(?::[0-9A-F]{2}){0,63}")

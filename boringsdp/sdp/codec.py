@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True, frozen=True)
@@ -16,35 +17,42 @@ class Codec:
     name: str
     clock_rate: int
     channels: int = 1
+    key: tuple[str, int, int] = field(init=False, repr=False, compare=False)
+    """What makes two encodings equal: lower-case name, clock rate, channels."""
+    carries_media: bool = field(init=False, repr=False, compare=False)
+    """True when it is worth a call by itself: neither telephone-event, CN, RED, RTX nor FEC."""
 
-    @property
-    def key(self) -> tuple[str, int, int]:
-        """What makes two encodings equal: lower-case name, clock rate, channels."""
-        return (self.name.lower(), self.clock_rate, self.channels)
+    def __post_init__(self) -> None:
+        key = (self.name.lower(), self.clock_rate, self.channels)
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "carries_media", key[0] not in _COMPANIONS)
 
     @property
     def is_event(self) -> bool:
         """True for telephone-event (RFC 4733)."""
-        return self.name.lower() == "telephone-event"
+        return self.key[0] == "telephone-event"
 
     @property
     def is_comfort_noise(self) -> bool:
         """True for CN (RFC 3389)."""
-        return self.name.lower() == "cn"
-
-    @property
-    def is_redundancy(self) -> bool:
-        """True for RED, RTX and the FEC formats: they repeat other payload types and mean nothing without them."""
-        return self.name.lower() in _REDUNDANCY
-
-    @property
-    def carries_media(self) -> bool:
-        """True when it is worth a call by itself: neither telephone-event, CN, RED, RTX nor FEC."""
-        return self.name.lower() not in _COMPANIONS
+        return self.key[0] == "cn"
 
     def __str__(self) -> str:
         tail = f"/{self.channels}" if self.channels != 1 else ""
         return f"{self.name}/{self.clock_rate}{tail}"
+
+
+@functools.lru_cache(maxsize=1024)
+def parse_encoding(text: str) -> Codec | None:
+    """Return the codec of an rtpmap's `opus/48000/2`, or None when it is none. Cached: all the world uses the same few dozen."""
+    parts = text.strip().split("/")
+    if len(parts) < 2 or not parts[0] or len(text) > 200 or any(character.isspace() for character in parts[0]):
+        return None
+    clock, channels = parts[1], parts[2] if len(parts) > 2 else "1"
+    if not (0 < len(clock) < 10 and clock.isascii() and clock.isdigit() and int(clock)):
+        return None
+    stated = channels.isascii() and channels.isdigit() and len(channels) < 4
+    return Codec(parts[0], int(clock), int(channels) or 1 if stated else 1)
 
 
 _REDUNDANCY = frozenset({"red", "rtx", "ulpfec", "flexfec", "flexfec-03", "parityfec", "1d-interleaved-parityfec", "rsfec"})
@@ -74,7 +82,7 @@ class Format:
         """
         if self.codec.key != other.codec.key:
             return False
-        name = self.codec.name.lower()
+        name = self.codec.key[0]
         if name not in _PARAMETERS_THAT_MATTER:
             return True
         return _identity(name, self.parameters) == _identity(name, other.parameters)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.candidate import Fingerprint, parse_fingerprint
-from boringsdp.sdp.codec import STATIC, Codec, Format
+from boringsdp.sdp.codec import STATIC, Codec, Format, parse_encoding
 from boringsdp.sdp.crypto import Crypto, parse_crypto
 from boringsdp.sdp.description import NOWHERE, Description, Media, Origin
 from boringsdp.sdp.direction import Direction
-from boringsdp.sdp.lines import SessionDescription
+from boringsdp.sdp.lines import decode, split
 from boringsdp.sdp.style import Protocol
 
 _PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
@@ -21,7 +21,7 @@ class _Reader:
     """What one section said so far; a media section begins with the session's defaults."""
 
     __slots__ = (
-        "bundle", "bundle_only", "candidates", "cname", "crypto_lines", "cryptos", "direction", "end_of_candidates", "extensions",
+        "bundle", "candidates", "cname", "crypto_lines", "cryptos", "direction", "end_of_candidates", "extensions",
         "feedback", "fingerprints", "flags", "fmtp", "host", "maxptime", "mid", "others", "password", "ptime", "rtcp", "rtpmap",
         "setup", "ssrcs", "tls_id", "trickle", "ufrag",
     )  # fmt: skip
@@ -52,18 +52,24 @@ class _Reader:
         self.trickle = False
         self.others: list[str] = []
 
-    def attribute(self, line: str) -> None:
-        """Read one `a=` line; what cannot be read is ignored, as RFC 8866 §5.13 asks."""
-        name, _, value = line[2:].partition(":")
-        handler = _HANDLERS.get(name)
-        if handler is not None:
-            handler(self, value)
-        elif name in _DIRECTIONS:
-            self.direction = _DIRECTIONS[name]
-        elif name in _FLAGS:
-            self.flags.add(name)
-        else:
-            self.others.append(line)
+    def read(self, lines: list[str], first_number: int) -> None:
+        """Read the section's lines after its first; an attribute that cannot be read is ignored, as RFC 8866 §5.13 asks."""
+        host_said = False
+        for position in range(1, len(lines)):
+            line = lines[position]
+            if line.startswith("a="):
+                name, _, value = line[2:].partition(":")
+                handler = _HANDLERS.get(name)
+                if handler is not None:
+                    handler(self, value)
+                elif name in _FLAGS:
+                    self.flags.add(name)
+                elif name in _DIRECTIONS:
+                    self.direction = _DIRECTIONS[name]
+                else:
+                    self.others.append(line)
+            elif line.startswith("c=") and not host_said:
+                self.host, host_said = _host(line, first_number + position), True
 
 
 _FLAGS = frozenset({"rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "bundle-only", "end-of-candidates", "ice-lite"})
@@ -71,12 +77,9 @@ _FLAGS = frozenset({"rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "bundle-only", "e
 
 def _rtpmap(reader: _Reader, value: str) -> None:
     payload_type, _, encoding = value.partition(" ")
-    parts = encoding.strip().split("/")
-    if len(parts) < 2 or not parts[0] or " " in parts[0] or not is_number(parts[1], 9):
-        return
-    channels = int(parts[2]) if len(parts) > 2 and is_number(parts[2], 3) else 1
-    if int(parts[1]):
-        reader.rtpmap[payload_type] = Codec(parts[0], int(parts[1]), channels or 1)
+    codec = parse_encoding(encoding)
+    if codec is not None:
+        reader.rtpmap[payload_type] = codec
 
 
 def _fmtp(reader: _Reader, value: str) -> None:
@@ -201,37 +204,34 @@ def _whole(value: str) -> int:
     return int(text) if is_number(text, 4) else 0
 
 
-def describe(source: str | bytes | SessionDescription) -> Description:
+def describe(source: str | bytes) -> Description:
     """
     Return the typed view of an SDP.
 
     Total and linear: every text either parses or raises `SdpError` that names the line, its number and what is wrong with it. What an RFC
     says to ignore (unknown attributes, crypto lines, candidates) is ignored, what cannot be served is left for the answer to reject.
     """
-    model = source if isinstance(source, SessionDescription) else SessionDescription.parse(source)
+    text = decode(source)
+    (_, head), *sections = split(text.replace("\r\n", "\n"))
     session = _Reader()
+    session.read(head, 1)
     origin, name = Origin("-", "0", "0", ""), "-"
-    for number, line in enumerate(model.session, 1):
-        match line[:2]:
-            case "a=":
-                session.attribute(line)
-            case "o=":
-                origin = _origin(line, number)
-            case "s=":
-                name = line[2:]
-            case "c=" if not session.host:
-                session.host = _host(line, number)
+    for number, line in enumerate(head, 1):
+        if line.startswith("o="):
+            origin = _origin(line, number)
+        elif line.startswith("s="):
+            name = line[2:]
     medias = []
     mids: set[str] = set()
-    for index, section in enumerate(model.medias):
-        media = _media(index, section.lines, section.first_number, session)
+    for index, (first_number, lines) in enumerate(sections):
+        media = _media(index, lines, first_number, session)
         if media.mid:
             if media.mid in mids:
                 raise SdpError(f"a=mid:{media.mid} stands in two m-lines", media.line, media.line_number)
             mids.add(media.mid)
         medias.append(media)
     return Description(
-        text=source if isinstance(source, str) else str(model),
+        text=text,
         origin=origin,
         ice_lite="ice-lite" in session.flags,
         trickle=session.trickle,
@@ -259,17 +259,11 @@ def _host(line: str, number: int) -> str:
     return host
 
 
-def _media(index: int, lines: tuple[str, ...], first_number: int, session: _Reader) -> Media:
+def _media(index: int, lines: list[str], first_number: int, session: _Reader) -> Media:
     reader = _Reader(session)
-    line = lines[0].removesuffix("\r")
+    line = lines[0]
     kind, port, protocol_text, payload_types = _media_line(line, first_number)
-    host_said = False
-    for number, raw in enumerate(lines[1:], first_number + 1):
-        text = raw.removesuffix("\r")
-        if text.startswith("a="):
-            reader.attribute(text)
-        elif text.startswith("c=") and not host_said:
-            reader.host, host_said = _host(text, number), True
+    reader.read(lines, first_number)
     protocol = _PROTOCOLS.get(protocol_text.upper())
     direction = reader.direction
     if reader.host in NOWHERE[1:] and port and not reader.ufrag:

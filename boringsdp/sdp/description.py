@@ -113,6 +113,11 @@ class Description:
         """What the party that wrote this speaks."""
         return classify(self)
 
+    @property
+    def webrtc(self) -> bool:
+        """True when any m-line has both ICE and DTLS: a browser, or something like it."""
+        return any([media.ufrag and media.fingerprints for media in self.medias])
+
     def tagged(self, media: Media) -> Media:
         """Return the m-line whose transport `media` uses: the first accepted one of its BUNDLE group, else itself (RFC 9143 §7)."""
         if media.mid:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from boringsdp.sdp.codec import STATIC, STATIC_NUMBER, Codec, Format
 from boringsdp.sdp.policy import CodecPolicy
@@ -14,21 +13,26 @@ FEEDBACK = ("nack", "nack pli", "ccm fir")
 EVENTS = "0-15"
 EVENT_CLOCK = 8000
 
-_FREE_NUMBERS = (*range(96, 128), *range(35, 64))
+_FREE_NUMBERS: tuple[int, ...] = (*range(96, 128), *range(35, 64))
 """Dynamic payload types; 64 to 95 would look like RTCP when multiplexed (RFC 5761 §4)."""
 
 
 def allowed(formats: Iterable[Format], policy: CodecPolicy) -> list[Format]:
     """Return the formats that carry media and pass the policy, preferred ones first; RED, RTX and FEC never pass."""
-    remove, only = {name.lower() for name in policy.remove}, {name.lower() for name in policy.only}
     kept: list[Format] = []
+    seen: set[tuple[str, int, int]] = set()
+    remove, only = _lower(policy.remove), _lower(policy.only)
     for f in formats:
-        name = f.codec.name.lower()
-        if f.codec.carries_media and name not in remove and (not only or name in only) and not any(f.same_codec(k) for k in kept):
+        codec = f.codec
+        name = codec.key[0]
+        if codec.carries_media and name not in remove and (not only or name in only):
+            if codec.key in seen and any(f.same_codec(k) for k in kept):
+                continue
+            seen.add(codec.key)
             kept.append(f)
     if policy.prefer:
         rank = {name.lower(): position for position, name in enumerate(policy.prefer)}
-        kept.sort(key=lambda f: rank.get(f.codec.name.lower(), len(rank)))
+        kept.sort(key=lambda f: rank.get(f.codec.key[0], len(rank)))
     return kept
 
 
@@ -48,12 +52,19 @@ def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: b
             events.setdefault(48000, Format(-1, Codec("telephone-event", 48000)))
         if webrtc or not events or clocks - {48000}:
             events.setdefault(EVENT_CLOCK, Format(-1, Codec("telephone-event", EVENT_CLOCK)))
-        chosen += [replace(f, fmtp=EVENTS) for _, f in sorted(events.items(), reverse=True)]
+        chosen += [Format(events[clock].payload_type, events[clock].codec, EVENTS) for clock in sorted(events, reverse=True)]
     return chosen
 
 
 def _permitted(codec: Codec, policy: CodecPolicy) -> bool:
-    return codec.name.lower() not in {name.lower() for name in policy.remove}
+    return codec.key[0] not in _lower(policy.remove)
+
+
+def _lower(names: Iterable[str]) -> frozenset[str]:
+    return frozenset([name.lower() for name in names]) if names else _NO_NAMES
+
+
+_NO_NAMES: frozenset[str] = frozenset()
 
 
 def number_formats(formats: Sequence[Format], fixed: Sequence[Format], elsewhere: Sequence[Format], feedback: Sequence[str]) -> list[Format]:
@@ -79,7 +90,7 @@ def _number(wanted: Format, fixed: Sequence[Format], meanings: dict[int, Format]
         if f.payload_type not in used and f.same_codec(wanted):
             return f.payload_type
     static = STATIC_NUMBER.get(wanted.codec.key)
-    candidates: list[int] = [static] if static is not None else []
+    candidates = [] if static is None else [static]
     if wanted.payload_type >= 0 and not 64 <= wanted.payload_type <= 95 and wanted.payload_type not in STATIC:
         candidates.append(wanted.payload_type)
     for number in (*candidates, *_FREE_NUMBERS):

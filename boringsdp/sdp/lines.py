@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -74,32 +75,45 @@ class SessionDescription:
 
         Raises `SdpError` when it is no SDP or exceeds a limit: 64 KB, 64 m-lines, 1024 lines a section, 8 KB a line.
         """
-        text = decode(text)
-        lines = text.split("\n")
-        check_lines(lines)
-        starts = [position for position, line in enumerate(lines) if line.startswith("m=")]
-        if len(starts) > MAX_MEDIAS:
-            raise SdpError(f"more than {MAX_MEDIAS} m-lines", lines[starts[MAX_MEDIAS]].rstrip("\r"), starts[MAX_MEDIAS] + 1)
-        bounds = [0, *starts, len(lines)]
-        for start, end in zip(bounds, bounds[1:], strict=False):
-            if end - start > MAX_SECTION_LINES:
-                raise SdpError(f"more than {MAX_SECTION_LINES} lines in a section", lines[start].rstrip("\r"), start + 1)
-        sections = [Section(tuple(lines[start:end]), start + 1) for start, end in zip(bounds, bounds[1:], strict=False)]
-        return cls(sections[0], tuple(sections[1:]))
+        sections = split(decode(text))
+        model = [Section(tuple(lines), number) for number, lines in sections]
+        return cls(model[0], tuple(model[1:]))
 
     def __str__(self) -> str:
         return "\n".join([line for section in (self.session, *self.medias) for line in section.lines])
 
 
+def split(text: str) -> list[tuple[int, list[str]]]:
+    """Return (number of the first line, lines) for the session part and each m-line. Raises `SdpError` as `SessionDescription.parse`."""
+    lines = text.split("\n")
+    if len(text) > MAX_LINE_BYTES // 4 or not _SOUND.match(text):
+        check_lines(lines)
+    starts = [position for position, line in enumerate(lines) if line.startswith("m=")]
+    if len(starts) > MAX_MEDIAS:
+        raise SdpError(f"more than {MAX_MEDIAS} m-lines", lines[starts[MAX_MEDIAS]].rstrip("\r"), starts[MAX_MEDIAS] + 1)
+    sections = []
+    start = 0
+    for end in (*starts, len(lines)):
+        if end - start > MAX_SECTION_LINES:
+            raise SdpError(f"more than {MAX_SECTION_LINES} lines in a section", lines[start].rstrip("\r"), start + 1)
+        sections.append((start + 1, lines[start:end]))
+        start = end
+    return sections
+
+
+# Lines that need no closer look, nothing else up to the end; possessive, so that it is linear.
+_SOUND = re.compile(r"v=0[^\r\n\0]*+\r?+\n(?:[A-Za-z]=[^\r\n\0]*+\r?+\n)*+\Z")
+
+
 def decode(text: str | bytes) -> str:
     """Return the text, read as UTF-8 or, when it is none, Latin-1. Raises `SdpError` when it is too long or holds what no SDP may hold."""
-    if isinstance(text, bytes | bytearray | memoryview):
+    if not isinstance(text, str):
         data = bytes(text[: MAX_BYTES + 1])
+        size = len(data)
         try:
             text = data.decode()
         except UnicodeDecodeError:
             text = data.decode("latin-1")
-        size = len(data)
     elif text.isascii():
         size = len(text)
     else:
@@ -119,7 +133,7 @@ def check_lines(lines: list[str]) -> None:
     for number, raw in enumerate(lines, 1):
         if len(raw) < 3 and not raw.strip("\r"):
             continue
-        if raw[1:2] != "=" or not raw[0].isalpha():
+        if raw[1:2] != "=" or not (raw[0].isalpha() and raw[0].isascii()):
             raise SdpError("not a line of the form x=value", raw.rstrip("\r"), number)
         if len(raw) > MAX_LINE_BYTES // 4 and len(raw.encode()) > MAX_LINE_BYTES:
             raise SdpError(f"line longer than {MAX_LINE_BYTES} bytes", raw[:80], number)

@@ -49,7 +49,7 @@ def make_offer(
 
     First offer or re-offer is the same call. `locals` is keyed by this leg's slot, for every slot that `needs_for_offer` named. `style` None
     keeps to what the leg speaks already. `source` None is a late offer: what the leg had before, or else the policy's late codecs.
-    Raises `SdpError` when nothing can be offered: the source has no m-line that can be served, and the leg has none yet.
+    Raises `SdpError` when nothing can be offered: the source has no m-line that can be served (unless it has disabled all of a call's).
     """
     style = _style(memory, style)
     sheet = _sheet(memory, style, source, policy)
@@ -115,9 +115,11 @@ def _lines_from_source(
         raise SdpError("the other leg has sent no SDP yet")
     sdes = source.style.sdes if source.style is not None else Sdes.OPTIONAL
     found = servable(description, source.slots, sdes, policy)
-    if not found.medias and not any(slot.live for slot in memory.slots):
+    wanted = any(not media.rejected for media in description.medias)
+    if not found.medias and (wanted or not any(slot.live for slot in memory.slots)):
+        # Also in a re-offer (fax instead of audio): an error leaves the call as it was, where disabling everything would end it.
         raise found.error(description)
-    between_plain = not style.webrtc and not description.style.webrtc
+    between_plain = not style.webrtc and not description.webrtc
     lines: dict[int, _Line] = {}
     for index, slot in place(memory, source, found.medias).items():
         media = found.medias[index]
