@@ -151,7 +151,7 @@ class FakeEngine:
     def statistics(self) -> EngineStatistics:
         transports = {number: self.transport_statistics(number) for number in self.specs}
         return EngineStatistics(
-            streams={number: self.stream_statistics(number) for number in self.streams}, transports=transports, drops={}
+            streams={number: self.stream_statistics(number) for number in self.streams}, transports=transports, drops={"unknown_source": 5}
         )
 
     def stream_statistics(self, stream: StreamId) -> StreamStatistics:

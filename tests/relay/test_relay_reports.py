@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -52,7 +53,7 @@ def test_intervals_are_random_and_bounded() -> None:
         bench.core.start(0.0)
         times = [at for at, packets in bench.run(0.0, 300.0) if packets]
         assert 1.0 <= times[0] <= 2.5
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
         assert all(0.4 * mean <= gap <= 1.25 * mean for gap in gaps)
         assert len({round(gap, 3) for gap in gaps}) > len(gaps) / 2
 
