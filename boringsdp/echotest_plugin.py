@@ -175,6 +175,8 @@ class EchoTest(PluginHandle):
             raise
 
     def _hear(self, event: CallEvent) -> None:
+        if self._call is None:
+            return  # it was ended from here, and the client knows
         if isinstance(event, CallClosed):
             self._call = None
         self._handle.publish(event)

@@ -82,6 +82,7 @@ class JanusServer:
         self._websockets = [WebSocketServer(self._switchboard, listener, settings) for listener in settings.websockets]
         routes = tuple(routes)
         self._http = [HttpServer(self._switchboard, listener, settings, routes) for listener in settings.http]
+        self._closed = False
         self._servers: tuple[WebSocketServer | HttpServer, ...] = (*self._websockets, *self._http)
 
     @property
@@ -124,7 +125,10 @@ class JanusServer:
         self._core.accepting = False
 
     async def close(self) -> None:
-        """End all sessions, disconnect all clients, close the plugins."""
+        """End all sessions, disconnect all clients, close the plugins. Once more is nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self._switchboard.close()
         await asyncio.gather(*(server.close() for server in self._servers))
         self._switchboard.close()  # once more, for the timer: connections that end are events, too
