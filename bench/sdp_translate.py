@@ -29,7 +29,15 @@ from boringsdp.sdp import (
 )
 
 CAPTURED = Path(__file__).parent.parent / "tests" / "golden" / "captured"
-ANSWER = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 126\r\na=rtpmap:126 telephone-event/8000\r\n"
+ANSWER = """\
+v=0
+o=- 1 1 IN IP4 192.0.2.9
+s=-
+c=IN IP4 192.0.2.9
+t=0 0
+m=audio 6000 RTP/AVP 0 126
+a=rtpmap:126 telephone-event/8000
+"""
 PLAIN_LOCAL = {n: LocalMedia(transport=LocalTransport(host="198.51.100.1", port=40000 + 2 * n)) for n in range(4)}
 WEBRTC_TRANSPORT = LocalTransport(
     host="203.0.113.1",

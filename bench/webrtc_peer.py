@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 from pathlib import Path
+from typing import cast
 
 from boringsdp.dtls import Association, Established, Identity, Transmit
 from boringsdp.ice.stun import Attribute, Kind, write_stun
@@ -56,8 +57,7 @@ class Peer(asyncio.DatagramProtocol):
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if data[0] < 4 and not self._reachable.done():

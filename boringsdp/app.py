@@ -75,6 +75,7 @@ class Gateway:
         self.metrics.watch("calls", lambda: {"active": len(self.calls), "created": self.calls.created})
         self.metrics.watch("janus", lambda: {"sessions": self.janus.core.session_count, "handles": self.janus.core.handle_count})
         self.metrics.watch("relay", self.relay.statistics)
+        self.metrics.watch("process", lambda: {"tasks": len(asyncio.all_tasks())})
 
     async def start(self) -> None:
         """Listen on every address. Raises ConfigError that names the key of an address that cannot be had; nothing is left open then."""

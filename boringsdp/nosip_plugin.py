@@ -24,8 +24,8 @@ from boringsdp.sdp import (
     SUITES,
     WEBRTC,
     CodecPolicy,
+    Description,
     LegStyle,
-    SessionDescription,
     describe,
 )
 
@@ -305,14 +305,17 @@ class NoSipHandle(PluginHandle):
 
     def _process(self, request: Process) -> tuple[dict[str, Any], Jsep]:
         """The peer's SDP comes from the application's own signalling, so its faults are the plugin's to tell."""
-        encrypted = self._check_peer_sdp(request)
+        received = self._read_peer_sdp(request)
+        encrypted = _srtp_of(received)
+        if encrypted is None and request.srtp.mode == "sdes_mandatory":
+            raise JanusError(TOO_STRICT, "SDES-SRTP required (srtp), but the peer's SDP has no usable crypto", "srtp")
         update = request.update or (self._call is not None and self._handle.has_peer_connection and request.type is JsepType.OFFER)
         try:
             if request.type is JsepType.OFFER:
-                text = self._call_for_offer().offer(Party.B, request.sdp, to=WEBRTC, policy=self._policy)
+                text = self._call_for_offer().offer(Party.B, received, to=WEBRTC, policy=self._policy)
                 jsep = Jsep.offer(text)
             else:
-                jsep = Jsep.answer(self._needed_call().answer(Party.B, request.sdp))
+                jsep = Jsep.answer(self._needed_call().answer(Party.B, received))
         except SdpError as error:
             raise JanusError(INVALID_SDP, f"Invalid SDP: {error}", "sdp") from error
         except WrongState as error:
@@ -325,24 +328,15 @@ class NoSipHandle(PluginHandle):
         if jsep.e2ee:
             raise JanusError(INVALID_ELEMENT, "Media encryption unsupported by this plugin (e2ee)", "jsep")
 
-    def _check_peer_sdp(self, request: Process) -> str | None:
-        """Return `sdes_optional` or `sdes_mandatory` when the peer's SDP has crypto. Raises `JanusError` 446, 447 or 450."""
+    def _read_peer_sdp(self, request: Process) -> Description:
+        """Return the peer's SDP. Raises `JanusError` 446 when it cannot be read, 447 when there is nothing in it for us."""
         try:
-            SessionDescription.parse(request.sdp)
+            received = describe(request.sdp)
         except SdpError as error:
             raise JanusError(MISSING_SDP, f"Error parsing the peer's SDP: {error}", "sdp") from error
-        try:
-            medias = [media for media in describe(request.sdp).medias if not media.rejected]
-        except SdpError as error:
-            raise JanusError(INVALID_SDP, f"Invalid SDP: {error}", "sdp") from error
-        if not any(media.kind in ("audio", "video") for media in medias):
+        if not any(media.kind in ("audio", "video") and not media.rejected for media in received.medias):
             raise JanusError(INVALID_SDP, "No audio and no video in the peer's SDP", "sdp")
-        if not any(media.cryptos for media in medias):
-            if request.srtp.mode == "sdes_mandatory":
-                raise JanusError(TOO_STRICT, "SDES-SRTP required (srtp), but the peer's SDP has no usable crypto", "srtp")
-            return None
-        secure = any(media.protocol is not None and media.protocol.secure for media in medias)
-        return "sdes_mandatory" if secure else "sdes_optional"
+        return received
 
     def _statistics(self) -> dict[str, Any]:
         record = self._needed_call().statistics()
@@ -386,3 +380,11 @@ class NoSipHandle(PluginHandle):
 
     def _push_error(self, code: int, reason: str, transaction: str) -> None:
         self._handle.push({"nosip": "event", "error_code": code, "error": reason}, transaction=transaction)
+
+
+def _srtp_of(description: Description) -> str | None:
+    """Return `sdes_optional` or `sdes_mandatory` when the SDP has usable crypto lines, in Janus's words."""
+    medias = [media for media in description.medias if not media.rejected]
+    if not any(media.cryptos for media in medias):
+        return None
+    return "sdes_mandatory" if any(media.protocol is not None and media.protocol.secure for media in medias) else "sdes_optional"

@@ -18,6 +18,7 @@ from boringsdp.relay import Relay, RouteRules
 from boringsdp.sdp import (
     DEFAULT_POLICY,
     CodecPolicy,
+    Description,
     LegMemory,
     LegStyle,
     MediaPlan,
@@ -56,7 +57,8 @@ class Call:
     """
     Made by `Calls.create`. The owner hears `CallEvent`s until `CallClosed`, which is the last.
 
-    Every command raises `SdpError` for a text that cannot be served, `WrongState` out of turn, `Exhausted` when ports or transports are
+    SDPs come as text, or as what `sdp.describe` made of it. Every command raises
+    `SdpError` for a text that cannot be served, `WrongState` out of turn, `Exhausted` when ports or transports are
     used up, and then the call is what it was before. All work is done when a command returns; nothing waits.
     """
 
@@ -106,7 +108,7 @@ class Call:
 
     # --- commands ----------------------------------------------------------------------------------------------------------------------
 
-    def offer(self, party: Party, text: str, to: LegStyle, policy: CodecPolicy = DEFAULT_POLICY) -> str:
+    def offer(self, party: Party, sdp: str | Description, to: LegStyle, policy: CodecPolicy = DEFAULT_POLICY) -> str:
         """
         Take an offer (or re-offer) of `party` and return the offer for the other party.
 
@@ -115,8 +117,7 @@ class Call:
         """
         self._negotiation.check_offer(party)
         self._take_shape(_Shape.PAIR)
-        received = describe(text)
-        self._settings.destinations.check(received)
+        received = self._read(sdp)
         source, target = self._leg(party, received.style), self._leg(party.other, to)
         self._take_back_pending()
         before = {leg.party: leg.memory for leg in (source, target)}
@@ -134,7 +135,7 @@ class Call:
         self._arm()
         return written.text
 
-    def answer(self, party: Party, text: str, branch: str = "") -> str:
+    def answer(self, party: Party, sdp: str | Description, branch: str = "") -> str:
         """
         Take the answer of `party` to the other party's offer, put it into force and return the answer for the other party.
 
@@ -144,8 +145,7 @@ class Call:
         self._negotiation.check_answer(party)
         exchange = self._exchange
         assert exchange is not None
-        received = describe(text)
-        self._settings.destinations.check(received)
+        received = self._read(sdp)
         answerer, offerer = self._legs[party], self._legs[party.other]
         heard = accept_answer(self._branches.get(branch, exchange.offered[party]), received)
         asked = offerer.memory
@@ -171,12 +171,11 @@ class Call:
         self._restore_before()
         self._arm()
 
-    def echo(self, text: str, policy: CodecPolicy = DEFAULT_POLICY) -> str:
+    def echo(self, sdp: str | Description, policy: CodecPolicy = DEFAULT_POLICY) -> str:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
         self._negotiation.check_offer(Party.A)
         self._take_shape(_Shape.ECHO)
-        received = describe(text)
-        self._settings.destinations.check(received)
+        received = self._read(sdp)
         leg = self._leg(Party.A, received.style)
         try:
             heard = accept_offer(leg.memory, received)
@@ -250,6 +249,12 @@ class Call:
         if self._shape not in (_Shape.UNDECIDED, shape):
             raise WrongState(f"joined as {self._shape.value}", shape.value)
         self._shape = shape
+
+    def _read(self, sdp: str | Description) -> Description:
+        """Return the typed view of what a party sent, if the gateway may send where it points."""
+        received = describe(sdp) if isinstance(sdp, str) else sdp
+        self._settings.destinations.check(received)
+        return received
 
     def _leg(self, party: Party, style: LegStyle) -> Leg:
         leg = self._legs.get(party)

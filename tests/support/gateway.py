@@ -36,6 +36,10 @@ class Gateway:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def open_files(self) -> int:
+        """How many files and sockets the process has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
     def memory(self) -> int:
         """Resident memory in bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -54,6 +58,8 @@ def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
         f"--webrtc.port={webrtc_port}",
         "--rtp.address=127.0.0.1",
         "--rtp.allow=127.0.0.0/8",
+        "--rtp.port_min=20000",
+        "--rtp.port_max=31999",
         "--rtp.port_rest=1",
         "--janus.websocket_host=127.0.0.1",
         f"--janus.websocket_port={websocket_port}",
