@@ -57,9 +57,9 @@ class Call:
     """
     Made by `Calls.create`. The owner hears `CallEvent`s until `CallClosed`, which is the last.
 
-    SDPs come as text, or as what `sdp.describe` made of it. Every command raises
-    `SdpError` for a text that cannot be served, `WrongState` out of turn, `Exhausted` when ports or transports are
-    used up, and then the call is what it was before. All work is done when a command returns; nothing waits.
+    SDPs come as text, or as what `sdp.describe` made of it. Every command raises `SdpError` for an SDP that cannot be served, `WrongState`
+    out of turn, `Exhausted` when ports or transports are used up, and then the call is what it was before. All work is done when a command
+    returns; nothing waits.
     """
 
     def __init__(
