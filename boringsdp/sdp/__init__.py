@@ -14,7 +14,7 @@ A call has two legs, each with a `LegMemory`. One exchange, started by leg `a`:
 The same five calls serve first offers and re-offers, from either leg, whatever the legs speak.
 """
 
-from boringsdp.sdp.accept import accept_answer, accept_offer, withdraw
+from boringsdp.sdp.accept import accept_answer, accept_offer, linked, withdraw
 from boringsdp.sdp.answer import make_answer, needs_for_answer
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate, parse_fingerprint
 from boringsdp.sdp.codec import Codec, Format
@@ -78,6 +78,7 @@ __all__ = [
     "classify",
     "describe",
     "difference",
+    "linked",
     "make_answer",
     "make_offer",
     "media_plans",

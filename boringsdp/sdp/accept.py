@@ -17,8 +17,8 @@ def accept_offer(memory: LegMemory, received: Description | str | bytes, style: 
     """
     Return the memory after the peer's offer or re-offer; `make_answer` is due.
 
-    `style` limits what may be agreed (see `make_answer`) and is remembered. Raises `SdpError` when the text cannot be read, m-lines vanished
-    or changed places. Glare is the caller's: an offer while ours is out replaces it here.
+    `style` limits what may be agreed (see `make_answer`) and is remembered. Raises `SdpError` when the text cannot be read, m-lines
+    vanished or changed places. Glare is the caller's: an offer while ours is out replaces it here.
     """
     offer = received if isinstance(received, Description) else describe(received)
     if len(offer.medias) < len(memory.slots):
@@ -107,3 +107,17 @@ def withdraw(before: LegMemory, after: LegMemory) -> LegMemory:
     if after.version == before.version:
         return before
     return replace(before, version=after.version, sent=before.sent)
+
+
+def linked(memory: LegMemory, other: LegMemory) -> LegMemory:
+    """
+    Return `memory` with the counterparts that `other` knows of it.
+
+    `make_offer` and `make_answer` note in the leg they write for which m-line of the other leg each of its own is joined with; this tells
+    the other leg. Only needed where a leg was never offered from the other (late offer).
+    """
+    slots = list(memory.slots)
+    for index, slot in enumerate(other.slots):
+        if slot.counterpart is not None and slot.counterpart < len(slots):
+            slots[slot.counterpart] = replace(slots[slot.counterpart], counterpart=index)
+    return replace(memory, slots=tuple(slots))

@@ -38,9 +38,10 @@ def make_answer(
     """
     Return the answer to the offer that the leg `memory` has received, made from the answer that the leg `source` has received.
 
-    `source` None: we answer ourselves and mirror what we can (echo). What cannot be served is refused by port 0, also when that is all of it.
-    `style` limits what may be agreed: its `sdes` says whether crypto lines are refused (OFF), taken when offered (OPTIONAL, which is also the
-    default), or required (MANDATORY: `SdpError` when an m-line has none). A further answer to the same offer (forking) is the same call.
+    `source` None: we answer ourselves and mirror what we can (echo). What cannot be served is refused by port 0, also when that is all of
+    it. `style` limits what may be agreed: its `sdes` says whether crypto lines are refused (OFF), taken when offered (OPTIONAL, which is
+    also the default), or required (MANDATORY: `SdpError` when an m-line has none). A further answer to the same offer (forking) is the same
+    call.
 
     Raises `WrongState` when the leg's peer has not offered, or the other's has not answered.
     """
@@ -121,9 +122,7 @@ def _counterpart(index: int, media: Media, memory: LegMemory, source: LegMemory,
     return next(free, None)
 
 
-def _outline(
-    offer: Description, media: Media, slot: Slot, pair: _Pair, sdes: Sdes, policy: CodecPolicy
-) -> Outline | None:
+def _outline(offer: Description, media: Media, slot: Slot, pair: _Pair, sdes: Sdes, policy: CodecPolicy) -> Outline | None:
     """Return the accepted m-line, or None when no codec is common to both legs."""
     theirs = pair[1]
     transport = offer.tagged(media)

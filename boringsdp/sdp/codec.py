@@ -78,7 +78,8 @@ class Format:
         """
         True when packets of one may be sent as the other.
 
-        H.264 needs the same packetization-mode and profile, the level may differ (RFC 6184 §8.2.2); VP9 the same profile-id; AV1 the same profile.
+        H.264 needs the same packetization-mode and profile, the level may differ (RFC 6184 §8.2.2); VP9 the same profile-id; AV1 the same
+        profile.
         """
         if self.codec.key != other.codec.key:
             return False

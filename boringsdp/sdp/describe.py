@@ -10,7 +10,7 @@ from boringsdp.sdp.codec import STATIC, Codec, Format, parse_encoding
 from boringsdp.sdp.crypto import Crypto, parse_crypto
 from boringsdp.sdp.description import NOWHERE, Description, Media, Origin
 from boringsdp.sdp.direction import Direction
-from boringsdp.sdp.lines import decode, split
+from boringsdp.sdp.lines import check_lines, decode, split
 from boringsdp.sdp.style import Protocol
 
 _PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
@@ -212,7 +212,10 @@ def describe(source: str | bytes) -> Description:
     says to ignore (unknown attributes, crypto lines, candidates) is ignored, what cannot be served is left for the answer to reject.
     """
     text = decode(source)
-    (_, head), *sections = split(text.replace("\r\n", "\n"))
+    plain = text.replace("\r\n", "\n")
+    if "\r\n" in plain:
+        check_lines(text.split("\n"))                        # raises: it was \r\r\n, and a bare \r would go on into what we write
+    (_, head), *sections = split(plain)
     session = _Reader()
     session.read(head, 1)
     origin, name = Origin("-", "0", "0", ""), "-"
@@ -320,12 +323,12 @@ def _media_line(line: str, number: int) -> tuple[str, int, str, list[str]]:
 
 def _formats(payload_types: list[str], reader: _Reader, line: str, number: int) -> tuple[Format, ...]:
     """Read the payload types of an RTP m-line; a dynamic one without a usable rtpmap is left out, nobody could tell what it is."""
-    formats = []
+    formats: dict[int, Format] = {}
     for text in dict.fromkeys(payload_types):
         if not is_number(text, 3) or int(text) > 127:
             raise SdpError(f"payload type {text[:20]} is no number from 0 to 127", line, number)
         codec = reader.rtpmap.get(text) or STATIC.get(int(text))
         if codec is not None:
             feedback = reader.feedback.get(text, []) + reader.feedback.get("*", []) if reader.feedback else ()
-            formats.append(Format(int(text), codec, reader.fmtp.get(text, ""), tuple(feedback)))
-    return tuple(formats)
+            formats.setdefault(int(text), Format(int(text), codec, reader.fmtp.get(text, ""), tuple(feedback)))  # 0 and 00 are one
+    return tuple(formats.values())

@@ -116,7 +116,7 @@ class Description:
     @property
     def webrtc(self) -> bool:
         """True when any m-line has both ICE and DTLS: a browser, or something like it."""
-        return any([media.ufrag and media.fingerprints for media in self.medias])
+        return any(media.ufrag and media.fingerprints for media in self.medias)
 
     def tagged(self, media: Media) -> Media:
         """Return the m-line whose transport `media` uses: the first accepted one of its BUNDLE group, else itself (RFC 9143 §7)."""

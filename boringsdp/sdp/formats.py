@@ -67,13 +67,15 @@ def _lower(names: Iterable[str]) -> frozenset[str]:
 _NO_NAMES: frozenset[str] = frozenset()
 
 
-def number_formats(formats: Sequence[Format], fixed: Sequence[Format], elsewhere: Sequence[Format], feedback: Sequence[str]) -> list[Format]:
+def number_formats(
+    formats: Sequence[Format], fixed: Sequence[Format], elsewhere: Sequence[Format], feedback: Sequence[str]
+) -> list[Format]:
     """
     Return `formats` under the payload types to offer them with, and with `feedback` on those that carry media.
 
     A codec keeps the number it had (`fixed`, this m-line); a static one takes its static number; else it keeps the source's if that is free
-    on this leg (`elsewhere`: meanings that other m-lines of a bundle have given), else it gets the next free one. A codec for which no number
-    is left is dropped.
+    on this leg (`elsewhere`: meanings that other m-lines of a bundle have given), else it gets the next free one. A codec for which no
+    number is left is dropped.
     """
     meanings = {f.payload_type: f for f in (*elsewhere, *fixed)}
     numbered: list[Format] = []
@@ -104,7 +106,8 @@ def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], polic
     """
     Return the answer to `offered` when the other leg agreed on `source`: common codecs, in its order, under the offer's numbers.
 
-    Of several telephone-event clocks only the one of the first codec is answered, else 8000 Hz: browsers that may choose send broken trains.
+    Of several telephone-event clocks only the one of the first codec is answered, else 8000 Hz: browsers that may choose send broken
+    trains.
     """
     chosen: list[Format] = []
     for s in allowed(source, policy):

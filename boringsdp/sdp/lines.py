@@ -19,7 +19,8 @@ class Section:
     """
     The session part, or one m-line with what follows it.
 
-    `lines` are raw: without the line feed, but with the carriage return of those that have one. Views and edits take and give lines without.
+    `lines` are raw: without the line feed, but with the carriage return of those that have one. Views and edits take and give lines
+    without.
     """
 
     lines: tuple[str, ...]

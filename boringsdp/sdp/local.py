@@ -13,9 +13,9 @@ class LocalTransport:
     """
     One transport of ours. Bundled m-lines are given the same value.
 
-    `rtcp_port` None means RTCP on the RTP port or on the next one. `cryptos`: one line of ours for each suite that `MediaNeed.suites` named,
-    in any order and with any tag; give the same ones again in re-offers, a changed key is a rekey. `setup` forces the DTLS role of an answer
-    (`active` or `passive`); empty lets the peer's offer and the role so far decide, `passive` when both are free.
+    `rtcp_port` None means RTCP on the RTP port or on the next one. `cryptos`: one line of ours for each suite that `MediaNeed.suites`
+    named, in any order and with any tag; give the same ones again in re-offers, a changed key is a rekey. `setup` forces the DTLS role of
+    an answer (`active` or `passive`); empty lets the peer's offer and the role so far decide, `passive` when both are free.
     """
 
     host: str

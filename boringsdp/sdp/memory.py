@@ -113,9 +113,7 @@ def _slot_record(slot: Slot) -> dict[str, object]:
         "mid": slot.mid,
         "live": slot.live,
         "counterpart": slot.counterpart,
-        "fixed": [
-            [f.payload_type, f.codec.name, f.codec.clock_rate, f.codec.channels, f.fmtp, list(f.feedback)] for f in slot.fixed
-        ],
+        "fixed": [[f.payload_type, f.codec.name, f.codec.clock_rate, f.codec.channels, f.fmtp, list(f.feedback)] for f in slot.fixed],
         "extensions": [list(extension) for extension in slot.extensions],
         "setup": slot.setup,
         "ice_restart": slot.ice_restart,

@@ -47,8 +47,8 @@ def make_offer(
     """
     Return the offer for the leg `memory`, made from the last SDP that the leg `source` has received.
 
-    First offer or re-offer is the same call. `locals` is keyed by this leg's slot, for every slot that `needs_for_offer` named. `style` None
-    keeps to what the leg speaks already. `source` None is a late offer: what the leg had before, or else the policy's late codecs.
+    First offer or re-offer is the same call. `locals` is keyed by this leg's slot, for every slot that `needs_for_offer` named. `style`
+    None keeps to what the leg speaks already. `source` None is a late offer: what the leg had before, or else the policy's late codecs.
     Raises `SdpError` when nothing can be offered: the source has no m-line that can be served (unless it has disabled all of a call's).
     """
     style = _style(memory, style)
@@ -80,7 +80,9 @@ class _Line:
 
 def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy: CodecPolicy) -> Sheet:
     sent = describe(memory.sent) if memory.sent else None
-    lines, others = _lines_from_source(memory, style, source, policy) if source is not None else (_late_lines(memory, sent, style, policy), ())
+    lines, others = (
+        _lines_from_source(memory, style, source, policy) if source is not None else (_late_lines(memory, sent, style, policy), ())
+    )
     # A peer that was asked to bundle and did not, or never offered to, is not asked again.
     bundled = style.bundle and (memory.received is None or memory.exchange is Exchange.NEW or bool(memory.received.bundle))
     outlines: list[Outline] = []
@@ -150,7 +152,9 @@ def place(memory: LegMemory, source: LegMemory, medias: Mapping[int, Media]) -> 
     for index, media in medias.items():
         if index in placed:
             continue
-        free = (s for s, own in enumerate(memory.slots) if own.counterpart is None and own.kind == media.kind and own.live and s not in used)
+        free = (
+            s for s, own in enumerate(memory.slots) if own.counterpart is None and own.kind == media.kind and own.live and s not in used
+        )
         slot = next(free, count)
         count += slot == count
         placed[index] = slot

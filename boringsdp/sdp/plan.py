@@ -98,9 +98,7 @@ def media_plans(memory: LegMemory) -> tuple[MediaPlan, ...]:
     if memory.exchange is not Exchange.AGREED or memory.received is None:
         raise WrongState(memory.exchange.value, Exchange.AGREED.value)
     sent = describe(memory.sent)
-    return tuple(
-        _plan(memory, slot, sent, sent.medias[index], memory.received.medias[index]) for index, slot in enumerate(memory.slots)
-    )
+    return tuple(_plan(memory, slot, sent, sent.medias[index], memory.received.medias[index]) for index, slot in enumerate(memory.slots))
 
 
 def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs: Media) -> MediaPlan:
@@ -158,8 +156,8 @@ def _formats(we_offered: bool, ours: Media, theirs: Media) -> tuple[Sequence[For
     """
     Return what may arrive and what may be sent.
 
-    After our offer packets should come under our numbers; an answerer that uses other numbers for the same codec often sends with those too,
-    so they are understood as long as they mean nothing else here (RFC 3264 §5.1).
+    After our offer packets should come under our numbers; an answerer that uses other numbers for the same codec often sends with those
+    too, so they are understood as long as they mean nothing else here (RFC 3264 §5.1).
     """
     send = shared(ours.formats, theirs.formats)
     if not we_offered:

@@ -11,11 +11,14 @@ from boringsdp.sdp.outline import Outline, Sheet, local_of, next_slots
 from boringsdp.sdp.style import Keying
 
 
-def compose(memory: LegMemory, sheet: Sheet, locals: Mapping[int, LocalMedia], exchange: Exchange, we_offered: bool) -> tuple[str, LegMemory]:
+def compose(
+    memory: LegMemory, sheet: Sheet, locals: Mapping[int, LocalMedia], exchange: Exchange, we_offered: bool
+) -> tuple[str, LegMemory]:
     """
     Return the text of `sheet` and the leg's memory after it was sent.
 
-    The o= line keeps its session id and address for the life of the leg; its version goes up by one when anything else changed (RFC 3264 §8).
+    The o= line keeps its session id and address for the life of the leg; its version goes up by one when anything else changed (RFC 3264
+    §8).
     """
     host = memory.origin_host or next((local_of(o, locals).transport.host for o in sheet.outlines if o.accepted), "0.0.0.0")
     body = _body(sheet, locals, host)
@@ -123,7 +126,7 @@ def _write_ice(lines: list[str], transport: LocalTransport) -> None:
 
 
 def _write_cryptos(lines: list[str], outline: Outline, transport: LocalTransport) -> None:
-    """An offer lists our lines in the style's order and tags them from 1; an answer repeats tag and suite of the line it takes (RFC 4568)."""
+    """An offer lists our lines in the style's order, tagged from 1; an answer repeats tag and suite of the line it takes."""
     by_suite = {crypto.suite: crypto for crypto in transport.cryptos}
     choice = outline.crypto_choice
     tags = [(choice.tag, choice.suite)] if choice else list(enumerate(outline.suites, 1))

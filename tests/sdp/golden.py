@@ -12,10 +12,11 @@ A file is a list of sections between lines of `---`, alternately what came in an
     # b answer
     …
 
-Verbs: `offer` (options `to=` webrtc, plain, avpf, sdes, sdes-optional, same), `answer`, `echo` (answered by ourselves), `late` (nothing comes
-in, we offer to that party), `accept` (an answer that is not passed on), `join` (an offer that the other leg's last answer answers). Further options: `prefer=`, `remove=`, `only=` (codec names with commas), `single`, `sdes=` off, optional or
-mandatory (what that party may agree), `rekey` (our SDES keys change), `restart` (our ICE credentials change), `withdraw` (the last offer
-failed). An output that begins with `! ` is the error.
+Verbs: `offer` (options `to=` webrtc, plain, avpf, sdes, sdes-optional, same), `answer`, `echo` (answered by ourselves), `late` (nothing
+comes in, we offer to that party), `accept` (an answer that is not passed on), `join` (an offer that the other leg's last answer answers).
+Further options: `prefer=`, `remove=`, `only=` (codec names with commas), `single`, `sdes=` off, optional or mandatory (what that party may
+agree), `rekey` (our SDES keys change), `restart` (our ICE credentials change), `withdraw` (the last offer failed). An output that begins
+with `! ` is the error.
 
 A new case is a new file with only what came in; `python tests/sdp/golden.py [file …]` writes what goes out. Read it before you commit it.
 """
@@ -44,8 +45,10 @@ from boringsdp.sdp import (
     MediaNeed,
     MediaPlan,
     Sdes,
+    Written,
     accept_answer,
     accept_offer,
+    linked,
     make_answer,
     make_offer,
     media_plans,
@@ -104,7 +107,7 @@ class Gateway:
     def step(self, header: str, text: str) -> str:
         """Return what goes out for one incoming section."""
         party, verb, *options = header.removeprefix("#").split()
-        given = dict((option.partition("=")[0], option.partition("=")[2]) for option in options)
+        given = {option.partition("=")[0]: option.partition("=")[2] for option in options}
         policy = CodecPolicy(
             prefer=tuple(filter(None, given.get("prefer", "").split(","))),
             remove=frozenset(filter(None, given.get("remove", "").split(","))),
@@ -140,19 +143,19 @@ class Gateway:
                 case "join":
                     legs[party] = accept_offer(legs[party], text)
                     needs = needs_for_answer(legs[party], legs[other], policy, limits)
-                    return self.sent(party, make_answer(legs[party], legs[other], self.locals_for(party, needs), policy)) + self.agreed(party, other)
+                    out = self.sent(party, make_answer(legs[party], legs[other], self.locals_for(party, needs), policy))
+                    legs[other] = linked(legs[other], legs[party])
+                    return out + self.agreed(party, other)
                 case "echo":
                     legs[party] = accept_offer(legs[party], text)
                     needs = needs_for_answer(legs[party], None, policy, limits)
-                    return self.sent(party, make_answer(legs[party], None, self.locals_for(party, needs), policy, limits)) + self.agreed(party)
+                    written = make_answer(legs[party], None, self.locals_for(party, needs), policy, limits)
+                    return self.sent(party, written) + self.agreed(party)
             raise AssertionError(f"no verb {verb}")
         except BoringError as error:
             return f"! {type(error).__name__}: {error}\n"
 
-    def sent(self, party: str, written: object) -> str:
-        from boringsdp.sdp import Written
-
-        assert isinstance(written, Written)
+    def sent(self, party: str, written: Written) -> str:
         self.legs[party] = written.memory
         assert LegMemory.from_record(written.memory.to_record()) == written.memory
         return written.text.replace("\r\n", "\n")
@@ -164,8 +167,8 @@ class Gateway:
             if name is not None:
                 far_plans = media_plans(self.legs[far])
                 for plan in media_plans(self.legs[name]):
-                    target = far_plans[plan.counterpart if other else plan.slot] if plan.accepted and (not other or plan.counterpart is not None) else None
-                    lines.append(_show(name, far, plan, target))
+                    index = plan.counterpart if other else plan.slot
+                    lines.append(_show(name, far, plan, None if index is None else far_plans[index]))
         return "".join(f"# {line}\n" for line in lines)
 
 
