@@ -59,6 +59,7 @@ class Demo:
             web.get(f"{PATH}/echo/{{call}}", _told(self._statistics)),
             web.delete(f"{PATH}/echo/{{call}}", _told(self._hang_up)),
             web.get(f"{PATH}/{{name}}", self._file),
+            web.options(f"{PATH}/{{path:.*}}", self._no_preflight),
         ]
 
     def close(self) -> None:
@@ -67,6 +68,9 @@ class Demo:
 
     async def _redirect(self, request: web.Request) -> web.StreamResponse:
         return web.Response(status=302, headers={"Location": f"{PATH}/"})
+
+    async def _no_preflight(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(status=403)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info.get("name", "index.html")

@@ -43,6 +43,7 @@ export class Call extends EventTarget {
     const answer = await this.connection.createAnswer();
     await this.connection.setLocalDescription(answer);
     const { result } = await this.handle.send({ request: "generate" }, { type: "answer", sdp: answer.sdp });
+    this.localSent = true;
     await peer(`/${this.peerId}/answer`, { sdp: result.sdp });
     this.#exchanged("incoming call", [offered.sdp, offer.sdp], [answer.sdp, result.sdp], true);
   }
@@ -98,8 +99,7 @@ export class Call extends EventTarget {
     this.connection.onicecandidate = ({ candidate }) => {
       if (this.localSent) this.handle.trickle(candidate?.toJSON()).catch(() => {});
     };
-    this.connection.ontrack = ({ streams, track }) =>
-      this.dispatchEvent(new CustomEvent("track", { detail: { stream: streams[0] ?? new MediaStream([track]) } }));
+    this.connection.ontrack = ({ track }) => this.dispatchEvent(new CustomEvent("track", { detail: { stream: new MediaStream([track]) } }));
     this.connection.oniceconnectionstatechange = () => this.#changed();
     this.connection.onconnectionstatechange = () => this.#changed();
     const [track] = this.options.stream.getAudioTracks();

@@ -79,10 +79,11 @@ export class LegFigures {
       const points = this.#history.map((point) => point[chart.key]);
       const [here, there] = points.at(-1) ?? [null, null];
       const second = there === null ? "" : ` · ${number(there, chart.digits)}`;
-      parts.value.innerHTML = `${number(here, chart.digits)}${second} <small>${chart.unit}</small>`;
+      const unknown = chart.key === "level" && points.length && here === null ? "not decoded" : number(here, chart.digits);
+      parts.value.innerHTML = `${unknown === "not decoded" ? "<small>not decoded</small>" : unknown}${second} <small>${chart.unit}</small>`;
       const bottom = chart.bottom ?? 0;
       const top = chart.top ?? nice(Math.max(chart.least, ...points.flat().filter((value) => value !== null)));
-      parts.scale.textContent = chart.top === undefined ? `${top} ${chart.unit}` : `${top} to ${bottom} ${chart.unit}`;
+      parts.scale.innerHTML = `<span>${top} ${chart.unit}</span><span>${bottom}</span>`;
       const line = (index) => path(points.map((pair) => pair[index]), bottom, top);
       parts.in.setAttribute("d", line(0));
       parts.out.setAttribute("d", line(1));

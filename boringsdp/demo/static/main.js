@@ -3,7 +3,7 @@
 import { Call } from "./call.js";
 import { LegFigures } from "./figures.js";
 import { Session } from "./gateway.js";
-import { microphone, tone, watch } from "./sound.js";
+import { EnergyMeter, microphone, silent, tone, watch } from "./sound.js";
 import { Translation } from "./translation.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,6 +11,9 @@ const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)
 const RECONNECT_MS = 3000;
 
 let session, call, sound, heard, timer;
+const meter = new EnergyMeter();
+// Two ways to know what is heard: WebAudio is at once, but in Chromium it stays deaf to a track after hold and resume; the receiver's energy counter is not.
+const heardLevel = () => Math.max(heard?.level() ?? -127, meter.level);
 const figures = {
   webrtc: new LegFigures($("leg-webrtc"), "Browser leg", "from the browser", "to it"),
   plain: new LegFigures($("leg-plain"), "Plain leg", "from the echo peer", "to it"),
@@ -82,6 +85,7 @@ async function openSound() {
   sound?.stop();
   sound = undefined;
   sound = await (chosen("source") === "microphone" ? microphone() : tone());
+  setTimeout(() => silent() && call && trouble("This browser plays no sound at all: it found no sound device. The call works, but nothing is sent or heard."), 2000);
   return sound.stream;
 }
 
@@ -122,6 +126,7 @@ function listen(it) {
     sound?.stop();
     heard?.stop();
     sound = heard = call = undefined;
+    meter.read();
     $("remote").srcObject = null;
     status(`Call ended. ${detail.reason}`);
     setState("idle");
@@ -149,11 +154,12 @@ async function measure() {
     const { gateway, far, browser } = await measured.figures();
     if (measured.ended) return;
     const seconds = performance.now() / 1000;
+    meter.read(browser.find(({ type, kind }) => type === "inbound-rtp" && kind === "audio"));
     for (const name of ["webrtc", "plain"]) {
       const leg = gateway.legs?.[name];
       const stream = leg?.streams?.find(({ kind }) => kind === "audio");
       if (!stream) continue;
-      if (name === "webrtc") stream.sent.level_dbov ??= heard?.level();
+      if (name === "webrtc") stream.sent.level_dbov ??= heardLevel();
       else if (far.received) stream.sent.level_dbov ??= far.received.level_dbov;
       flow(name, figures[name].add(stream, seconds));
     }
@@ -163,15 +169,16 @@ async function measure() {
     $("peer-detail").textContent = `heard ${far.received?.packets ?? 0} packets, answers after ${far.delay_ms} ms`;
     const pair = browser.find(({ type, nominated, state }) => type === "candidate-pair" && state === "succeeded" && nominated !== false);
     const trip = pair?.currentRoundTripTime;
-    $("browser-detail").textContent = `hears ${Math.round(heard?.level() ?? -127)} dBov${trip === undefined ? "" : `, ${(1000 * trip).toFixed(1)} ms to the gateway`}`;
+    $("browser-detail").textContent = `hears ${Math.round(heardLevel())} dBov${trip === undefined ? "" : `, ${(1000 * trip).toFixed(1)} ms to the gateway`}`;
   } catch (error) {
     if (!measured.ended) trouble(error.message);
   } finally {
+    buttons();
     measured.measuring = false;
   }
 }
 
-const codecName = (leg) => (leg?.streams?.[0]?.codec ? ` · ${leg.streams[0].codec}` : "");
+const codecName = (leg) => (leg?.streams?.[0]?.codec ? ` · ${leg.streams[0].codec.split("/")[0]}` : "");
 
 // --- pictures ---
 
@@ -280,7 +287,7 @@ for (const input of document.querySelectorAll('input[name="source"]')) {
 }
 addEventListener("pagehide", () => call?.hangUp());
 // For whoever looks from the console, and for the tests: what is heard now.
-window.demo = { level: () => heard?.level(), pitch: () => heard?.pitch(), call: () => call };
+window.demo = { level: heardLevel, pitch: () => heard?.pitch(), call: () => call };
 
 update();
 connect();
