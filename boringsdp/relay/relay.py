@@ -103,14 +103,20 @@ class Relay:
             raise WrongState("not running", "start")
         return self._engine
 
-    def open_webrtc(self, owner: Owner) -> WebRtcTransport:
-        """Raises `Exhausted("transports")`, `WrongState` before start or after close."""
+    def open_webrtc(self, owner: Owner, *, cname: str = "") -> WebRtcTransport:
+        """
+        A transport on the shared port. `cname` is the RTCP name of the leg (random when empty), the same for all its transports.
+
+        Raises `Exhausted("transports")`, `WrongState` before start or after close.
+        """
         number = self._next_transport()
-        transport = WebRtcTransport(self, number, owner, self._shared.addresses, self._shared.ids)
+        transport = WebRtcTransport(self, number, owner, self._shared.addresses, self._shared.ids, cname=cname)
         self._transports[number] = transport
         return transport
 
-    def open_plain(self, owner: Owner, *, host: str | None = None, rtcp_mux: bool = False, secured: bool = False) -> PlainTransport:
+    def open_plain(
+        self, owner: Owner, *, host: str | None = None, rtcp_mux: bool = False, secured: bool = False, cname: str = ""
+    ) -> PlainTransport:
         """
         Take a port pair (one port with `rtcp_mux`) on local address `host`. `secured`: nothing passes before `set_keys` (mandatory SDES).
 
@@ -119,7 +125,7 @@ class Relay:
         number = self._next_transport()
         ports, address, rtcp_port = self._plain.take(host, single=rtcp_mux, now=self.loop.time())
         try:
-            transport = PlainTransport(self, number, owner, address, ports, rtcp_port=rtcp_port, secured=secured)
+            transport = PlainTransport(self, number, owner, address, ports, rtcp_port=rtcp_port, secured=secured, cname=cname)
         except BaseException:
             self._plain.give_back(ports, self.loop.time())
             raise

@@ -20,6 +20,8 @@ COMPENSATION = 1.21828
 STREAMS_IN_ONE = 8
 """Streams reported in one datagram: at most 8 * (52 + 28) bytes."""
 KEY_FRAME_PAUSE = 0.5
+MAX_NACKED = 128
+"""Sequence numbers that one request names: at most 512 bytes, however much the peer wants."""
 MAX_REPORTS_KEPT = 64
 NTP_EPOCH = 2_208_988_800
 
@@ -153,7 +155,7 @@ class Reporter:
         media = self._statistics(stream).received.ssrc
         if not media:
             return []
-        return [self._feedback(known, rtcp.write_nack(rtcp.Nack(sender=known.ssrc, media=media, lost=tuple(lost))))]
+        return [self._feedback(known, rtcp.write_nack(rtcp.Nack(sender=known.ssrc, media=media, lost=tuple(lost[:MAX_NACKED]))))]
 
     def peer_report(self, stream: StreamId) -> PeerReport | None:
         """Return what the peer last told about what we send."""

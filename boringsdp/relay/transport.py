@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 class Transport:
     """What both kinds share. `addresses` are what peers are told: for WebRTC every candidate, for plain the one RTP address."""
 
-    def __init__(self, relay: Relay, transport: TransportId, owner: Owner, addresses: tuple[Address, ...]) -> None:
+    def __init__(self, relay: Relay, transport: TransportId, owner: Owner, addresses: tuple[Address, ...], *, cname: str = "") -> None:
         self.relay = relay
         self.id = transport
         self.addresses = addresses
         self.rtcp_port: int | None = None
         """Advertised RTCP port of a plain transport with its own; None with rtcp-mux."""
-        self.cname = secrets.token_urlsafe(12)
+        self.cname = cname or secrets.token_urlsafe(12)
         self.closed = False
         self._owner = owner
         self._streams: dict[int, Stream] = {}
@@ -196,9 +196,16 @@ class WebRtcTransport(Transport):
     """ICE-lite on the shared port and DTLS-SRTP. Credentials may be told at once: checks and a ClientHello may come before `start`."""
 
     def __init__(
-        self, relay: Relay, transport: TransportId, owner: Owner, addresses: tuple[Address, ...], ports: tuple[PortId, ...]
+        self,
+        relay: Relay,
+        transport: TransportId,
+        owner: Owner,
+        addresses: tuple[Address, ...],
+        ports: tuple[PortId, ...],
+        *,
+        cname: str = "",
     ) -> None:
-        super().__init__(relay, transport, owner, addresses)
+        super().__init__(relay, transport, owner, addresses, cname=cname)
         settings = relay.settings
         self.credentials = relay.make_credentials()
         self.ufrags = {self.credentials.ufrag}
@@ -300,8 +307,9 @@ class PlainTransport(Transport):
         *,
         rtcp_port: int | None,
         secured: bool,
+        cname: str = "",
     ) -> None:
-        super().__init__(relay, transport, owner, (address,))
+        super().__init__(relay, transport, owner, (address,), cname=cname)
         self.rtcp_port = rtcp_port
         self._ports = ports
         self._announced: tuple[Address | None, Address | None, Latch] | None = None
@@ -324,7 +332,7 @@ class PlainTransport(Transport):
         """
         Say where the peer announced itself; opens the latching window. `rtcp` None: the next port, or the same with rtcp-mux.
 
-        The same again is nothing: an unchanged re-offer must not open the window to a stranger.
+        The same again is nothing: an unchanged re-offer must not open the window to a stranger. Raises `WrongState` for a host name.
         """
         if self.closed:
             raise WrongState("closed", "an open transport")
@@ -332,8 +340,8 @@ class PlainTransport(Transport):
             rtcp = rtp if self.rtcp_port is None else (rtp[0], min(65535, rtp[1] + 1))
         if self._announced == (rtp, rtcp, latch):
             return
-        self._announced = (rtp, rtcp, latch)
         self.relay.engine.set_remote(self.id, rtp, rtcp, latch)
+        self._announced = (rtp, rtcp, latch)
         if rtp is not None:
             self._begin()
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from boringsdp.dtls import Association, Identity, Transmit, usable_fingerprints
 from boringsdp.errors import ConfigError, DtlsError, Exhausted, WrongState
@@ -43,6 +45,7 @@ from boringsdp.relay.engine import (
     RouteState,
     RtcpReceived,
     SendStatistics,
+    StreamId,
     TelephoneEventReceived,
     Way,
 )
@@ -451,6 +454,27 @@ async def test_no_feedback_towards_avp(bench: Bench) -> None:
     data = rtcp.write_nack(rtcp.Nack(sender=1, media=target.ssrc, lost=(5,)))
     bench.engine.report(RtcpReceived(target.transport.id, data, 0.0))
     assert bench.rtcp_to(source.transport) == []
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=300)), max_size=8))
+async def test_whatever_peers_send_nothing_escapes(bench: Bench, datagrams: list[tuple[int, bytes]]) -> None:
+    up = bench.relay.stream(StreamId(1)) or bench.connected(VIDEO)
+    fresh = bench.relay.open_webrtc(bench.owner)
+    fresh.start([THEIRS.fingerprint], client=len(datagrams) % 2 == 0)
+    bench.engine.report(PathSelected(fresh.id, REMOTE))
+    for kind, data in datagrams:
+        match kind:
+            case 0:
+                bench.relay._receive_event(DtlsReceived(fresh.id, data))
+            case 1:
+                bench.relay._receive_event(DtlsReceived(up.transport.id, bytes([20 + len(data) % 4]) + data))
+            case _:
+                bench.relay._receive_event(RtcpReceived(up.transport.id, data, 0.0))
+                framed = b"\x81" + bytes([200 + len(data) % 8]) + (len(data) // 4).to_bytes(2, "big") + data
+                bench.relay._receive_event(RtcpReceived(up.transport.id, framed[: len(framed) // 4 * 4], 0.0))
+    fresh.close()
+    assert up.transport.ready
 
 
 # --- digits ------------------------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 import aioice.ice
 import numpy as np
+import pylibsrtp
 import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -21,6 +22,8 @@ from boringsdp.relay import (
     Connected,
     Dtmf,
     KeyFrameRequested,
+    Keys,
+    Profile,
     Receiving,
     Relay,
     RelaySettings,
@@ -108,9 +111,9 @@ def lines_of(sdp: str, prefix: str) -> list[str]:
     return [line[len(prefix) :] for line in sdp.splitlines() if line.startswith(prefix)]
 
 
-def describe(transport: WebRtcTransport, offer: str, setup: str, video: bool = False) -> str:
+def describe(transport: WebRtcTransport, offer: str, setup: str, video: bool = False, address: int = 0) -> str:
     """Our half of the session, written by hand as an answer to (or in the image of) `offer`."""
-    host, port = transport.addresses[0]
+    host, port = transport.addresses[address]
     name, value = transport.fingerprint
     common = [
         "c=IN IP4 127.0.0.1",
@@ -139,7 +142,7 @@ def fingerprints_of(sdp: str) -> list[tuple[str, str]]:
 
 
 async def call_us(
-    relay: Relay, events: Events, *, video: bool = False, setup: str = "passive"
+    relay: Relay, events: Events, *, video: bool = False, setup: str = "passive", address: int = 0
 ) -> tuple[RTCPeerConnection, WebRtcTransport]:
     """A WebRTC peer calls the relay; `setup` is what we answer."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -150,7 +153,7 @@ async def call_us(
     offer = peer.localDescription.sdp
     transport = relay.open_webrtc(events)
     transport.start(fingerprints_of(offer), client=setup == "active")
-    await peer.setRemoteDescription(RTCSessionDescription(describe(transport, offer, setup, video), "answer"))
+    await peer.setRemoteDescription(RTCSessionDescription(describe(transport, offer, setup, video, address), "answer"))
     return peer, transport
 
 
@@ -176,7 +179,7 @@ async def test_an_echo_comes_back_as_the_same_tone(relay: Relay, setup: str) -> 
     assert isinstance(connected, Connected)
     assert await strongest(peer.getReceivers()[0].track) == pytest.approx(440, abs=5)
     assert isinstance(await events.seen(Receiving), Receiving)
-    await asyncio.sleep(2.0)
+    await events.seen(lambda _: stream.quality()["round_trip_ms"] is not None)
     quality = stream.quality()
     assert quality["received"]["lost"] == 0
     assert quality["received"]["packets"] > 50
@@ -186,6 +189,21 @@ async def test_an_echo_comes_back_as_the_same_tone(relay: Relay, setup: str) -> 
     assert transport.record()["remote"][0] == "127.0.0.1"
     await peer.close()
     assert await events.seen(Closed) == Closed("dtls-alert")
+
+
+async def test_ipv6_beside_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["::1"])
+    relay = Relay(AsyncioEngine, RelaySettings(webrtc_hosts=("127.0.0.1", "::1")))
+    await relay.start()
+    events = Events()
+    peer, transport = await call_us(relay, events, address=1)
+    stream = transport.add_stream(StreamRules(kind="audio", formats=PCMU, mid="0"))
+    relay.connect(stream, stream, RouteRules(payload_types={0: 0}))
+    await events.seen(Connected)
+    assert await strongest(peer.getReceivers()[0].track) == pytest.approx(440, abs=5)
+    assert transport.record()["remote"][0] == "::1"
+    await peer.close()
+    await relay.close()
 
 
 async def test_we_close_and_the_peer_hears_of_it(relay: Relay) -> None:
@@ -314,6 +332,34 @@ async def test_webrtc_meets_plain_rtp(relay: Relay, plain_peer: PlainPeer) -> No
     await asyncio.sleep(0.05)
     goodbyes = [packet for data in plain_peer.read(plain_peer.rtcp) for packet in rtcp.parse_rtcp(data)]
     assert rtcp.Goodbye(ssrcs=(two.ssrc,)) in goodbyes
+    await peer.close()
+
+
+@pytest.mark.parametrize("decided_late", [True, False])
+async def test_webrtc_meets_sdes(relay: Relay, plain_peer: PlainPeer, decided_late: bool) -> None:
+    """Media goes out and in under the SDES keys; what is not under them is not heard."""
+    browser, phone = Events(), Events()
+    peer, webrtc = await call_us(relay, browser)
+    plain = relay.open_plain(phone, secured=not decided_late)
+    one = webrtc.add_stream(StreamRules(kind="audio", formats=PCMU, mid="0"))
+    two = plain.add_stream(StreamRules(kind="audio", formats=PCMU))
+    profile = Profile.AES128_CM_SHA1_80
+    ours, theirs = Keys(profile, b"o" * 16, b"O" * 14), Keys(profile, b"t" * 16, b"T" * 14)
+    plain.set_keys(ours, theirs)
+    plain.set_remote(plain_peer.address, plain_peer.rtcp_address)
+    relay.connect(one, two, RouteRules(payload_types={0: 0}))
+    relay.connect(two, one, RouteRules(payload_types={0: 0}))
+    await browser.seen(Connected)
+    srtp = pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80
+    inward = pylibsrtp.Session(pylibsrtp.Policy(b"o" * 16 + b"O" * 14, pylibsrtp.Policy.SSRC_ANY_INBOUND, 0, srtp))
+    outward = pylibsrtp.Session(pylibsrtp.Policy(b"t" * 16 + b"T" * 14, pylibsrtp.Policy.SSRC_ANY_OUTBOUND, 0, srtp))
+    for n in range(50):
+        packet = struct.pack("!BBHII", 0x80, 0, n, n * 160, 77) + bytes(160)
+        plain_peer.rtp.sendto(packet if n < 10 else outward.protect(packet), plain.addresses[0])
+        await asyncio.sleep(0.02)
+    heard = [inward.unprotect(packet) for packet in plain_peer.read(plain_peer.rtp)]
+    assert len(heard) > 30
+    assert two.quality()["received"]["packets"] == 40
     await peer.close()
 
 
