@@ -85,12 +85,8 @@ async def serve(calls: int, profile: Profile, plain_remote: tuple[str, int]) -> 
             )
         )  # fmt: skip
         engine.add_stream(StreamSpec(id=StreamId(plain), transport=plain, kind="audio", send_ssrc=2 * call + 1, clock_rates={0: 8000}))
-        engine.route(
-            Route(source=StreamId(web), target=StreamId(plain), payload_types={0: 0}, telephone_events=frozenset({126}))
-        )
-        engine.route(
-            Route(source=StreamId(plain), target=StreamId(web), payload_types={0: 0}, constant_extensions={4: b"0"})
-        )
+        engine.route(Route(source=StreamId(web), target=StreamId(plain), payload_types={0: 0}, telephone_events=frozenset({126})))
+        engine.route(Route(source=StreamId(plain), target=StreamId(web), payload_types={0: 0}, constant_extensions={4: b"0"}))
     answer({"address": address, "ports": ports})
     gc.freeze()
     reader = asyncio.StreamReader()
@@ -211,6 +207,7 @@ def measure(calls: int, profile: str, loop: str, seconds: float, tick_s: float) 
         sent = drive(load, plain, address, seconds, tick_s)
         time.sleep(0.05)
         last = ask("stop")
+        print(last["drops"], sent, file=sys.stderr)
     for call in load:
         call.socket.close()
     plain.close()
