@@ -15,7 +15,7 @@ from boringsdp.call import Call, CallClosed, CallEvent, LegSlow, Party
 from boringsdp.errors import BoringError, JanusError, SdpError
 from boringsdp.janus_api.elements import Elements
 from boringsdp.janus_api.plugin import Ack, Handle, Jsep, Outcome, Plugin, PluginContext, PluginHandle, Request
-from boringsdp.sdp import CodecPolicy
+from boringsdp.sdp import CodecPolicy, describe
 
 INVALID_ELEMENT = 413
 INVALID_SDP = 414
@@ -168,7 +168,10 @@ class EchoTest(PluginHandle):
         call = self._call or self._create_call(self._hear)
         self._call = call
         try:
-            return call.echo(offer, policy)
+            answer = call.echo(offer, policy)
+            if first and all(media.rejected for media in describe(answer).medias):
+                raise SdpError("no audio and no video that can be sent back")
+            return answer
         except BoringError:
             if first:
                 self._end("refused")

@@ -9,6 +9,8 @@ from boringsdp.janus_api.plugin import PluginContext
 from boringsdp.sdp import CodecPolicy
 from tests.janus_api.build import OFFER, World, code
 
+ANSWER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"
+
 
 class FakeCall:
     def __init__(self, owner) -> None:
@@ -22,7 +24,7 @@ class FakeCall:
         if FakeCalls.fails is not None:
             raise FakeCalls.fails
         self.offers.append((text, policy))
-        return "v=0\r\nanswer"
+        return FakeCalls.answer
 
     def set_direction(self, party, *, audio, video):
         assert party is Party.A
@@ -41,6 +43,7 @@ class FakeCall:
 
 class FakeCalls:
     fails: Exception | None = None
+    answer = ANSWER
 
     def __init__(self) -> None:
         self.made = []
@@ -88,7 +91,7 @@ def data(event):
 def test_an_offer_is_answered_in_the_ok(echo):
     event = echo.send(OFFER, audio=True, video=True)
     assert data(event) == {"echotest": "event", "result": "ok"}
-    assert event["jsep"] == {"type": "answer", "sdp": "v=0\r\nanswer"}
+    assert event["jsep"] == {"type": "answer", "sdp": ANSWER}
     assert echo.calls.made[0].offers == [(OFFER["sdp"], CodecPolicy())]
     assert echo.calls.made[0].directions == [(True, True)]
 
@@ -190,6 +193,15 @@ def test_an_sdp_that_cannot_be_served(echo):
     assert data(echo.send(OFFER))["error_code"] == 414
     assert echo.calls.made[1].closed is None
     assert data(echo.send(audio=True))["result"] == "ok"
+
+
+def test_nothing_to_echo(echo):
+    FakeCalls.answer = ANSWER.replace("audio 9", "audio 0")
+    try:
+        assert data(echo.send(OFFER))["error_code"] == 414
+        assert echo.calls.made[0].closed == "refused"
+    finally:
+        FakeCalls.answer = ANSWER
 
 
 def test_no_ports_left(echo):

@@ -68,9 +68,9 @@ class JanusCore:
     """
     Sessions, handles and requests.
 
-    `new_id` returns a random integer of 53 bits (what JavaScript can hold), never 0. `check_sdp` raises `SdpError` for text that is no SDP.
-    `info` returns the answer to `info`, given whether new sessions are accepted. `ready` is called when something was pushed between
-    requests: the shell then calls `flush`, soon, and not from within `ready`.
+    `new_id` returns a random integer of 53 bits (what JavaScript can hold), never 0. `check_sdp` raises `SdpError` for text that is no
+    browser's SDP. `info` returns the answer to `info`, given whether new sessions are accepted. `ready` is called when something was
+    pushed between requests: the shell then calls `flush`, soon, and not from within `ready`.
     """
 
     def __init__(

@@ -26,6 +26,7 @@ from boringsdp.janus_api.actions import (
     SessionEnded,
 )
 from boringsdp.janus_api.auth import Authorization
+from boringsdp.janus_api.browser_sdp import check_browser_sdp
 from boringsdp.janus_api.core import JanusCore
 from boringsdp.janus_api.http_server import HttpServer
 from boringsdp.janus_api.plugin import Plugin
@@ -33,7 +34,6 @@ from boringsdp.janus_api.server_info import AUTHOR, Component, ServerFacts, serv
 from boringsdp.janus_api.settings import JanusSettings
 from boringsdp.janus_api.switchboard import Switchboard
 from boringsdp.janus_api.websocket_server import WebSocketServer
-from boringsdp.sdp import SessionDescription
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class JanusServer:
             self._plugins,
             self._authorization,
             new_id=lambda: secrets.randbelow(MAX_SAFE_INTEGER) + 1,
-            check_sdp=SessionDescription.parse,
+            check_sdp=check_browser_sdp,
             info=self._info,
             ready=self._switchboard.ready,
         )

@@ -38,7 +38,7 @@ async def test_a_session_from_create_to_destroy():
         assert gateway.plugin.handles[0].detached == 1
 
 
-SDP = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n"
+SDP = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
 
 
 async def test_an_unreadable_sdp_is_465():
