@@ -214,7 +214,7 @@ def describe(source: str | bytes) -> Description:
     text = decode(source)
     plain = text.replace("\r\n", "\n")
     if "\r\n" in plain:
-        check_lines(text.split("\n"))                        # raises: it was \r\r\n, and a bare \r would go on into what we write
+        check_lines(text.split("\n"))  # raises: it was \r\r\n, and a bare \r would go on into what we write
     (_, head), *sections = split(plain)
     session = _Reader()
     session.read(head, 1)
@@ -321,14 +321,20 @@ def _media_line(line: str, number: int) -> tuple[str, int, str, list[str]]:
     return parts[0].lower(), int(port), parts[2], parts[3:]
 
 
+_PAYLOAD_TYPES = {str(number): number for number in range(128)}
+
+
 def _formats(payload_types: list[str], reader: _Reader, line: str, number: int) -> tuple[Format, ...]:
     """Read the payload types of an RTP m-line; a dynamic one without a usable rtpmap is left out, nobody could tell what it is."""
     formats: dict[int, Format] = {}
     for text in dict.fromkeys(payload_types):
-        if not is_number(text, 3) or int(text) > 127:
+        payload_type = _PAYLOAD_TYPES.get(text)
+        if payload_type is None and is_number(text, 3):
+            payload_type = _PAYLOAD_TYPES.get(str(int(text)))  # 00 is 0
+        if payload_type is None:
             raise SdpError(f"payload type {text[:20]} is no number from 0 to 127", line, number)
-        codec = reader.rtpmap.get(text) or STATIC.get(int(text))
+        codec = reader.rtpmap.get(text) or STATIC.get(payload_type)
         if codec is not None:
             feedback = reader.feedback.get(text, []) + reader.feedback.get("*", []) if reader.feedback else ()
-            formats.setdefault(int(text), Format(int(text), codec, reader.fmtp.get(text, ""), tuple(feedback)))  # 0 and 00 are one
+            formats.setdefault(payload_type, Format(payload_type, codec, reader.fmtp.get(text, ""), tuple(feedback)))
     return tuple(formats.values())

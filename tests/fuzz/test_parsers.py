@@ -1,0 +1,117 @@
+"""Malformed input at every parser: its own error or a result in bounds, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from boringsdp.dtls import Association
+from boringsdp.dtls.handshake import State
+from tests.fuzz import corpus, oracles
+from tests.fuzz.campaign import cases, check_count, told
+from tests.fuzz.mutations import mutate_octets, mutate_sdp, mutate_sdp_octets
+
+pytestmark = pytest.mark.load
+
+
+def test_sdp_is_read_or_refused() -> None:
+    texts = corpus.sdps()
+    for case in cases("sdp-read"):
+        mutate = mutate_sdp if case.rng.random() < 0.8 else mutate_sdp_octets
+        case.input = mutate(case.rng, case.rng.choice(texts), texts)
+        took = False
+        with told(case):
+            took = oracles.read_sdp(case.input) is not None
+        case.count(took=took)
+    check_count("sdp-read", least_taken=0.2, most_taken=0.9)
+
+
+def test_offers_go_through_or_are_refused() -> None:
+    texts = corpus.sdps()
+    for case in cases("sdp-offer"):
+        case.input = mutate_sdp(case.rng, case.rng.choice(texts), texts)
+        took = False
+        with told(case):
+            took = oracles.offer_through(case.input, case.rng.choice(oracles.STYLES)) is not None
+        case.count(took=took)
+    check_count("sdp-offer", least_taken=0.2, most_taken=0.9)
+
+
+def test_answers_and_reoffers_go_through_or_are_refused() -> None:
+    """Mutated answers to real exchanges, and mutated re-offers after them."""
+    exchanges = []
+    for text in corpus.sdps_named("offer", "ffmpeg"):
+        for style in oracles.STYLES:
+            begun = oracles.offer_through(text, style)
+            if begun is not None:
+                answer = oracles.answer_of(begun[2])
+                agreed = oracles.answer_through(begun[0], begun[1], answer)
+                assert agreed is not None
+                exchanges.append((text, begun, answer, agreed))
+    answers = tuple(answer for _, _, answer, _ in exchanges)
+    for case in cases("sdp-answer"):
+        offer, (asked, offered, _), answer, (ours, theirs) = case.rng.choice(exchanges)
+        took = False
+        with told(case):
+            if case.rng.random() < 0.7:
+                case.input = mutate_sdp(case.rng, answer, answers)
+                took = oracles.answer_through(asked, offered, case.input) is not None
+            else:
+                case.input = mutate_sdp(case.rng, offer, answers)
+                took = oracles.reoffer_through(ours, theirs, case.input)
+        case.count(took=took)
+    check_count("sdp-answer", least_taken=0.2, most_taken=0.9)
+
+
+@pytest.mark.parametrize(
+    ("target", "messages", "read"),
+    [
+        ("stun", corpus.stun_messages(), oracles.read_stun),
+        ("rtp", corpus.rtp_packets(), oracles.read_rtp),
+        ("rtcp", corpus.rtcp_compounds(), oracles.read_rtcp),
+    ],
+    ids=["stun", "rtp", "rtcp"],
+)
+def test_packets_are_read_or_refused(target, messages, read) -> None:
+    for case in cases(target):
+        case.input = mutate_octets(case.rng, case.rng.choice(messages), messages)
+        took = False
+        with told(case):
+            took = bool(read(case.input))
+        case.count(took=took)
+    check_count(target, least_taken=0.05, most_taken=0.95)
+
+
+def test_dtls_fails_or_goes_on() -> None:
+    """
+    A peer's handshake with mutated datagrams before, between and instead of its own, to both roles and until after completion.
+
+    The flights are those of another handshake, so that they fit in form but not in keys; what the association answers goes unheard.
+    """
+    client, server = corpus.record_flights()
+    everything = (*client, *server)
+    for case in cases("dtls", inputs_each=4):
+        we_are_client = case.rng.random() < 0.4
+        went_on = 0
+        with told(case):
+            association = Association(corpus.OURS, client=we_are_client)
+            if case.rng.random() < 0.8:
+                association.expect(corpus.FINGERPRINTS, 0.0)
+            association.start(0.0)
+            flight = list(server if we_are_client else client)
+            thrown: list[bytes] = []
+            case.input = thrown
+            for step in range(4):
+                if flight and case.rng.random() < 0.5:
+                    oracles.feed_dtls(association, flight.pop(0), step / 10)
+                seed = case.rng.choice(flight or everything) if case.rng.random() < 0.8 else case.rng.choice(everything)
+                thrown.append(mutate_octets(case.rng, seed, everything))
+                oracles.feed_dtls(association, thrown[-1], step / 10)
+                went_on += association.state is not State.DEAD
+                deadline = association.deadline()
+                if deadline is not None and case.rng.random() < 0.2:
+                    association.tick(deadline)
+            association.tick(100.0)
+            association.close(100.0)
+            assert association.state is State.DEAD
+        case.count(4, took=went_on)
+    check_count("dtls", least_taken=0.1, most_taken=0.95)
