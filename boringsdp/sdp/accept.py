@@ -35,8 +35,8 @@ def _offered_slot(memory: LegMemory, offer: Description, media: Media) -> Slot:
         raise SdpError(f"the m-line of mid {old.mid} is now mid {media.mid}", media.line, media.line_number)
     if old.kind != media.kind or (media.mid and old.mid and media.mid != old.mid):
         return Slot(kind=media.kind, mid=media.mid, counterpart=old.counterpart, fixed=media.formats)
-    slot = old.fixing(media.formats) if not media.rejected else old
-    return replace(slot, mid=media.mid or old.mid, ice_restart=_restarted(memory, offer, media))
+    fixed = old.fixing(media.formats) if not media.rejected else old.fixed
+    return replace(old, fixed=fixed, mid=media.mid or old.mid, ice_restart=_restarted(memory, offer, media))
 
 
 def _restarted(memory: LegMemory, received: Description, media: Media) -> bool:

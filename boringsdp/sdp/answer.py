@@ -47,7 +47,7 @@ def make_answer(
     """
     sheet = _sheet(memory, source, policy, style)
     sheet.outlines = [_with_setup(o, memory, locals) for o in sheet.outlines]
-    text, after = compose(memory, sheet, locals, Exchange.AGREED, we_offered=False)
+    text, after = compose(memory, sheet, locals, memory.style, we_offer=False)
     slots = tuple(replace(slot, live=o.accepted) for slot, o in zip(after.slots, sheet.outlines, strict=True))
     return Written(text, replace(after, slots=slots), text != memory.sent)
 

@@ -21,21 +21,17 @@ class Codec:
     """What makes two encodings equal: lower-case name, clock rate, channels."""
     carries_media: bool = field(init=False, repr=False, compare=False)
     """True when it is worth a call by itself: neither telephone-event, CN, RED, RTX nor FEC."""
+    is_event: bool = field(init=False, repr=False, compare=False)
+    """True for telephone-event (RFC 4733)."""
+    is_comfort_noise: bool = field(init=False, repr=False, compare=False)
+    """True for CN (RFC 3389)."""
 
     def __post_init__(self) -> None:
         key = (self.name.lower(), self.clock_rate, self.channels)
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "carries_media", key[0] not in _COMPANIONS)
-
-    @property
-    def is_event(self) -> bool:
-        """True for telephone-event (RFC 4733)."""
-        return self.key[0] == "telephone-event"
-
-    @property
-    def is_comfort_noise(self) -> bool:
-        """True for CN (RFC 3389)."""
-        return self.key[0] == "cn"
+        object.__setattr__(self, "is_event", key[0] == "telephone-event")
+        object.__setattr__(self, "is_comfort_noise", key[0] == "cn")
 
     def __str__(self) -> str:
         tail = f"/{self.channels}" if self.channels != 1 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from boringsdp.errors import SdpError
@@ -43,10 +43,12 @@ class Slot:
     ice_restart: bool = False
     """The peer's last offer or answer changed its ICE credentials: our answer needs new ones too (RFC 8839 §4.4.1.1.1)."""
 
-    def fixing(self, formats: Sequence[Format]) -> Slot:
-        """Return the slot with the meanings of `formats` remembered; where a peer broke a meaning, its new one counts."""
+    def fixing(self, formats: Sequence[Format]) -> tuple[Format, ...]:
+        """Return `fixed` with the meanings of `formats` added; where a peer broke a meaning, its new one counts."""
+        if not self.fixed:
+            return tuple(formats)
         numbers = {f.payload_type for f in formats}
-        return replace(self, fixed=(*formats, *(f for f in self.fixed if f.payload_type not in numbers)))
+        return (*formats, *[f for f in self.fixed if f.payload_type not in numbers])
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.attributes import passed_on
@@ -53,8 +53,8 @@ def make_offer(
     """
     style = _style(memory, style)
     sheet = _sheet(memory, style, source, policy)
-    text, after = compose(memory, sheet, locals, Exchange.LOCAL_OFFER, we_offered=True)
-    return Written(text, replace(after, style=style), text != memory.sent)
+    text, after = compose(memory, sheet, locals, style, we_offer=True)
+    return Written(text, after, text != memory.sent)
 
 
 def _style(memory: LegMemory, style: LegStyle | None) -> LegStyle:

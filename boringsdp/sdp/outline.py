@@ -118,21 +118,16 @@ def next_slots(memory: LegMemory, outlines: Sequence[Outline]) -> tuple[Slot, ..
         old = memory.slots[outline.slot] if outline.slot < len(memory.slots) else Slot(kind=outline.kind, mid=outline.mid)
         if outline.accepted and (old.kind != outline.kind or old.mid != outline.mid):
             old = Slot(kind=outline.kind, mid=outline.mid)
-        if outline.accepted:
-            slot = old.fixing(outline.formats)
-            extensions = outline.extensions or old.extensions
-        else:
-            slot, extensions = old, old.extensions
         slots.append(
             Slot(
-                kind=slot.kind,
-                mid=outline.mid or slot.mid,
-                live=slot.live,
+                kind=old.kind,
+                mid=outline.mid or old.mid,
+                live=old.live,
                 counterpart=outline.counterpart,
-                fixed=slot.fixed,
-                extensions=extensions,
-                setup=outline.setup if outline.accepted and outline.setup in ("active", "passive") else slot.setup,
-                ice_restart=slot.ice_restart,
+                fixed=old.fixing(outline.formats) if outline.accepted else old.fixed,
+                extensions=outline.extensions or old.extensions,
+                setup=outline.setup if outline.accepted and outline.setup in ("active", "passive") else old.setup,
+                ice_restart=old.ice_restart,
             )
         )
     return tuple(slots)

@@ -8,17 +8,16 @@ from dataclasses import replace
 from boringsdp.sdp.local import LocalMedia, LocalTransport
 from boringsdp.sdp.memory import Exchange, LegMemory
 from boringsdp.sdp.outline import Outline, Sheet, local_of, next_slots
-from boringsdp.sdp.style import Keying
+from boringsdp.sdp.style import Keying, LegStyle
 
 
 def compose(
-    memory: LegMemory, sheet: Sheet, locals: Mapping[int, LocalMedia], exchange: Exchange, we_offered: bool
+    memory: LegMemory, sheet: Sheet, locals: Mapping[int, LocalMedia], style: LegStyle | None, *, we_offer: bool
 ) -> tuple[str, LegMemory]:
     """
     Return the text of `sheet` and the leg's memory after it was sent.
 
-    The o= line keeps its session id and address for the life of the leg; its version goes up by one when anything else changed (RFC 3264
-    §8).
+    The o= line keeps its session id and address for the life of the leg; its version goes up by one when anything changed (RFC 3264 §8).
     """
     host = memory.origin_host or next((local_of(o, locals).transport.host for o in sheet.outlines if o.accepted), "0.0.0.0")
     body = _body(sheet, locals, host)
@@ -28,13 +27,15 @@ def compose(
         version += 1
         text = _head(memory.session_id, version, host) + body
     mids = [int(o.mid) for o in sheet.outlines if o.mid.isascii() and o.mid.isdigit() and len(o.mid) < 6]
-    after = replace(
-        memory,
+    after = LegMemory(
+        session_id=memory.session_id,
         version=version,
         origin_host=host,
-        exchange=exchange,
-        we_offered=we_offered,
+        exchange=Exchange.LOCAL_OFFER if we_offer else Exchange.AGREED,
+        we_offered=we_offer,
+        style=style,
         sent=text,
+        received=memory.received,
         slots=next_slots(memory, sheet.outlines),
         next_mid=max(memory.next_mid, *[mid + 1 for mid in mids], 0),
     )
