@@ -17,6 +17,11 @@ MTU = 1200
 RELEASE_AFTER = 30.0
 """Seconds from completion until OpenSSL's state is freed: as long as the peer may still retransmit and want our last flight again."""
 READ = 65536
+RESEND = (0.15, 0.3)
+"""
+Pauses after which an unanswered flight is sent again as it is. OpenSSL's own timer begins at a second, and cannot be set from here; a
+record that did arrive is a replay to the peer, and dropped. Deviation: RFC 6347 §4.2.4.1 recommends that second; browsers begin at 50 ms.
+"""
 
 
 @dataclass(slots=True, frozen=True)
@@ -74,10 +79,13 @@ class Association:
         "_connection",
         "_expected",
         "_farewell",
+        "_flight",
         "_give_up",
         "_keys",
         "_peer",
         "_release",
+        "_resend",
+        "_resends",
         "_retransmit",
         "_timeout",
         "client",
@@ -92,6 +100,9 @@ class Association:
         self._give_up: float | None = None
         self._retransmit: float | None = None
         self._release: float | None = None
+        self._resend: float | None = None
+        self._resends = 0
+        self._flight: list[bytes] = []
         self._farewell: bytes = b""
         self._alerts: AlertReader | None = None
         self._peer: x509.Certificate | None = None
@@ -142,11 +153,11 @@ class Association:
             except SSL.Error:
                 return self._fail("dtls-error")
             return self._flush(now)
-        return []
+        return self._send_again(now) if self._resend is not None and now >= self._resend else []
 
     def deadline(self) -> float | None:
         """When `tick` is due."""
-        return min((at for at in (self._give_up, self._retransmit, self._release) if at is not None), default=None)
+        return min((at for at in (self._give_up, self._resend, self._retransmit, self._release) if at is not None), default=None)
 
     def close(self, now: float) -> list[Action]:
         """Say close_notify, if there is anyone to hear it, and forget everything."""
@@ -187,7 +198,8 @@ class Association:
             return [*actions, *map(Transmit, self._shut_down()), *self._fail("dtls-error")]
         self._keys = self._export(profile)
         self._peer = peer
-        self._give_up = None
+        self._give_up = self._resend = None
+        self._flight = []
         self._release = now + RELEASE_AFTER
         self.state = State.HELD
         return actions if self._expected is None else [*actions, *self._judge()]
@@ -261,7 +273,15 @@ class Association:
         assert self._connection is not None
         left = self._connection.DTLSv1_get_timeout() if self.state is State.HANDSHAKING else None
         self._retransmit = None if left is None else now + left
-        return [Transmit(datagram) for datagram in self._datagrams()]
+        datagrams = self._datagrams()
+        if datagrams and self.state is State.HANDSHAKING:
+            self._flight, self._resends, self._resend = datagrams, 0, now + RESEND[0]
+        return [Transmit(datagram) for datagram in datagrams]
+
+    def _send_again(self, now: float) -> list[Action]:
+        self._resends += 1
+        self._resend = now + RESEND[self._resends] if self._resends < len(RESEND) else None
+        return [Transmit(datagram) for datagram in self._flight]
 
     def _datagrams(self) -> list[bytes]:
         """Read the BIO dry. It joins records, so cut at their headers and pack whole records into datagrams of at most the MTU."""
@@ -285,7 +305,8 @@ class Association:
         self.state = State.DEAD
         self._connection = self._keys = self._peer = self._alerts = None
         self._farewell = b""
-        self._give_up = self._retransmit = self._release = None
+        self._flight = []
+        self._give_up = self._resend = self._retransmit = self._release = None
 
 
 def pack_records(written: bytes) -> list[bytes]:
