@@ -78,7 +78,7 @@ class JanusServer:
             info=self._info,
             ready=self._switchboard.ready,
         )
-        self._switchboard.core = self._core
+        self._switchboard.serve(self._core)
         self._websockets = [WebSocketServer(self._switchboard, listener, settings) for listener in settings.websockets]
         routes = tuple(routes)
         self._http = [HttpServer(self._switchboard, listener, settings, routes) for listener in settings.http]
@@ -129,9 +129,9 @@ class JanusServer:
         if self._closed:
             return
         self._closed = True
-        self._switchboard.close()
+        self._switchboard.end_sessions()
         await asyncio.gather(*(server.close() for server in self._servers))
-        self._switchboard.close()  # once more, for the timer: connections that end are events, too
+        self._switchboard.close()
         for package, plugin in self._plugins.items():
             try:
                 await plugin.close()

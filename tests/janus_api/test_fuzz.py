@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
 from boringsdp.janus_api.actions import PluginFailed, Send
 from boringsdp.janus_api.auth import Authorization, TokenStore
@@ -13,7 +14,7 @@ from tests.janus_api.build import DataPlugin, PuppetPlugin, World
 
 CODES = {403, 405, 450, *range(452, 473), 490}
 CASES = 20_000
-SESSIONS_KEPT = 20
+KEPT = 10
 
 ODD_VALUES = (
     None, True, False, 0, 1, -1, 2**53, 2**64, 2**64 - 1, 10**400, 1.5, -0.0, 1e308, "", "x", "ü\u0000", "a" * 5_000, "\U0001f600",
@@ -36,14 +37,16 @@ class Fuzz:
         self.bystander = self.api.connect()
         self.session_id = self.api.create(self.bystander, apisecret="secret")
         self.handle_id, _ = self.api.attach(self.session_id, apisecret="secret")
-        self.ids = [self.session_id - 1, self.session_id + 1]  # never the bystander's own
+        # What the attacker knows of, alive or not: never anything of the bystander's.
+        self.sessions = [1]
+        self.handles = [(1, 2)]
 
     def value(self) -> object:
         pick = self.random.random()
         if pick < 0.35:
             return self.random.choice(ODD_VALUES)
         if pick < 0.55:
-            return self.random.choice(self.ids)
+            return self.random.choice((self.random.choice(self.sessions), *self.random.choice(self.handles)))
         if pick < 0.7:
             return self.random.choice((PuppetPlugin.package, DataPlugin.package, "janus.plugin.none"))
         if pick < 0.8:
@@ -52,11 +55,12 @@ class Fuzz:
 
     def good(self) -> dict[str, object]:
         """A request in order, as far as one can tell beforehand."""
-        request: dict[str, object] = {"janus": self.random.choice(sorted(VERBS)), "transaction": "t", "apisecret": "secret"}
-        if request["janus"] not in ("create", "info", "ping"):
-            request["session_id"] = self.random.choice(self.ids)
-            if request["janus"] not in ("attach", "destroy", "claim"):
-                request["handle_id"] = self.random.choice(self.ids)
+        verb = self.random.choice((*sorted(VERBS), "attach", "attach", "message", "message", "message", "trickle"))
+        request: dict[str, object] = {"janus": verb, "transaction": "t", "apisecret": "secret"}
+        if verb in ("attach", "destroy", "claim"):
+            request["session_id"] = self.random.choice(self.sessions)
+        elif verb not in ("create", "info", "ping"):
+            request["session_id"], request["handle_id"] = self.random.choice(self.handles)
         match request["janus"]:
             case "attach":
                 request["plugin"] = self.random.choice((PuppetPlugin.package, DataPlugin.package))
@@ -96,7 +100,7 @@ class Fuzz:
         api = self.api
         lasting = self.random.random() < 0.7
         connection = api.socket if lasting else api.connect(lasting=False)
-        path = Path() if lasting else Path(self.random.choice((None, *self.ids)), self.random.choice((None, *self.ids)))
+        path = Path() if lasting else self.random.choice((Path(), Path(*self.random.choice(self.handles))))
         actions = api.core.receive(connection, self.text(), api.now, path)
         replies = [action for action in actions if isinstance(action, Send) and action.connection == connection]
         assert replies, "no reply"
@@ -106,9 +110,17 @@ class Fuzz:
         if first["janus"] == "error":
             assert first["error"]["code"] in CODES, first
         elif "data" in first:
-            self.ids = [*self.ids[-SESSIONS_KEPT * 2 :], first["data"]["id"]]
+            self.remember(first)
         assert not any(isinstance(action, Send) and action.connection == self.bystander for action in actions)
         assert not any(isinstance(action, PluginFailed) for action in actions)
+
+    def remember(self, reply: dict[str, Any]) -> None:
+        """Note the id that was given."""
+        number = reply["data"]["id"]
+        if "session_id" in reply:
+            self.handles = [*self.handles[-KEPT:], (reply["session_id"], number)]
+        else:
+            self.sessions = [*self.sessions[-KEPT:], number]
 
     def look_after(self) -> None:
         """Let time pass, and see that the bystander is served as ever."""
