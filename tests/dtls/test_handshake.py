@@ -65,7 +65,7 @@ def joined(*, we_are_client: bool, theirs: Identity = THEIRS) -> Pair:
 @pytest.mark.parametrize("we_are_client", [True, False])
 def test_both_roles_export_matching_keys(we_are_client: bool) -> None:
     pair = joined(we_are_client=we_are_client)
-    [us], [them] = pair.news
+    (us,), (them,) = pair.news
     assert isinstance(us, Established)
     assert isinstance(them, Established)
     assert (us.send, us.receive) == (them.receive, them.send)
@@ -257,7 +257,7 @@ def test_the_server_chooses_the_profile() -> None:
     assert us.send.profile is Profile.AEAD_AES_128_GCM
     theirs = Identity()
     theirs.context.set_tlsext_use_srtp(b"SRTP_AES128_CM_SHA1_80")
-    [us] = joined(we_are_client=False, theirs=theirs).news[0]
+    (us,) = joined(we_are_client=False, theirs=theirs).news[0]
     assert isinstance(us, Established)
     assert (us.send.profile, len(us.send.key), len(us.send.salt)) == (Profile.AES128_CM_SHA1_80, 16, 14)
 

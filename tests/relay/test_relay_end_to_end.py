@@ -162,7 +162,7 @@ async def strongest(track: MediaStreamTrack, frames: int = 60) -> float:
     heard: list[np.ndarray[Any, Any]] = []
     rate = 8000
     for _ in range(frames):
-        frame = await asyncio.wait_for(track.recv(), 5)
+        frame: Any = await asyncio.wait_for(track.recv(), 5)
         rate = frame.sample_rate
         heard.append(frame.to_ndarray().reshape(-1)[:: len(frame.layout.channels)])
     samples = np.concatenate(heard[-25:]).astype(float)
@@ -248,11 +248,13 @@ class PlainPeer:
 
     @property
     def address(self) -> tuple[str, int]:
-        return self.rtp.getsockname()
+        host, port = self.rtp.getsockname()
+        return host, port
 
     @property
     def rtcp_address(self) -> tuple[str, int]:
-        return self.rtcp.getsockname()
+        host, port = self.rtcp.getsockname()
+        return host, port
 
     def read(self, sock: socket.socket) -> list[bytes]:
         out = []

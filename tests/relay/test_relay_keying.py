@@ -44,7 +44,7 @@ class Bench:
                 self.take(self.them.receive(datagram, now), ours=False)
 
     def run_out(self) -> list[tuple[float, Action]]:
-        out = []
+        out: list[tuple[float, Action]] = []
         for _ in range(100):
             due = self.us.deadline()
             if due is None:

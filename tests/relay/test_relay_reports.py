@@ -174,6 +174,7 @@ def test_key_frame_requests_are_throttled_but_not_lost() -> None:
         sequences += [request[1] for packet in packets if isinstance(packet, rtcp.FullIntra) for request in packet.requests]
     assert sequences == [0, 1, 2, 3]
     due = bench.core.deadline()
+    assert due is not None
     assert due == pytest.approx(2.0)
     assert len(bench.core.tick(due)) == 1
     assert bench.core.deadline() is None

@@ -119,6 +119,7 @@ def test_lost_ends_time_out() -> None:
     assert feed(collector, NORMAL[:3]) == [Pressed(5, 10)]
     due = collector.deadline()
     assert due == pytest.approx(0.36)
+    assert due is not None
     assert collector.tick(due) == [Released(5, 100)]
     assert collector.deadline() is None
     assert feed(collector, NORMAL[4:]) == []
