@@ -166,6 +166,20 @@ _WEBRTC_ONLY = {
     "max-message-size": "data channels are refused",
     "bundle-only": "BUNDLE: a plain peer has one port for each m-line",
 }
+_WEBRTC_ADDED = {
+    "group": "BUNDLE: one transport for all m-lines",
+    "ice-ufrag": "ICE between browser and gateway",
+    "ice-pwd": "ICE between browser and gateway",
+    "ice-options": "ICE between browser and gateway",
+    "candidate": "where the gateway can be reached",
+    "end-of-candidates": "the gateway has no more of them",
+    "fingerprint": "DTLS between browser and gateway",
+    "setup": "DTLS between browser and gateway: who begins",
+    "ssrc": "the SSRC that the gateway sends with",
+    "extmap": "header extensions between browser and gateway",
+    "rtcp-fb": "feedback between browser and gateway",
+    "rtcp-rsize": "reduced-size RTCP, as WebRTC has it",
+}
 _ANY = {
     "crypto": "SRTP keys in the SDP (SDES)",
     "rtcp": "where RTCP goes",
@@ -200,4 +214,6 @@ def _reason(line: str, change: Change, after: str = "") -> str:
         return _CODEC_GONE if change is Change.REMOVED else "stated for this side"
     if change is Change.CHANGED and name in ("ice-ufrag", "ice-pwd", "fingerprint", "setup"):
         return "the gateway's own"
+    if change is Change.ADDED and name in _WEBRTC_ADDED:
+        return _WEBRTC_ADDED[name]
     return _WEBRTC_ONLY.get(name) or _ANY.get(name, "")

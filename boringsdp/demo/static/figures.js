@@ -31,7 +31,7 @@ export class LegFigures {
       </dl>`;
     element.querySelectorAll(".chart").forEach((chart, index) => {
       this.#parts[CHARTS[index].key] = {
-        value: chart.querySelector(".value"), scale: chart.querySelector("figcaption"),
+        name: chart.querySelector(".name"), value: chart.querySelector(".value"), scale: chart.querySelector("figcaption"),
         area: chart.querySelector(".area"), in: chart.querySelector(".in"), out: chart.querySelector(".out"),
       };
     });
@@ -79,8 +79,8 @@ export class LegFigures {
       const points = this.#history.map((point) => point[chart.key]);
       const [here, there] = points.at(-1) ?? [null, null];
       const second = there === null ? "" : ` · ${number(there, chart.digits)}`;
-      const unknown = chart.key === "level" && points.length && here === null ? "not decoded" : number(here, chart.digits);
-      parts.value.innerHTML = `${unknown === "not decoded" ? "<small>not decoded</small>" : unknown}${second} <small>${chart.unit}</small>`;
+      parts.name.textContent = chart.key === "level" && there !== null && here === null ? "Level (out; in: not decoded)" : chart.name;
+      parts.value.innerHTML = `${number(here, chart.digits)}${second} <small>${chart.unit}</small>`;
       const bottom = chart.bottom ?? 0;
       const top = chart.top ?? nice(Math.max(chart.least, ...points.flat().filter((value) => value !== null)));
       parts.scale.innerHTML = `<span>${top} ${chart.unit}</span><span>${bottom}</span>`;

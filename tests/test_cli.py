@@ -1,0 +1,243 @@
+"""The command line, as a person or a script meets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boringsdp import __version__, config
+from boringsdp.cli import main
+
+OFFER = Path(__file__).parent / "golden" / "captured" / "chromium-offer-audio.sdp"
+PLAIN = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch):
+    """Put a text on standard input."""
+
+    def give(text: str | bytes) -> None:
+        data = text if isinstance(text, bytes) else text.encode()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return give
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("BORINGSDP_"):
+            monkeypatch.delenv(name)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"boringsdp {__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["translate"], ["check-config"]])
+def test_help(command: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--help"])
+    assert end.value.code == 0
+    assert "usage: boringsdp" in capsys.readouterr().out
+
+
+def test_unknown_commands_and_flags_are_usage_errors():
+    for arguments in (["dance"], ["serve", "--fast"], []):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert end.value.code == 2
+
+
+# --- translate ---------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_webrtc_offer_becomes_plain(given, capsys: pytest.CaptureFixture[str]):
+    given(OFFER.read_bytes())
+    assert main(["translate", "--sdp"]) == 0
+    out = capsys.readouterr().out
+    assert "m=audio 20000 RTP/AVP 111" in out
+    assert "ice-ufrag" not in out
+
+
+def test_a_plain_offer_becomes_webrtc(given, capsys: pytest.CaptureFixture[str]):
+    given(PLAIN)
+    assert main(["translate", "--sdp"]) == 0
+    out = capsys.readouterr().out
+    assert "UDP/TLS/RTP/SAVPF" in out
+    assert "a=fingerprint:sha-256" in out
+
+
+def test_the_difference_says_why(given, capsys: pytest.CaptureFixture[str]):
+    given(OFFER.read_bytes())
+    assert main(["translate", "--prefer", "PCMU", "--remove", "opus"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("-  a=ice-ufrag") and "# ICE ends at the gateway" in line for line in lines)
+    assert any(line.startswith("~+ m=audio 20000 RTP/AVP 0 ") for line in lines)
+    assert any(line.startswith("   s=-") for line in lines)
+
+
+def test_sdes_keys_can_be_asked_for(given, capsys: pytest.CaptureFixture[str]):
+    for arguments, expected in (
+        (["--sdes", "optional"], "RTP/AVP"),
+        (["--sdes", "mandatory"], "RTP/SAVP"),
+        (["--to", "RTP/SAVP"], "RTP/SAVP"),
+    ):
+        given(OFFER.read_bytes())
+        assert main(["translate", "--sdp", *arguments]) == 0
+        out = capsys.readouterr().out
+        assert f" {expected} " in out
+        assert "a=crypto:1 AES_CM_128_HMAC_SHA1_80" in out
+
+
+def test_json(capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("sdp_transform", reason="pip install boringsdp[json]")
+    assert main(["translate", "--json", str(OFFER)]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["after"]["media"][0]["protocol"] == "RTP/AVP"
+    assert {line["change"] for line in record["lines"]} >= {"kept", "removed", "changed"}
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("garbage", "line 1"), (PLAIN.replace("4000", "x"), "line 6"), ("", ""), (b"\xff\xfe\x00", "")]
+)
+def test_an_sdp_that_cannot_be_served_is_an_error_that_names_the_line(given, capsys: pytest.CaptureFixture[str], text: str, named: str):
+    given(text)
+    assert main(["translate"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("boringsdp translate: ")
+    assert named in captured.err
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]):
+    assert main(["translate", "/nowhere/offer.sdp"]) == 1
+    assert "/nowhere/offer.sdp" in capsys.readouterr().err
+
+
+# --- check-config ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_check_config_shows_what_is_in_effect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "gateway.toml"
+    file.write_text("[janus]\nhttp_port = 9000\napi_secret = 'sesame'\n")
+    monkeypatch.setenv("BORINGSDP_LOG_LEVEL", "debug")
+    assert main(["check-config", str(file), "--rtp.latch", "strict"]) == 0
+    out = capsys.readouterr().out
+    assert "http_port = 9000" in out
+    assert "sesame" not in out
+    assert "# environment BORINGSDP_LOG_LEVEL" in out
+    assert "# flag --rtp.latch" in out
+
+
+def test_check_config_complains_about_everything_at_once(capsys: pytest.CaptureFixture[str]):
+    assert main(["check-config", "--janus.htp_port=1", "--log.level=loud", "--rtp.port_min"]) == 2
+    errors = capsys.readouterr().err
+    assert "did you mean janus.http_port?" in errors
+    assert "log.level" in errors
+    assert "rtp.port_min" in errors
+
+
+def test_check_config_prints_an_example(capsys: pytest.CaptureFixture[str]):
+    assert main(["check-config", "--example"]) == 0
+    assert capsys.readouterr().out == config.example()
+
+
+# --- serve -------------------------------------------------------------------------------------------------------------------------------
+
+
+class Serving:
+    """A gateway in a process of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        ports = "--janus.http_port=0 --janus.websocket_port=0 --webrtc.port=0 --janus.http_host=127.0.0.1 --janus.websocket_host=127.0.0.1"
+        command = [sys.executable, "-m", "boringsdp", "serve", "--webrtc.addresses=127.0.0.1", "--rtp.address=127.0.0.1", *ports.split()]
+        self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def http(self) -> str:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if "metrics" in line:
+                return line.split()[-1].removesuffix("/metrics")
+        raise AssertionError(self.process.communicate()[1])
+
+    def end(self, *signals: int) -> tuple[int, str]:
+        for number in signals:
+            self.process.send_signal(number)
+            time.sleep(0.3)
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def serve() -> Iterator[type[Serving]]:
+    started: list[Serving] = []
+
+    class Started(Serving):
+        def __init__(self, *arguments: str) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    yield Started
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.communicate()
+
+
+def test_serve_says_where_it_listens_answers_and_ends_on_sigterm(serve: type[Serving]):
+    gateway = serve()
+    base = gateway.http()
+    with urllib.request.urlopen(f"{base}/janus/info", timeout=5) as reply:
+        info = json.load(reply)
+    assert {"janus.plugin.nosip", "janus.plugin.echotest"} <= set(info["plugins"])
+    with urllib.request.urlopen(f"{base}/metrics", timeout=5) as reply:
+        assert "boringsdp_calls_active 0.0" in reply.read().decode()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{base}/demo/", timeout=5)
+    assert refused.value.code == 404
+    status, errors = gateway.end(signal.SIGTERM)
+    assert status == 0
+    assert "draining" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_port_that_is_taken_is_named(serve: type[Serving]):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, errors = serve(f"--janus.http_port={port}").end()
+    assert status == 2
+    assert f"janus.http_port: cannot listen on tcp 127.0.0.1:{port}: address already in use" in errors
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        status, errors = serve(f"--webrtc.port={port}").end()
+    assert status == 2
+    assert "webrtc.port: cannot listen on udp" in errors
+
+
+def test_a_certificate_that_cannot_be_used_is_named(serve: type[Serving]):
+    status, errors = serve(f"--janus.tls_certificate={__file__}", f"--janus.tls_key={__file__}").end()
+    assert status == 2
+    assert "janus.tls_certificate: cannot be used" in errors
+
+
+def test_a_module_can_be_run():
+    done = subprocess.run([sys.executable, "-m", "boringsdp", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"boringsdp {__version__}\n"
