@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from boringsdp.janus_api.settings import Access
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 CORS_MAX_AGE = 86_400
+SERVER = "BoringSDP"
+IPV4_MAPPED = "::ffff:"
+
+
+async def name_server(request: object, response: web.StreamResponse) -> None:
+    """For `on_response_prepare`: say our name, not the versions of what we are built on."""
+    response.headers["Server"] = SERVER
 
 
 class Gatekeeper:
@@ -46,6 +57,8 @@ class Gatekeeper:
             return True
         if self._access.acl_forwarded:
             remote = headers.get("X-Forwarded-For", remote).split(",")[0].strip()
+        if remote.lower().startswith(IPV4_MAPPED) and "." in remote:
+            remote = remote[len(IPV4_MAPPED) :]  # an IPv4 client of a socket for both families
         if any(remote.startswith(prefix) for prefix in self._prefixes):
             return True
         try:

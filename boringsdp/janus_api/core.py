@@ -312,6 +312,8 @@ class JanusCore:
             raise JanusError(NOT_ACCEPTING, "Not accepting new sessions")
         if len(self._sessions) >= self._limits.sessions:
             raise JanusError(NOT_ACCEPTING, f"Not accepting new sessions (all {self._limits.sessions} are taken)")
+        if self.owned_by(connection) >= self._limits.sessions_per_connection:
+            raise JanusError(NOT_ACCEPTING, f"Not accepting new sessions ({self._limits.sessions_per_connection} on this connection)")
         if wanted in self._sessions:
             raise JanusError(SESSION_ID_TAKEN, f"Session ID already in use ({wanted})", "id")
         session = Session(wanted or self._unused_id(self._sessions), connection if connection.lasting else None, now)

@@ -36,6 +36,7 @@ WRONG_WEBRTC_STATE = 471
 HANGUP_REASONS = {
     "dtls-timeout": "DTLS timeout",
     "dtls-error": "DTLS error",
+    "dtls-overload": "DTLS error",
     "fingerprint": "DTLS error",
     "dtls-alert": "DTLS alert",
     "srtp-error": "DTLS-SRTP stack error",

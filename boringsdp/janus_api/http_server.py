@@ -10,7 +10,7 @@ from aiohttp import web
 
 from boringsdp.errors import JanusError
 from boringsdp.janus_api import replies
-from boringsdp.janus_api.access import Gatekeeper
+from boringsdp.janus_api.access import Gatekeeper, name_server
 from boringsdp.janus_api.actions import PollRefused
 from boringsdp.janus_api.elements import MAX_ID
 from boringsdp.janus_api.requests import Path
@@ -54,6 +54,7 @@ class HttpServer:
         application = web.Application(client_max_size=self._settings.limits.message_size)
         application.add_routes(self._routes)
         application.router.add_route("*", "/{path:.*}", self._handle)
+        application.on_response_prepare.append(name_server)
         # Cancellation tells of a poll whose client has gone, so that its events go to the next one.
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT, handler_cancellation=True)
         await self._runner.setup()

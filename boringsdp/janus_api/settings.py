@@ -48,6 +48,8 @@ class Limits:
     """Named limits of the API. Sizes in bytes, the rest are counts."""
 
     sessions: int = 10_000
+    sessions_per_connection: int = 1_000
+    """Of one WebSocket; HTTP has none."""
     handles_per_session: int = 100
     message_size: int = 256 * 1024
     queued_events: int = 500

@@ -7,7 +7,7 @@ from collections import deque
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from boringsdp.janus_api.access import Gatekeeper
+from boringsdp.janus_api.access import Gatekeeper, name_server
 from boringsdp.janus_api.settings import JanusSettings, Listener
 from boringsdp.janus_api.switchboard import Switchboard
 
@@ -88,6 +88,7 @@ class WebSocketServer:
         """Listen. Raises `OSError` when the address cannot be had."""
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
+        application.on_response_prepare.append(name_server)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._listener.host, self._listener.port, ssl_context=self._listener.ssl).start()

@@ -417,6 +417,14 @@ def test_too_many_sessions():
     api.create()
 
 
+def test_too_many_sessions_of_one_connection():
+    api = world(limits=Limits(sessions_per_connection=2))
+    api.create()
+    api.create()
+    assert code(api.ask("create")) == 472
+    api.create(api.connect())
+
+
 def test_pushes_between_requests_ask_to_be_fetched():
     api = World()
     session_id = api.create()

@@ -168,6 +168,7 @@ async def test_cors():
             assert response.headers["Access-Control-Max-Age"] == "86400"
         async with gateway.client.get(gateway.base + "/ping") as response:
             assert response.headers["Access-Control-Allow-Origin"] == "*"
+            assert response.headers["Server"] == "BoringSDP"
 
 
 async def test_enforced_cors():

@@ -177,6 +177,24 @@ async def test_too_many_connections():
         await first.create()
 
 
+async def test_clients_that_come_and_go_leave_nothing_behind():
+    async with running() as gateway:
+        before = None
+        for _ in range(3):
+            sockets = [await gateway.connect() for _ in range(20)]
+            for socket in sockets:
+                await socket.attach(await socket.create())
+            for socket in sockets:
+                await socket.ws.close()
+            await until(lambda: gateway.server.core.session_count == 0)
+            await asyncio.sleep(0.05)
+            tasks = len(asyncio.all_tasks())
+            assert before is None or tasks <= before
+            before = tasks
+        assert gateway.server.core.handle_count == 0
+        assert gateway.server.core.deadline() is None or len(gateway.server.core._timers) <= 60
+
+
 async def test_draining_and_closing():
     async with running() as gateway:
         socket = await gateway.connect()
