@@ -14,7 +14,7 @@ from boringsdp.sdp.lines import check_lines, decode, split
 from boringsdp.sdp.style import Protocol
 
 _PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
-_DIRECTIONS = {direction.value: direction for direction in Direction}
+_DIRECTIONS = {f"a={direction.value}": direction for direction in Direction}
 
 
 class _Reader:
@@ -57,22 +57,21 @@ class _Reader:
         host_said = False
         for position in range(1, len(lines)):
             line = lines[position]
-            if line.startswith("a="):
-                name, _, value = line[2:].partition(":")
-                handler = _HANDLERS.get(name)
-                if handler is not None:
-                    handler(self, value)
-                elif name in _FLAGS:
-                    self.flags.add(name)
-                elif name in _DIRECTIONS:
-                    self.direction = _DIRECTIONS[name]
-                else:
-                    self.others.append(line)
+            name, _, value = line.partition(":")
+            handler = _HANDLERS.get(name)
+            if handler is not None:
+                handler(self, value)
+            elif name in _FLAGS:
+                self.flags.add(name[2:])
+            elif name in _DIRECTIONS:
+                self.direction = _DIRECTIONS[name]
+            elif line.startswith("a="):
+                self.others.append(line)
             elif line.startswith("c=") and not host_said:
                 self.host, host_said = _host(line, first_number + position), True
 
 
-_FLAGS = frozenset({"rtcp-mux", "rtcp-mux-only", "rtcp-rsize", "bundle-only", "end-of-candidates", "ice-lite"})
+_FLAGS = frozenset({"a=rtcp-mux", "a=rtcp-mux-only", "a=rtcp-rsize", "a=bundle-only", "a=end-of-candidates", "a=ice-lite"})
 
 
 def _rtpmap(reader: _Reader, value: str) -> None:
@@ -172,24 +171,24 @@ def _candidate(reader: _Reader, value: str) -> None:
 
 
 _HANDLERS: dict[str, Callable[[_Reader, str], None]] = {
-    "rtpmap": _rtpmap,
-    "fmtp": _fmtp,
-    "rtcp-fb": _feedback,
-    "extmap": _extmap,
-    "ssrc": _ssrc,
-    "rtcp": _rtcp,
-    "crypto": _crypto,
-    "fingerprint": _fingerprint,
-    "group": _group,
-    "ice-ufrag": _set_ufrag,
-    "ice-pwd": _set_password,
-    "ice-options": _set_options,
-    "setup": _set_setup,
-    "tls-id": _set_tls_id,
-    "mid": _set_mid,
-    "ptime": _set_ptime,
-    "maxptime": _set_maxptime,
-    "candidate": _candidate,
+    "a=rtpmap": _rtpmap,
+    "a=fmtp": _fmtp,
+    "a=rtcp-fb": _feedback,
+    "a=extmap": _extmap,
+    "a=ssrc": _ssrc,
+    "a=rtcp": _rtcp,
+    "a=crypto": _crypto,
+    "a=fingerprint": _fingerprint,
+    "a=group": _group,
+    "a=ice-ufrag": _set_ufrag,
+    "a=ice-pwd": _set_password,
+    "a=ice-options": _set_options,
+    "a=setup": _set_setup,
+    "a=tls-id": _set_tls_id,
+    "a=mid": _set_mid,
+    "a=ptime": _set_ptime,
+    "a=maxptime": _set_maxptime,
+    "a=candidate": _candidate,
 }
 
 
@@ -327,14 +326,16 @@ _PAYLOAD_TYPES = {str(number): number for number in range(128)}
 def _formats(payload_types: list[str], reader: _Reader, line: str, number: int) -> tuple[Format, ...]:
     """Read the payload types of an RTP m-line; a dynamic one without a usable rtpmap is left out, nobody could tell what it is."""
     formats: dict[int, Format] = {}
-    for text in dict.fromkeys(payload_types):
+    rtpmap, fmtp, feedback = reader.rtpmap, reader.fmtp, reader.feedback
+    for_all = tuple(feedback.get("*", ()))
+    for text in payload_types:
         payload_type = _PAYLOAD_TYPES.get(text)
         if payload_type is None and is_number(text, 3):
             payload_type = _PAYLOAD_TYPES.get(str(int(text)))  # 00 is 0
         if payload_type is None:
             raise SdpError(f"payload type {text[:20]} is no number from 0 to 127", line, number)
-        codec = reader.rtpmap.get(text) or STATIC.get(payload_type)
-        if codec is not None:
-            feedback = reader.feedback.get(text, []) + reader.feedback.get("*", []) if reader.feedback else ()
-            formats.setdefault(payload_type, Format(payload_type, codec, reader.fmtp.get(text, ""), tuple(feedback)))
+        codec = rtpmap.get(text) or STATIC.get(payload_type)
+        if codec is not None and payload_type not in formats:
+            said = (*feedback[text], *for_all) if text in feedback else for_all
+            formats[payload_type] = Format(payload_type, codec, fmtp.get(text, ""), said)
     return tuple(formats.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from boringsdp.sdp.codec import STATIC, STATIC_NUMBER, Codec, Format
 from boringsdp.sdp.policy import CodecPolicy
@@ -78,27 +78,25 @@ def number_formats(
     number is left is dropped.
     """
     meanings = {f.payload_type: f for f in (*elsewhere, *fixed)}
-    numbered: list[Format] = []
+    numbered: dict[int, Format] = {}
     for f in formats:
-        number = _number(f, fixed, meanings, {n.payload_type for n in numbered})
+        number = _number(f, fixed, meanings, numbered)
         if number is not None:
-            numbered.append(Format(number, f.codec, f.fmtp, tuple(feedback) if f.codec.carries_media else ()))
-            meanings[number] = f
-    return numbered
+            numbered[number] = Format(number, f.codec, f.fmtp, tuple(feedback) if f.codec.carries_media else ())
+    return list(numbered.values())
 
 
-def _number(wanted: Format, fixed: Sequence[Format], meanings: dict[int, Format], used: set[int]) -> int | None:
+def _number(wanted: Format, fixed: Sequence[Format], meanings: Mapping[int, Format], used: Mapping[int, Format]) -> int | None:
     for f in fixed:
         if f.payload_type not in used and f.same_codec(wanted):
             return f.payload_type
-    static = STATIC_NUMBER.get(wanted.codec.key)
-    candidates = [] if static is None else [static]
-    if wanted.payload_type >= 0 and not 64 <= wanted.payload_type <= 95 and wanted.payload_type not in STATIC:
-        candidates.append(wanted.payload_type)
-    for number in (*candidates, *_FREE_NUMBERS):
-        meaning = meanings.get(number)
-        if number not in used and (meaning is None or meaning.same_codec(wanted)):
-            return number
+    static = STATIC_NUMBER.get(wanted.codec.key, -1)
+    own = wanted.payload_type
+    for number in (static, own if own not in STATIC and not 64 <= own <= 95 else -1, *_FREE_NUMBERS):
+        if number >= 0 and number not in used:
+            meaning = meanings.get(number)
+            if meaning is None or meaning.same_codec(wanted):
+                return number
     return None
 
 
