@@ -38,6 +38,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def own_address() -> str:
+    """This machine's address on the way to others: Firefox pairs no loopback candidate with any of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
 @pytest.fixture(scope="session")
 def gstreamer() -> None:
     """Debian's GStreamer and its Python binding."""
@@ -82,7 +92,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
     log = tmp_path_factory.mktemp("gateway") / "log"
     command = [
         *(sys.executable, "-m", "boringsdp", "serve"),
-        *("--webrtc.addresses=127.0.0.1", "--webrtc.port=0", "--rtp.address=127.0.0.1", "--rtp.allow=127.0.0.0/8"),
+        *(f"--webrtc.addresses={own_address()}", "--webrtc.port=0", "--rtp.address=127.0.0.1", "--rtp.allow=127.0.0.0/8"),
         *("--janus.websocket_host=127.0.0.1", f"--janus.websocket_port={websocket}"),
         *("--janus.http_host=127.0.0.1", f"--janus.http_port={http}", "--log.level=info", "--limits.drain=0"),
     ]

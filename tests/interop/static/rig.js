@@ -211,6 +211,15 @@ class Rig {
         return found;
     }
 
+    // Seconds that what arrives now waits in the jitter buffer. While it shrinks, tones are played shorter than they were.
+    async queued() {
+        const read = async () => (await this.statistics()).find(one => one.type === 'inbound-rtp' && one.kind === 'audio') || {};
+        const before = await read();
+        await sleep(250);
+        const after = await read();
+        return (after.jitterBufferDelay - before.jitterBufferDelay) / (after.jitterBufferEmittedCount - before.jitterBufferEmittedCount);
+    }
+
     async hangup() {
         if (!this.handle) return;
         try { this.handle.hangup(true); } catch (error) { /* there was no call */ }
