@@ -233,9 +233,9 @@ class NoSipHandle(PluginHandle):
         try:
             result, jsep = self._perform(parse_request(request.body), request.jsep)
         except JanusError as error:
-            self._push_error(error.code, error.reason, request.transaction)
+            self._refuse(error.code, error.reason, request.transaction)
         except Exhausted as error:
-            self._push_error(IO_ERROR, f"The gateway has {error}", request.transaction)
+            self._refuse(IO_ERROR, f"The gateway has {error}", request.transaction)
         else:
             self._handle.push({"nosip": "event", "result": result}, jsep, request.transaction)
         return Ack()
@@ -361,7 +361,13 @@ class NoSipHandle(PluginHandle):
             call.close(reason)
 
     def _hear(self, event: CallEvent) -> None:
-        """News of the call: what concerns the PeerConnection in the API's words, the rest as events of our own."""
+        """
+        News of the call: what concerns the PeerConnection in the API's words, the rest as events of our own.
+
+        What a call says while we end it is no news.
+        """
+        if self._call is None:
+            return
         match event:
             case LegDtmf(party, digit, duration_ms):
                 self._push_result({"event": "dtmf", "leg": PARTY_NAMES[party], "digit": digit, "duration_ms": duration_ms})
@@ -378,7 +384,9 @@ class NoSipHandle(PluginHandle):
     def _push_result(self, result: dict[str, Any]) -> None:
         self._handle.push({"nosip": "event", "result": result})
 
-    def _push_error(self, code: int, reason: str, transaction: str) -> None:
+    def _refuse(self, code: int, reason: str, transaction: str) -> None:
+        """The request is refused, and a session description that came with it has not been."""
+        self._handle.decline()
         self._handle.push({"nosip": "event", "error_code": code, "error": reason}, transaction=transaction)
 
 

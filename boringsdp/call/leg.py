@@ -132,9 +132,13 @@ class Leg:
 
     def _open(self, need: MediaNeed) -> Transport:
         if need.ice:
-            return self._relay.open_webrtc(self._hear)
+            return self._relay.open_webrtc(self._hear, cname=self._cname)
         return self._relay.open_plain(
-            self._hear, host=self._settings.plain_host, rtcp_mux=need.rtcp_mux, secured=self.style.sdes is Sdes.MANDATORY
+            self._hear,
+            host=self._settings.plain_host,
+            rtcp_mux=need.rtcp_mux,
+            secured=self.style.sdes is Sdes.MANDATORY,
+            cname=self._cname,
         )
 
     def _own_cryptos(self, need: MediaNeed) -> tuple[Crypto, ...]:
