@@ -8,15 +8,29 @@ from hypothesis import strategies as st
 
 from boringsdp.sdp import Description, describe
 
-CAPTURED = {
-    path.stem: path.read_bytes().decode() for path in sorted((Path(__file__).parent.parent / "golden" / "captured").glob("*.sdp"))
-}
+CAPTURED = {path.stem: path.read_bytes().decode() for path in sorted((Path(__file__).parent.parent / "golden" / "captured").glob("*.sdp"))}
 TEXTS = list(CAPTURED.values())
 
 _LINES = sorted({line for text in TEXTS for line in text.splitlines()})
-_ODD = ["", "a=", "m=", "c=", "o=", "a=rtpmap:", "a=fmtp:96", "a=mid:0", "m=audio 1 RTP/AVP 300", "m=audio 99999 RTP/AVP 0", "a=group:BUNDLE",
-        "c=IN IP4 0.0.0.0", "a=crypto:1", "a=extmap:0 x", "a=ssrc:1", "a=rtcp:0", "a=candidate:", "b=AS:-1", "m=audio 0 RTP/AVP", "\u0660=x",
-        "a=rtpmap:\u0661 a/8000", "a=ptime:1e999", "a=ptime:nan", "a=inactive", "a=setup:holdconn", "a=bundle-only"]  # fmt: skip
+_ODD = [
+    *(
+        "",
+        "a=",
+        "m=",
+        "c=",
+        "o=",
+        "a=rtpmap:",
+        "a=fmtp:96",
+        "a=mid:0",
+        "a=crypto:1",
+        "a=extmap:0 x",
+        "a=ssrc:1",
+        "a=rtcp:0",
+        "a=candidate:",
+    ),
+    *("m=audio 1 RTP/AVP 300", "m=audio 99999 RTP/AVP 0", "m=audio 0 RTP/AVP", "a=group:BUNDLE", "c=IN IP4 0.0.0.0", "b=AS:-1", "\u0660=x"),
+    *("a=rtpmap:\u0661 a/8000", "a=ptime:1e999", "a=ptime:nan", "a=inactive", "a=setup:holdconn", "a=bundle-only"),
+]
 
 
 @st.composite

@@ -55,8 +55,7 @@ thorough = settings(max_examples=150, deadline=None, suppress_health_check=[Heal
 def test_every_text_parses_or_raises_its_own_error(text: str | bytes) -> None:
     try:
         description = describe(text)
-    except SdpError as error:
-        assert str(error)
+    except SdpError:
         return
     assert description.style
     for media in description.medias:
