@@ -114,7 +114,7 @@ class Gateway:
             yield "WebRTC media", f"udp {_joined(host, media.webrtc_port)}{f' (announced as {told})' if told else ''}"
         first, last = media.plain_ports
         for host in media.plain_hosts:
-            told = media.advertised.get(host)
+            told = media.plain_advertised.get(host)
             yield "plain RTP", f"udp {_joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
         secure = "s" if self.config.janus.tls_certificate else ""
         for host, port in self.janus.websocket_addresses:
@@ -176,15 +176,13 @@ def relay_settings(config: Config) -> RelaySettings:
     """Return the relay's settings; addresses that were left empty are those of this machine."""
     hosts = config.webrtc.addresses or local_addresses() or (LOOPBACK,)
     plain = config.rtp.address or default_address() or default_address(socket.AF_INET6) or hosts[0]
-    advertised = dict(config.webrtc.advertised)
-    if config.rtp.advertised:
-        advertised[plain] = config.rtp.advertised
     return RelaySettings(
         webrtc_hosts=tuple(hosts),
         webrtc_port=config.webrtc.port,
         plain_hosts=(plain,),
         plain_ports=(config.rtp.port_min, config.rtp.port_max),
-        advertised=advertised,
+        advertised=config.webrtc.advertised,
+        plain_advertised={plain: config.rtp.advertised} if config.rtp.advertised else {},
         port_rest_s=config.rtp.port_rest,
         ice_timeout_s=config.webrtc.ice_timeout,
         dtls_timeout_s=config.webrtc.dtls_timeout,

@@ -51,7 +51,7 @@ class PlainPorts:
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
         self._engine = engine
-        self._hosts = {host: advertised_host(host, settings.advertised) for host in settings.plain_hosts}
+        self._hosts = {host: advertised_host(host, settings.plain_advertised) for host in settings.plain_hosts}
         first, last = settings.plain_ports
         try:
             self._pools = {host: PortPool(first, last, rest_s=settings.port_rest_s) for host in settings.plain_hosts}

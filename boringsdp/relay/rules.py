@@ -21,6 +21,8 @@ class RelaySettings:
     plain_hosts: tuple[str, ...] = ("127.0.0.1",)
     plain_ports: tuple[int, int] = (20000, 29999)
     advertised: Mapping[str, str] = field(default_factory=dict)
+    plain_advertised: Mapping[str, str] = field(default_factory=dict)
+    """The same for `plain_hosts`: the PBX may stand inside, where the public address is no use."""
     port_rest_s: float = 30.0
     ice_timeout_s: float = 30.0
     """From `start()` to the first authenticated check; and from a lost consent to the failure, unless the peer returns."""

@@ -1,0 +1,213 @@
+"""The gateway, whole, in this process: what it serves, how it starts and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from boringsdp import app
+from boringsdp.app import Gateway
+from boringsdp.call import CallEvent
+from boringsdp.config import Config, load
+from boringsdp.errors import ConfigError
+
+LOCAL = {
+    "webrtc.addresses": "127.0.0.1",
+    "webrtc.port": "0",
+    "rtp.address": "127.0.0.1",
+    "rtp.allow": "127.0.0.0/8",
+    "janus.websocket_host": "127.0.0.1",
+    "janus.websocket_port": "0",
+    "janus.http_host": "127.0.0.1",
+    "janus.http_port": "0",
+}
+
+
+def configuration(**changes: str) -> Config:
+    return load(flags=LOCAL | {key.replace("__", "."): value for key, value in changes.items()}).config
+
+
+@asynccontextmanager
+async def running(*, demo: bool = False, **changes: str) -> AsyncIterator[tuple[Gateway, str]]:
+    gateway = Gateway(configuration(**changes), demo=demo)
+    await gateway.start()
+    host, port = gateway.janus.http_addresses[0]
+    try:
+        yield gateway, f"http://{host}:{port}"
+    finally:
+        await gateway.close()
+
+
+def hear(event: CallEvent) -> None:
+    pass
+
+
+async def test_two_gateways_live_in_one_process_and_leave_nothing():
+    async with running() as (first, _), running() as (second, _):
+        assert first.janus.http_addresses != second.janus.http_addresses
+    await asyncio.sleep(0)
+    before, tasks = len(os.listdir("/proc/self/fd")), len(asyncio.all_tasks())
+    for _ in range(3):
+        async with running(demo=True):
+            pass
+    await asyncio.sleep(0.05)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        gc.collect()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(asyncio.all_tasks()) == tasks
+
+
+async def test_metrics_tell_of_calls_sessions_and_errors():
+    async with running() as (gateway, base), aiohttp.ClientSession() as client:
+        gateway.calls.create(hear)
+        async with client.post(f"{base}/janus", json={"janus": "create", "transaction": "1"}) as reply:
+            assert (await reply.json(content_type=None))["janus"] == "success"
+        async with client.post(f"{base}/janus", json={"janus": "nonsense", "transaction": "1"}) as reply:
+            assert (await reply.json(content_type=None))["janus"] == "error"
+        async with client.get(f"{base}/metrics") as reply:
+            text = await reply.text()
+            assert "Access-Control-Allow-Origin" not in reply.headers
+    assert "boringsdp_calls_active 1.0" in text
+    assert "boringsdp_janus_sessions 1.0" in text
+    assert 'boringsdp_janus_errors_total{code="' in text
+    assert "boringsdp_relay_transports" in text
+
+
+async def test_drain_waits_for_calls_and_takes_no_more_sessions():
+    async with running() as (gateway, base), aiohttp.ClientSession() as client:
+        call = gateway.calls.create(hear)
+        draining = asyncio.ensure_future(gateway.drain(10))
+        await asyncio.sleep(0.05)
+        async with client.post(f"{base}/janus", json={"janus": "create", "transaction": "1"}) as reply:
+            assert (await reply.json(content_type=None))["janus"] == "error"
+        assert not draining.done()
+        call.close("done")
+        await asyncio.wait_for(draining, 2)
+
+
+async def test_drain_ends_when_its_time_is_over():
+    async with running() as (gateway, _):
+        gateway.calls.create(hear)
+        await asyncio.wait_for(gateway.drain(0), 2)
+        assert len(gateway.calls) == 1
+
+
+async def test_an_address_that_is_not_ours_is_named():
+    gateway = Gateway(configuration(webrtc__addresses="192.0.2.77"))
+    with pytest.raises(ConfigError) as caught:
+        await gateway.start()
+    assert caught.value.key == "webrtc.port"
+    assert "192.0.2.77" in caught.value.reason
+    await gateway.close()
+
+
+async def test_the_api_can_ask_for_a_secret():
+    async with running(janus__api_secret="sesame") as (_, base), aiohttp.ClientSession() as client:
+        async with client.post(f"{base}/janus", json={"janus": "create", "transaction": "1"}) as reply:
+            assert (await reply.json(content_type=None))["error"]["code"] == 403
+        async with client.post(f"{base}/janus", json={"janus": "create", "transaction": "1", "apisecret": "sesame"}) as reply:
+            assert (await reply.json(content_type=None))["janus"] == "success"
+
+
+def test_every_setting_reaches_its_part():
+    config = configuration(
+        rtp__latch="strict",
+        rtp__advertised="203.0.113.5",
+        webrtc__advertised="127.0.0.1=203.0.113.6",
+        janus__tokens="alpha",
+        janus__disabled_plugins="janus.plugin.echotest",
+        nosip__codecs="PCMU",
+        media__close_on_timeout="false",
+    )
+    # One local address on both sides, known by another name on each.
+    assert dict(app.relay_settings(config).advertised) == {"127.0.0.1": "203.0.113.6"}
+    assert dict(app.relay_settings(config).plain_advertised) == {"127.0.0.1": "203.0.113.5"}
+    assert app.call_settings(config).latch.value == "strict"
+    assert app.call_settings(config).close_on_media_timeout is False
+    janus = app.janus_settings(config)
+    assert janus.authentication.token_auth
+    assert janus.disabled_plugins == {"janus.plugin.echotest"}
+    assert janus.plugins["janus.plugin.nosip"]["codecs"] == ("PCMU",)
+
+
+def test_the_demo_needs_no_configuration_and_keeps_what_is_configured():
+    plain = app.demo_config(load())
+    assert "127.0.0.1" in plain.webrtc.addresses
+    assert (plain.rtp.address, plain.janus.http_host, plain.janus.websocket_host) == ("127.0.0.1", "127.0.0.1", "127.0.0.1")
+    assert "127.0.0.0/8" in plain.rtp.allow
+    kept = app.demo_config(load(flags={"webrtc.addresses": "192.0.2.1", "rtp.address": "192.0.2.2", "demo.host": "0.0.0.0"}))
+    assert kept.webrtc.addresses == ("192.0.2.1",)
+    assert kept.rtp.address == "192.0.2.2"
+    assert kept.rtp.allow == ()
+    assert kept.janus.http_host == "0.0.0.0"
+
+
+# --- the demo's resources ----------------------------------------------------------------------------------------------------------------
+
+OFFER = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 5004 RTP/AVP 0\r\n"
+
+
+async def test_the_demo_serves_its_page_and_an_echo_peer():
+    async with running(demo=True) as (gateway, base), aiohttp.ClientSession(base) as client:
+        async with client.get("/") as reply:
+            assert reply.url.path == "/demo/"
+            assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
+            page = await reply.text()
+        for name in ("main.js", "style.css", "icon.svg"):
+            assert name in page
+            async with client.get(f"/demo/{name}") as reply:
+                assert reply.status == 200
+        async with client.get("/demo/settings") as reply:
+            assert (await reply.json())["websocket_port"] == gateway.janus.websocket_addresses[0][1]
+        async with client.post("/demo/echo", json={"sdp": OFFER, "delay_ms": 50}) as reply:
+            call = await reply.json()
+            assert "m=audio" in call["sdp"]
+        async with client.get(f"/demo/echo/{call['call']}") as reply:
+            assert (await reply.json())["delay_ms"] == 50
+        async with client.delete(f"/demo/echo/{call['call']}") as reply:
+            assert reply.status == 200
+        async with client.get(f"/demo/echo/{call['call']}") as reply:
+            assert reply.status == 404
+        async with client.post("/demo/compare", json={"before": OFFER, "after": ""}) as reply:
+            assert {row["change"] for row in (await reply.json())["rows"]} == {"removed"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/demo/echo", b"", 400),
+        ("/demo/echo", b"[]", 400),
+        ("/demo/echo", b'{"sdp": 5}', 400),
+        ("/demo/echo", b"[" * 50_000, 400),
+        ("/demo/echo", json.dumps({"sdp": "v=0"}).encode(), 422),
+        ("/demo/echo", json.dumps({"sdp": OFFER, "call": "unknown"}).encode(), 404),
+        ("/demo/echo/offer", b'{"codecs": "PCMU"}', 400),
+        ("/demo/echo/unknown/answer", json.dumps({"sdp": OFFER}).encode(), 404),
+        ("/demo/compare", b'{"before": ""}', 400),
+    ],
+)
+async def test_the_demo_refuses_what_it_does_not_understand(path: str, body: bytes, status: int):
+    headers = {"Content-Type": "application/json"}
+    async with running(demo=True) as (_, base), aiohttp.request("POST", base + path, data=body, headers=headers) as reply:
+        assert (reply.status, list(await reply.json())) == (status, ["error"])
+
+
+async def test_other_sites_pages_cannot_use_the_demo():
+    async with running(demo=True) as (_, base), aiohttp.ClientSession(base) as client:
+        async with client.post("/demo/echo", data=json.dumps({"sdp": OFFER}), headers={"Content-Type": "text/plain"}) as reply:
+            assert reply.status == 400
+        preflight = {"Origin": "https://example.org", "Access-Control-Request-Method": "POST"}
+        async with client.options("/demo/echo", headers=preflight) as reply:
+            assert reply.status == 403
+            assert "Access-Control-Allow-Origin" not in reply.headers
+        async with client.get("/demo/settings", headers={"Origin": "https://example.org"}) as reply:
+            assert "Access-Control-Allow-Origin" not in reply.headers
