@@ -19,15 +19,15 @@ SCALE = float(os.environ.get("FUZZ_SCALE", "") or 1.0)
 ONLY = os.environ.get("FUZZ_ONLY", "")
 
 INPUTS: dict[str, int] = {
-    "sdp-read": 12_000,
-    "sdp-offer": 7_000,
-    "sdp-answer": 5_000,
-    "stun": 20_000,
-    "rtp": 15_000,
-    "rtcp": 15_000,
-    "dtls": 4_000,
-    "janus": 12_000,
-    "plane": 40_000,
+    "sdp-read": 20_000,
+    "sdp-offer": 12_000,
+    "sdp-answer": 10_000,
+    "stun": 40_000,
+    "rtp": 30_000,
+    "rtcp": 30_000,
+    "dtls": 10_000,
+    "janus": 15_000,
+    "plane": 100_000,
 }
 """Malformed inputs of each target in one run."""
 

@@ -52,18 +52,8 @@ def _datagram(rng: random.Random, world: World, genuine: list[bytes]) -> bytes:
         return mutate_octets(rng, rng.choice(genuine), genuine)
     if kind < 0.55:
         return rng.choice(genuine)
-    seeds = rng.choice((corpus.rtp_packets(), corpus.rtcp_compounds(), corpus.stun_messages(), _dtls_flight()))
+    seeds = rng.choice((corpus.rtp_packets(), corpus.rtcp_compounds(), corpus.stun_messages(), sum(corpus.dtls_flights(), ())))
     return mutate_octets(rng, rng.choice(seeds), seeds)
-
-
-_recorded: list[tuple[bytes, ...]] = []
-
-
-def _dtls_flight() -> tuple[bytes, ...]:
-    if not _recorded:
-        client, server = corpus.record_flights()
-        _recorded.append((*client, *server))
-    return _recorded[0]
 
 
 def _aim(rng: random.Random, world: World) -> tuple[PortId, Address, bytes]:
