@@ -11,6 +11,8 @@ _IP_MTU_DISCOVER = 10
 _IPV6_MTU_DISCOVER = 23
 _PMTUDISC_DONT = 0
 _PMTUDISC_DO = 2
+_SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
 MAX_DATAGRAM = 2048
 
 
@@ -27,15 +29,22 @@ def bind_udp(address: Address, *, receive_buffer: int = 0, send_buffer: int = 0)
         sock.setblocking(False)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        for option, size in ((socket.SO_RCVBUF, receive_buffer), (socket.SO_SNDBUF, send_buffer)):
+        for option, forced, size in ((socket.SO_RCVBUF, _SO_RCVBUFFORCE, receive_buffer), (socket.SO_SNDBUF, _SO_SNDBUFFORCE, send_buffer)):
             if size:
-                sock.setsockopt(socket.SOL_SOCKET, option, size)
+                _set_buffer(sock, option, forced, size)
         set_dont_fragment(sock, True)
         sock.bind(address)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def _set_buffer(sock: socket.socket, option: int, forced: int, size: int) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, forced, size)                # beyond net.core.rmem_max, for who may (CAP_NET_ADMIN)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, option, size)
 
 
 def set_dont_fragment(sock: socket.socket, on: bool) -> None:

@@ -71,13 +71,13 @@ def _transform(session: Session, name: str, limit: int) -> Transform:
         room = len(area) - 144
     except (ImportError, AttributeError, TypeError):  # pragma: no cover - another pylibsrtp
         return _public_transform(getattr(session, name), limit)
-    return _direct_transform(function, srtp, area, view, length, min(limit, room if name.startswith("protect") else len(area)))
+    return _direct_transform(session, function, srtp, area, view, length, min(limit, room if name.startswith("protect") else len(area)))
 
 
-def _direct_transform(function: Any, srtp: Any, area: Any, view: Any, length: Any, limit: int) -> Transform:
+def _direct_transform(session: Session, function: Any, srtp: Any, area: Any, view: Any, length: Any, limit: int) -> Transform:
     errors: list[str] = getattr(pylibsrtp, "ERRORS", [])
 
-    def transform(data: bytes) -> bytes:
+    def transform(data: bytes, owner: Session = session) -> bytes:      # `owner` keeps the memory behind the pointers alive
         size = len(data)
         if size > limit:
             raise SrtpError(TOO_LONG)

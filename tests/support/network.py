@@ -119,7 +119,7 @@ class Impairment:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def __call__(self, datagram: Datagram) -> float | None | list[float]:
+    def __call__(self, datagram: Datagram) -> float | list[float] | None:
         if not self.only(datagram):
             return 0.0
         if self._random.random() < self.loss:

@@ -209,9 +209,11 @@ class PlainReach:
         self.transport.refresh()
 
     def restore(self, remote: Address | None, rtcp_remote: Address | None) -> None:
-        """Take up latched addresses of a snapshot."""
-        self.remote, self.rtcp_remote = remote, rtcp_remote
-        self.latched, self.rtcp_latched = remote is not None, rtcp_remote is not None
+        """Take up latched addresses of a snapshot, None where there was none."""
+        if remote is not None:
+            self.remote, self.latched = remote, True
+        if rtcp_remote is not None:
+            self.rtcp_remote, self.rtcp_latched = rtcp_remote, True
         self._point()
 
     def tick(self, now: float) -> None:

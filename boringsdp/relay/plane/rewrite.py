@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from boringsdp.relay.engine import Route
 from boringsdp.rtp.packet import HEADER, parse_extensions, write_extensions
-from boringsdp.rtp.reception import MAX_DROPOUT
+from boringsdp.rtp.reception import MAX_DROPOUT, WINDOW
 from boringsdp.rtp.srtp import MAX_PROTECT
 
 if TYPE_CHECKING:
@@ -157,7 +157,9 @@ class Rewriter:
             self.sequence_offset = target.next_sequence - extended
             self.timestamp_offset = target.last_timestamp - rtp_time
         self.source, self.previous = source, None
-        self.highest = self.first = extended
+        # Of a stream that begins, what was overtaken still has its place; otherwise that place was used by what came before.
+        self.first = extended if target.sent_packets else extended - WINDOW
+        self.highest = extended
         self._shifts = None
         target.send_clock = clock
         return True

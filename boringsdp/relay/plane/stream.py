@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from boringsdp.relay.engine import MediaReceiving, ReceiveStatistics, RouteState, SendStatistics, StreamSpec, StreamStatistics
 from boringsdp.rtp.level import level_from_extension, level_of_g711
 from boringsdp.rtp.packet import HEADER, parse_extensions, parse_packet, write_extensions
+from boringsdp.rtp.reception import WINDOW
 from boringsdp.rtp.srtp import MAX_PROTECT
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class StreamState:
         self.receiving = False
         self.gone_packets = self.gone_bytes = self.gone_lost = self.gone_duplicates = self.gone_reordered = 0
         self.send_ssrc = spec.send_ssrc
-        # Below 2^15, so that early loss cannot make a receiver guess the rollover counter wrong (RFC 3711 §3.3.1).
-        self.next_sequence = transport.plane.random.getrandbits(15)
+        # Below 2^15, so that early loss cannot make a receiver guess the rollover counter wrong (RFC 3711 §3.3.1), with room below for
+        # packets that were overtaken by the first.
+        self.next_sequence = transport.plane.random.getrandbits(15) | WINDOW
         self.last_sequence = self.next_sequence - 1
         self.last_timestamp = transport.plane.random.getrandbits(32)
         self.injected_at = self.last_timestamp
