@@ -5,6 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 SEED   ?= 1
+SCALE  ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint types fuzz bench docs check format clean
@@ -26,13 +27,13 @@ test: setup ## run the tests; those whose browser or peer program is missing say
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.test ## check style
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
 
 types: $(VENV)/.test ## check types (mypy strict)
 	@$(BIN)/mypy
 
-fuzz: $(VENV)/.test ## throw malformed input at every parser; SEED=n for another run
-	@FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+fuzz: $(VENV)/.test ## throw malformed input at every parser; SEED=n for other input, SCALE=n for n times as much
+	@FUZZ_SEED=$(SEED) FUZZ_SCALE=$(SCALE) $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 bench: $(VENV)/.test ## measure packets, calls, memory and SDP; the figures stand in docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)
@@ -70,5 +71,5 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.npm: $(wildcard package.json package-lock.json) | $(VENV)/bin/python
-	@test ! -f package.json || { echo "installing npm packages for the browser tests ..."; npm install --no-audit --no-fund --loglevel=error; }
+	@test ! -f package.json || { echo "installing npm packages for the browser tests ..."; npm ci --no-audit --no-fund --loglevel=error; }
 	@touch $@

@@ -6,12 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 PREFIX = "boringsdp"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+COUNTED = frozenset(
+    {
+        *("created", "opened", "handshakes", "handshakes_refused", "drops"),
+        *("packets_received", "packets_sent", "bytes_received", "bytes_sent"),
+    }
+)
 
 
 class Metrics:
@@ -31,7 +37,8 @@ class Metrics:
         """
         Show what `totals()` returns as `boringsdp_<part>_<name>`.
 
-        Numbers become one value; a mapping from texts to numbers becomes one value for each, labelled `kind`.
+        Numbers become one value; a mapping from texts to numbers becomes one value for each, labelled `kind`. What only ever grows
+        (`COUNTED`) is shown as a counter, `boringsdp_<part>_<name>_total`.
         """
         self._sources[part] = totals
 
@@ -54,20 +61,22 @@ class _Sources(Collector):
     def collect(self) -> Iterable[Metric]:
         for part, totals in self._sources.items():
             for name, value in totals().items():
-                yield from _family(f"{PREFIX}_{part}_{name}", value)
+                yield from _family(part, name, value)
 
     def describe(self) -> Iterable[Metric]:
         return ()
 
 
-def _family(name: str, value: Any) -> Iterator[Metric]:
-    text = name.removeprefix(f"{PREFIX}_").replace("_", " ")
+def _family(part: str, name: str, value: Any) -> Iterator[Metric]:
     if isinstance(value, (int, float)):
-        family = GaugeMetricFamily(name, text)
-        family.add_metric((), float(value))
-        yield family
-    elif isinstance(value, Mapping) and all(isinstance(part, (int, float)) for part in value.values()):
-        family = GaugeMetricFamily(name, text, labels=("kind",))
-        for kind, part in value.items():
-            family.add_metric((str(kind),), float(part))
-        yield family
+        values: Mapping[str, float] = {"": value}
+    elif isinstance(value, Mapping) and all(isinstance(number, (int, float)) for number in value.values()):
+        values = value
+    else:
+        return
+    family = (CounterMetricFamily if name in COUNTED else GaugeMetricFamily)(
+        f"{PREFIX}_{part}_{name}", f"{part} {name}".replace("_", " "), labels=("kind",) if isinstance(value, Mapping) else ()
+    )
+    for kind, number in values.items():
+        family.add_metric((str(kind),) if isinstance(value, Mapping) else (), float(number))
+    yield family

@@ -79,7 +79,9 @@ async def test_metrics_tell_of_calls_sessions_and_errors():
     assert "boringsdp_calls_active 1.0" in text
     assert "boringsdp_janus_sessions 1.0" in text
     assert 'boringsdp_janus_errors_total{code="' in text
-    assert "boringsdp_relay_transports" in text
+    assert "boringsdp_calls_created_total 1.0" in text
+    assert "boringsdp_relay_transports 0.0" in text
+    assert "boringsdp_relay_packets_received_total 0.0" in text
 
 
 async def test_drain_waits_for_calls_and_takes_no_more_sessions():

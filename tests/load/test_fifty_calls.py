@@ -143,7 +143,7 @@ async def test_fifty_calls_three_times_leave_nothing_behind():
                 tones = [400 + 20 * number for number in range(CALLS)]
                 heard = await asyncio.gather(*(one_call(janus, hz) for hz in tones))
                 assert [round(hz / 4) * 4 for hz in heard] == [round(hz / 4) * 4 for hz in tones]
-                assert metric(gateway, "boringsdp_calls_created") == CALLS * (len(levels) + 1)
+                assert metric(gateway, "boringsdp_calls_created_total") == CALLS * (len(levels) + 1)
             await asyncio.sleep(2.0)
             levels.append({name: metric(gateway, f"boringsdp_{name}") for name in GONE + SAME})
             levels[-1] |= {"open files": gateway.open_files(), "memory": gateway.memory()}

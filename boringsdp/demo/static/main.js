@@ -89,11 +89,22 @@ async function openSound() {
   return sound.stream;
 }
 
+/** The chosen sound; without a microphone the tone, and the reason in the banner. */
+async function soundOrTone() {
+  try {
+    return await openSound();
+  } catch (error) {
+    document.querySelector('input[value="tone"]').checked = true;
+    trouble(`${error.message} The tone is sent now.`);
+    return openSound();
+  }
+}
+
 async function start(how) {
   clearTrouble();
   busy(true);
   try {
-    const stream = await openSound();
+    const stream = await soundOrTone();
     call = new Call(session, { stream, codec: chosen("codec"), srtp: chosen("srtp"), delay: Number($("delay").value) });
     listen(call);
     status(how === "place" ? "Calling the echo peer …" : "The echo peer is calling …");
@@ -277,11 +288,7 @@ for (const input of document.querySelectorAll('input[name="codec"]')) {
 }
 for (const input of document.querySelectorAll('input[name="source"]')) {
   input.addEventListener("change", () => call && during(async () => {
-    const stream = await openSound().catch(async (error) => {
-      document.querySelector('input[value="tone"]').checked = true;
-      trouble(error.message);
-      return openSound();
-    });
+    const stream = await soundOrTone();
     await call.useStream(stream);
   }));
 }

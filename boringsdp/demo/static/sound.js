@@ -44,16 +44,16 @@ export function silent() {
 /** The microphone; echo cancellation is off, or it would remove what this page is about. */
 export async function microphone() {
   if (!navigator.mediaDevices?.getUserMedia) {
-    throw new Error("Browsers give pages a microphone only over HTTPS or on localhost. Open this page as http://localhost instead, or use the built-in tone.");
+    throw new Error("Browsers give pages a microphone only over HTTPS or on localhost. Open this page as http://localhost instead.");
   }
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false } });
     return { stream, stop: () => stream.getTracks().forEach((track) => track.stop()) };
   } catch (error) {
     const why = {
-      NotAllowedError: "The microphone was not allowed. Allow it for this page in the address bar, or use the built-in tone.",
-      NotFoundError: "There is no microphone. The built-in tone needs none.",
-      NotReadableError: "The microphone is in use by another program. Close it, or use the built-in tone.",
+      NotAllowedError: "The microphone was not allowed. Allow it for this page in the address bar.",
+      NotFoundError: "There is no microphone.",
+      NotReadableError: "The microphone is in use by another program. Close that program.",
     }[error.name];
     throw new Error(why ?? `The microphone cannot be used: ${error.message}`);
   }
