@@ -88,7 +88,7 @@ class AsyncioEngine:
         sock = bind_udp(address, receive_buffer=RECEIVE_BUFFER, send_buffer=SEND_BUFFER)
         bound: Address = sock.getsockname()[:2]
         self._next_port = max(self._next_port, number) + 1
-        port = self._plane.open_port(number, bound, _transmitter(sock))
+        port = self._plane.open_port(number, bound, sock.sendto, _recovery(sock))
         self._sockets[number] = sock
         reader = _reader(sock, port, self._plane)
         if self._epoll is not None:
@@ -272,35 +272,32 @@ class AsyncioEngine:
             self._epoll.close()
 
 
-def _transmitter(sock: socket.socket) -> Callable[[bytes, Address], object]:
-    send = sock.sendto
-
-    def transmit(data: bytes, address: Address) -> None:
-        try:
-            send(data, address)
-        except ConnectionRefusedError:
-            send(data, address)             # an ICMP answer to an earlier packet, not about this one
-        except OSError as error:
+def _recovery(sock: socket.socket) -> Callable[[bytes, Address, OSError], None]:
+    def recover(data: bytes, address: Address, error: OSError) -> None:
+        if isinstance(error, ConnectionRefusedError):
+            sock.sendto(data, address)      # an ICMP answer to an earlier packet, not about this one
+        else:
             send_too_long(sock, data, address, error)
 
-    return transmit
+    return recover
 
 
 def _reader(sock: socket.socket, port: PlanePort, plane: Plane) -> Callable[[], None]:
+    """What reads a socket: one packet from an own port, all there is (with a bound) from a shared one."""
     receive_from, receive, clock = sock.recvfrom, port.receive, monotonic
     inet6 = sock.family == socket.AF_INET6
 
     def read() -> None:
-        for _ in range(READS_PER_WAKE):
+        left = READS_PER_WAKE
+        while left:
             try:
                 data, source = receive_from(MAX_DATAGRAM)
             except BlockingIOError:
                 return
             except OSError:
                 plane.drop("receive_error")  # ICMP: the peer's port is closed, for now
-                continue
-            receive(data, source[:2] if inet6 else source, clock())
-            if not port.guests:
-                return
+            else:
+                receive(data, source[:2] if inet6 else source, clock())
+            left = left - 1 if port.guests else 0
 
     return read

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
@@ -43,7 +44,10 @@ def test_reads_the_sample_request_of_rfc_5769() -> None:
     assert message.unknown_required() == []
 
 
-@pytest.mark.parametrize(("data", "address"), [(SAMPLE_IPV4, ("192.0.2.1", 32853)), (SAMPLE_IPV6, ("2001:db8:1234:5678:11:2233:4455:6677", 32853))])
+@pytest.mark.parametrize(
+    ("data", "address"),
+    [(SAMPLE_IPV4, ("192.0.2.1", 32853)), (SAMPLE_IPV6, ("2001:db8:1234:5678:11:2233:4455:6677", 32853))],
+)
 def test_reads_the_sample_responses_of_rfc_5769(data: bytes, address: tuple[str, int]) -> None:
     message = parse_stun(data)
     value = message.attributes[Attribute.XOR_MAPPED_ADDRESS]
@@ -73,7 +77,8 @@ def test_the_first_of_a_repeated_attribute_counts() -> None:
     "data",
     [
         b"", SAMPLE_REQUEST[:19], SAMPLE_REQUEST[:-4], SAMPLE_REQUEST + b"\0\0\0\0", b"\xff" + SAMPLE_REQUEST[1:],
-        SAMPLE_REQUEST[:4] + b"\0\0\0\0" + SAMPLE_REQUEST[8:], SAMPLE_REQUEST[:-1] + b"\0", SAMPLE_REQUEST[:22] + b"\xff\xff" + SAMPLE_REQUEST[24:],
+        SAMPLE_REQUEST[:4] + b"\0\0\0\0" + SAMPLE_REQUEST[8:], SAMPLE_REQUEST[:-1] + b"\0",
+        SAMPLE_REQUEST[:22] + b"\xff\xff" + SAMPLE_REQUEST[24:],
         write_stun(Kind.REQUEST, b"t" * 12, [(Attribute.MESSAGE_INTEGRITY, b"short")], fingerprint=False),
         write_stun(Kind.REQUEST, b"t" * 12, [(0x8000, b"")] * 65, fingerprint=False),
     ],
@@ -93,10 +98,8 @@ def test_error_codes() -> None:
 @settings(max_examples=300, deadline=None)
 def test_parses_or_raises_its_own_error(data: bytes) -> None:
     for candidate in (data, SAMPLE_REQUEST[:20] + data, write_stun(Kind.REQUEST, b"t" * 12, [(6, data[:20]), (8, data[20:])])):
-        try:
+        with contextlib.suppress(StunError):
             parse_stun(candidate).verify(b"x")
-        except StunError:
-            pass
 
 
 @given(st.lists(st.tuples(st.integers(0x8100, 0xFFFF), st.binary(max_size=30)), max_size=10, unique_by=lambda pair: pair[0]), st.booleans())
@@ -118,4 +121,6 @@ def test_agrees_with_aioice() -> None:
     assert parse_stun(bytes(theirs)).verify(b"password")
     value = write_xor_address(("192.0.2.5", 1234), b"0123456789ab")
     ours = write_stun(Kind.SUCCESS, b"0123456789ab", [(Attribute.XOR_MAPPED_ADDRESS, value)], password=b"password")
-    assert stun.parse_message(ours).attributes["XOR-MAPPED-ADDRESS"] == ("192.0.2.5", 1234)
+    reply = stun.parse_message(ours)
+    assert not hasattr(reply, "check_message_integrity") or reply.check_message_integrity(b"password") is not False
+    assert reply.attributes["XOR-MAPPED-ADDRESS"] == ("192.0.2.5", 1234)

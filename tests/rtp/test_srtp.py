@@ -20,9 +20,8 @@ def packet(sequence: int, payload: bytes = b"payload", ssrc: int = 5) -> bytes:
 @pytest.mark.parametrize("profile", list(Profile))
 def test_agrees_with_libsrtp(profile: Profile) -> None:
     keys = fresh_keys(profile)
-    policy = pylibsrtp.Policy(
-        key=keys.key + keys.salt, ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=getattr(pylibsrtp.Policy, f"SRTP_PROFILE_{profile.name}")
-    )
+    number = getattr(pylibsrtp.Policy, f"SRTP_PROFILE_{profile.name}")
+    policy = pylibsrtp.Policy(key=keys.key + keys.salt, ssrc_type=pylibsrtp.Policy.SSRC_ANY_INBOUND, srtp_profile=number)
     session = pylibsrtp.Session(policy)
     sender = SrtpSender(keys)
     assert session.unprotect(sender.protect(packet(1))) == packet(1)
@@ -51,7 +50,8 @@ def test_names_what_was_wrong() -> None:
     with pytest.raises(SrtpError, match="unverified"):
         receiver.unprotect(broken[:-1] + bytes((broken[-1] ^ 1,)))
     receiver.unprotect(good)
-    for data, reason in ((good, "replayed"), (packet(100) + bytes(16), "replayed"), (b"\x80\x00" + bytes(3), "malformed"), (bytes(1501), "too_long")):
+    old = packet(100) + bytes(16)
+    for data, reason in ((good, "replayed"), (old, "replayed"), (b"\x80\x00" + bytes(3), "malformed"), (bytes(1501), "too_long")):
         with pytest.raises(SrtpError, match=reason):
             receiver.unprotect(data)
 

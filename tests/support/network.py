@@ -29,7 +29,7 @@ class Datagram:
     sent_at: float
 
 
-Fate = Callable[[Datagram], "float | None | Iterable[float]"]
+Fate = Callable[[Datagram], "float | Iterable[float] | None"]
 """The delay in seconds, None for loss, or several delays: one copy each."""
 
 

@@ -91,8 +91,9 @@ class PlaneWorld:
 
     def connect(self, seconds: float = 0.0) -> None:
         """Let the browser's first check through, and schedule one every 5 s for so long."""
+        ufrag, password = self.credentials.ufrag, self.credentials.password
         for when in range(0, round(seconds) + 1, 5):
-            self.network.at(self.network.now + when, lambda: self.browser.send(ice_check(self.credentials.ufrag, self.credentials.password)))
+            self.network.at(self.network.now + when, lambda: self.browser.send(ice_check(ufrag, password)))
         self.network.run(0.5)
 
     @property

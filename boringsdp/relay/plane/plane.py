@@ -32,7 +32,7 @@ from boringsdp.relay.engine import (
     TransportStatistics,
     Way,
 )
-from boringsdp.relay.plane.port import PlanePort, Transmit
+from boringsdp.relay.plane.port import PlanePort, Recover, Transmit, give_up
 from boringsdp.relay.plane.reach import IceReach, PlainReach
 from boringsdp.relay.plane.rewrite import Rewriter
 from boringsdp.relay.plane.stream import StreamState
@@ -121,7 +121,7 @@ class Plane:
 
     def _transmit(self, port: PlanePort, data: bytes, address: Address) -> None:
         try:
-            port.transmit(data, address)
+            port.send(data, address)
         except OSError:
             self.drop("send_failed")
 
@@ -166,8 +166,8 @@ class Plane:
 
     # --- ports
 
-    def open_port(self, number: PortId, address: Address, transmit: Transmit) -> PlanePort:
-        port = self.ports[number] = PlanePort(self, number, address, transmit)
+    def open_port(self, number: PortId, address: Address, transmit: Transmit, recover: Recover = give_up) -> PlanePort:
+        port = self.ports[number] = PlanePort(self, number, address, transmit, recover)
         return port
 
     def close_port(self, number: PortId) -> None:

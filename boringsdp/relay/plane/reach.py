@@ -203,7 +203,7 @@ class PlainReach:
             self.transport.plane.report(PathSelected(self.transport.spec.id, source))
 
     def _point(self) -> None:
-        self.port.by_remote = {}
+        self.port.by_remote.clear()
         if self.remote is not None and (self.latched or self.latch is Latch.STRICT):
             self.port.by_remote[self.remote] = self.transport
         self.transport.refresh()
@@ -220,7 +220,7 @@ class PlainReach:
         pass
 
     def close(self) -> None:
-        self.port.by_remote = {}
+        self.port.by_remote.clear()
         self.remote = self.rtcp_remote = None
 
 

@@ -241,8 +241,12 @@ class Transport:
         try:
             self.transmit(packet, self.remote)  # type: ignore[misc]
         except OSError as error:
-            self._not_sent(error)
-            return
+            path = self.reach.rtp
+            try:
+                path[0].recover(packet, path[1], error)  # type: ignore[index]
+            except OSError as final:
+                self._not_sent(final)
+                return
         self.packets_sent += 1
         self.bytes_sent += len(packet)
 
@@ -269,7 +273,7 @@ class Transport:
             self.drop("no_address")
             return
         try:
-            path[0].transmit(data, path[1])
+            path[0].send(data, path[1])
         except OSError as error:
             self._not_sent(error)
             return

@@ -83,13 +83,13 @@ async def test_a_late_packet_from_before_a_closed_hole_keeps_its_number(world: W
 async def test_telephone_events_are_reported_not_forwarded(world: World) -> None:
     left, right = pair(world, payload_types={0: 0, 101: 101}, telephone_events=frozenset({101}))
     left.peer.speak()
-    for duration, end in ((160, 0), (320, 0), (480, 0x80)):
-        left.peer.speak(payload_type=101, timestamp=7777, payload=bytes((5, end | 10)) + duration.to_bytes(2, "big"), marker=duration == 160)
+    for duration, end in ((80, 0), (160, 0), (240, 0x80)):
+        left.peer.speak(payload_type=101, timestamp=7777, payload=bytes((5, end | 10, 0, duration & 0xFF)), marker=duration == 80)
     left.peer.speak()
     assert steps(await right.peer.hear_many(2)) == [0, 1]
     await right.peer.hears_nothing()
     events = matching(world.events, TelephoneEventReceived, stream=left.stream, event=5, timestamp=7777, volume=10, payload_type=101)
-    assert [(event.duration, event.end) for event in events] == [(160, False), (320, False), (480, True)]
+    assert [(event.duration, event.end) for event in events] == [(80, False), (160, False), (240, True)]
     assert left.received.packets == 5
 
 
