@@ -23,8 +23,9 @@ def accept_offer(memory: LegMemory, received: Description | str | bytes, style: 
     offer = received if isinstance(received, Description) else describe(received)
     if len(offer.medias) < len(memory.slots):
         raise SdpError(f"an offer with {len(offer.medias)} m-lines after one with {len(memory.slots)}")
+    accepts = style.sdes if style is not None else memory.accepts
     slots = tuple(_offered_slot(memory, offer, media) for media in offer.medias)
-    return replace(memory, exchange=Exchange.REMOTE_OFFER, we_offered=False, received=offer, slots=slots, style=style or memory.style)
+    return replace(memory, exchange=Exchange.REMOTE_OFFER, we_offered=False, received=offer, slots=slots, accepts=accepts)
 
 
 def _offered_slot(memory: LegMemory, offer: Description, media: Media) -> Slot:

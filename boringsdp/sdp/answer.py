@@ -14,7 +14,7 @@ from boringsdp.sdp.formats import FEEDBACK, formats_to_answer, shared
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import Written
-from boringsdp.sdp.outline import Outline, Sheet, pass_media, refused, wanted_extensions
+from boringsdp.sdp.outline import Outline, Sheet, pass_media, refused, share_transports, wanted_extensions
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.serve import Servable, keying, servable
 from boringsdp.sdp.style import Keying, LegStyle, Sdes
@@ -56,8 +56,7 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
     offer = memory.received
     if offer is None or memory.we_offered:
         raise WrongState(memory.exchange.value, Exchange.REMOTE_OFFER.value)
-    limits = style or memory.style
-    sdes = limits.sdes if limits is not None else Sdes.OPTIONAL
+    sdes = style.sdes if style is not None else memory.accepts
     found = servable(offer, memory.slots, sdes, policy)
     if sdes is Sdes.MANDATORY and not found.medias:
         raise found.error(offer)
@@ -67,12 +66,13 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
         slot = memory.slots[media.index]
         pair = answers.get(media.index)
         served = found.medias.get(media.index)
-        outline = _outline(offer, served, slot, pair, sdes, policy) if served is not None and pair is not None else None
+        outline = _outline(offer, served, memory.slots, pair, sdes, policy) if served is not None and pair is not None else None
         counterpart = pair[0] if pair is not None and source is not None else slot.counterpart
         outlines.append(outline or refused(media.index, media.line, media.mid, counterpart))
         if outline is not None:
             outline.counterpart = counterpart
     groups = _groups(offer, outlines)
+    share_transports(memory.slots, outlines, groups)
     other = source.received if source is not None else None
     between_plain = other is not None and not other.webrtc and not offer.webrtc
     others = passed_on(other.others, between_plain=between_plain) if other is not None else ()
@@ -80,7 +80,12 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
         for outline in outlines:
             if outline.accepted and outline.counterpart is not None:
                 outline.others = passed_on(other.medias[outline.counterpart].others, between_plain=between_plain)
-    return Sheet(outlines, any(o.ice for o in outlines) or (offer.webrtc and not any(o.accepted for o in outlines)), groups, others)
+    return Sheet(
+        outlines,
+        any(o.ice for o in outlines) or (offer.webrtc and not any(o.accepted for o in outlines)),
+        [[o.mid for o in g] for g in groups],
+        others,
+    )
 
 
 _Pair = tuple[int, Media]
@@ -122,10 +127,10 @@ def _counterpart(index: int, media: Media, memory: LegMemory, source: LegMemory,
     return next(free, None)
 
 
-def _outline(offer: Description, media: Media, slot: Slot, pair: _Pair, sdes: Sdes, policy: CodecPolicy) -> Outline | None:
+def _outline(offer: Description, media: Media, slots: Sequence[Slot], pair: _Pair, sdes: Sdes, policy: CodecPolicy) -> Outline | None:
     """Return the accepted m-line, or None when no codec is common to both legs."""
     theirs = pair[1]
-    transport = offer.tagged(media)
+    transport, slot = offer.tagged(media), slots[media.index]
     assert media.protocol is not None
     feedback = FEEDBACK if media.protocol.feedback and media.kind == "video" else ()
     formats = formats_to_answer(media.formats, theirs.formats, policy, feedback)
@@ -150,7 +155,7 @@ def _outline(offer: Description, media: Media, slot: Slot, pair: _Pair, sdes: Sd
         rtcp_mux_sure=media.rtcp_mux,
         reduced_size=media.rtcp_reduced_size and media.protocol.feedback and ice,
         transport_slot=media.index,
-        setup=_role(transport.setup, slot.setup) if keyed is Keying.DTLS else "",
+        setup=_role(transport.setup, slots[transport.index].setup or slot.setup) if keyed is Keying.DTLS else "",
         suites=(choice.suite,) if choice else (),
         crypto_choice=choice,
         extensions=tuple((uri, number) for uri, number in dict(media.extensions).items() if uri in wanted and number < 256),
@@ -180,20 +185,14 @@ def _with_setup(outline: Outline, memory: LegMemory, locals: Mapping[int, LocalM
     if outline.keying is Keying.DTLS and outline.accepted and memory.received is not None:
         forced = locals[outline.slot].transport.setup
         media = memory.received.medias[outline.slot]
-        if forced and not memory.slots[outline.slot].setup and memory.received.tagged(media).setup == "actpass":
+        tagged = memory.received.tagged(media)
+        if forced and tagged.setup == "actpass" and not (memory.slots[outline.slot].setup or memory.slots[tagged.index].setup):
             outline.setup = forced
     return outline
 
 
-def _groups(offer: Description, outlines: Sequence[Outline]) -> list[list[str]]:
-    """Return the answer's BUNDLE groups, accepted mids only and in the offer's order, and let their members share a transport."""
+def _groups(offer: Description, outlines: Sequence[Outline]) -> list[list[Outline]]:
+    """Return the answer's BUNDLE groups, accepted mids only and in the offer's order."""
     by_mid = {o.mid: o for o in outlines if o.accepted and o.mid and o.ice}
-    groups = []
-    for offered in offer.bundle:
-        mids = [mid for mid in dict.fromkeys(offered) if mid in by_mid]
-        if mids:
-            groups.append(mids)
-            for mid in mids:
-                by_mid[mid].transport_slot = by_mid[mids[0]].slot
-                by_mid[mid].bundled = True
-    return groups
+    groups = [[by_mid.pop(mid) for mid in dict.fromkeys(offered) if mid in by_mid] for offered in offer.bundle]
+    return [group for group in groups if group]

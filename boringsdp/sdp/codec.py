@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -83,6 +84,30 @@ class Format:
         if name not in _PARAMETERS_THAT_MATTER:
             return True
         return _identity(name, self.parameters) == _identity(name, other.parameters)
+
+    def carries_over(self, other: Format) -> bool:
+        """
+        True when packets of `other` may leave as this one although the profiles differ in name.
+
+        Deviation: RFC 6184 keeps Baseline and Constrained Baseline apart; phones offer the one, browsers the other, and both send what
+        belongs to both.
+        """
+        if self.same_codec(other):
+            return True
+        if self.codec.key != other.codec.key or self.codec.key[0] != "h264":
+            return False
+        (mode, profile), (other_mode, other_profile) = _identity("h264", self.parameters), _identity("h264", other.parameters)
+        return mode == other_mode and profile.endswith("baseline") and other_profile.endswith("baseline")
+
+    def best_of(self, others: Iterable[Format]) -> Format | None:
+        """Return the one of `others` that this one is the same as, else one that it carries over to, else None."""
+        found = None
+        for other in others:
+            if self.same_codec(other):
+                return other
+            if found is None and self.carries_over(other):
+                found = other
+        return found
 
 
 _PARAMETERS_THAT_MATTER = frozenset({"h264", "vp9", "av1", "h265"})

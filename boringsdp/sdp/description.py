@@ -142,7 +142,8 @@ def classify(description: Description) -> LegStyle:
     for media in live:
         if media.cryptos and media.protocol is not None:
             sdes = Sdes.MANDATORY if media.protocol.secure else Sdes.OPTIONAL
-            return replace(PLAIN, protocol=media.protocol, sdes=sdes, rtcp_mux=media.rtcp_mux)
+            suites = tuple(dict.fromkeys(crypto.suite for crypto in media.cryptos))
+            return replace(PLAIN, protocol=media.protocol, sdes=sdes, suites=suites, rtcp_mux=media.rtcp_mux)
     for media in live:
         if media.protocol is not None:
             return replace(PLAIN, protocol=media.protocol, rtcp_mux=media.rtcp_mux)

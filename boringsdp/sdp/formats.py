@@ -109,10 +109,10 @@ def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], polic
     """
     chosen: list[Format] = []
     for s in allowed(source, policy):
-        match = next((o for o in offered if o.same_codec(s)), None)
-        if match is not None:
+        match = s.best_of(offered)
+        if match is not None and not any(match.payload_type == f.payload_type for f in chosen):
             agreed = tuple(f for f in feedback if f in match.feedback)
-            chosen.append(Format(match.payload_type, match.codec, s.fmtp, agreed))
+            chosen.append(Format(match.payload_type, match.codec, _fmtp(match, s), agreed))
     if policy.single:
         del chosen[1:]
     if not chosen:
@@ -126,6 +126,14 @@ def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], polic
     return chosen + noise
 
 
+def _fmtp(offered: Format, agreed: Format) -> str:
+    """Return the other leg's parameters, for H.264 with the profile that was offered: only the level may differ (RFC 6184 §8.2.2)."""
+    ours, theirs = offered.parameters.get("profile-level-id", ""), agreed.parameters.get("profile-level-id", "")
+    if offered.codec.key[0] != "h264" or len(ours) != 6 or len(theirs) != 6:
+        return agreed.fmtp
+    return agreed.fmtp.replace(theirs, ours[:4] + theirs[4:])
+
+
 def pick_event(formats: Iterable[Format], clock_rate: int) -> Format | None:
     """Return the telephone-event format in the clock of the codec, else the one in 8000 Hz, else the first; None when there is none."""
     events = {f.codec.clock_rate: f for f in reversed([f for f in formats if f.codec.is_event])}
@@ -134,7 +142,7 @@ def pick_event(formats: Iterable[Format], clock_rate: int) -> Format | None:
 
 def shared(ours: Sequence[Format], theirs: Sequence[Format]) -> list[Format]:
     """Return those of `theirs` whose codec is among `ours`, under their numbers and in their order."""
-    return [t for t in theirs if any(t.same_codec(o) for o in ours)]
+    return [t for t in theirs if t.best_of(ours) is not None]
 
 
 LATE_FMTP = {

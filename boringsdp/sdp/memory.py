@@ -35,6 +35,8 @@ class Slot:
     """Accepted by the last completed exchange."""
     counterpart: int | None = None
     """Index of the m-line of the other leg that this one is joined with."""
+    transport: int | None = None
+    """The slot that the transport was first opened for; bundled m-lines share it. None until it had one."""
     fixed: tuple[Format, ...] = ()
     """Every payload type given a meaning on this m-line, newest first; meanings do not change (RFC 3264 §8.3.2)."""
     extensions: tuple[tuple[str, int], ...] = ()
@@ -67,7 +69,9 @@ class LegMemory:
     we_offered: bool = False
     """Who made the last offer."""
     style: LegStyle | None = None
-    """What the leg was last offered in, or what its own offers may use."""
+    """What the leg was last offered in."""
+    accepts: Sdes = Sdes.OPTIONAL
+    """What its peer's offers may agree on (see `accept_offer`)."""
     sent: str = ""
     """Our last text, empty before the first."""
     received: Description | None = None
@@ -83,6 +87,7 @@ class LegMemory:
             "exchange": self.exchange.value,
             "we_offered": self.we_offered,
             "style": _style_record(self.style) if self.style else None,
+            "accepts": self.accepts.value,
             "sent": self.sent,
             "received": self.received.text if self.received else None,
             "slots": [_slot_record(slot) for slot in self.slots],
@@ -100,6 +105,7 @@ class LegMemory:
                 exchange=Exchange(record["exchange"]),
                 we_offered=bool(record["we_offered"]),
                 style=_read_style(record["style"]) if record["style"] else None,
+                accepts=Sdes(record["accepts"]),
                 sent=str(record["sent"]),
                 received=describe(record["received"]) if record["received"] is not None else None,
                 slots=tuple(_read_slot(slot) for slot in record["slots"]),
@@ -115,6 +121,7 @@ def _slot_record(slot: Slot) -> dict[str, object]:
         "mid": slot.mid,
         "live": slot.live,
         "counterpart": slot.counterpart,
+        "transport": slot.transport,
         "fixed": [[f.payload_type, f.codec.name, f.codec.clock_rate, f.codec.channels, f.fmtp, list(f.feedback)] for f in slot.fixed],
         "extensions": [list(extension) for extension in slot.extensions],
         "setup": slot.setup,
@@ -128,6 +135,7 @@ def _read_slot(record: Mapping[str, Any]) -> Slot:
         mid=record["mid"],
         live=record["live"],
         counterpart=record["counterpart"],
+        transport=record["transport"],
         fixed=tuple(
             Format(number, Codec(name, clock, channels), fmtp, tuple(feedback))
             for number, name, clock, channels, fmtp, feedback in record["fixed"]

@@ -14,7 +14,7 @@ from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.formats import EVENT_CLOCK, FEEDBACK, formats_to_offer, late_formats, number_formats
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
-from boringsdp.sdp.outline import Outline, Sheet, extension_ids, pass_media, previous_line, refused, wanted_extensions
+from boringsdp.sdp.outline import Outline, Sheet, extension_ids, pass_media, previous_line, refused, share_transports, wanted_extensions
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.serve import keying, servable
 from boringsdp.sdp.style import Keying, LegStyle, Protocol, Sdes
@@ -58,13 +58,12 @@ def make_offer(
 
 
 def _style(memory: LegMemory, style: LegStyle | None) -> LegStyle:
+    """What the caller wants, else what the peer's last offer speaks, else what we offered before."""
     if style is not None:
         return style
-    if memory.style is not None:
-        return memory.style
-    if memory.received is not None:
+    if memory.received is not None and (memory.style is None or not memory.we_offered):
         return memory.received.style
-    return LegStyle()
+    return memory.style or LegStyle()
 
 
 @dataclass(slots=True)
@@ -104,9 +103,9 @@ def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy:
             mid = str(next_mid)
             taken_mids.add(mid)
         outlines.append(_outline(index, line, mid, memory, style, sent, outlines, bundled, old if same else None))
-    _join(outlines, bundled)
-    groups = [[o.mid for o in outlines if o.accepted]] if bundled and any(o.accepted for o in outlines) else []
-    return Sheet(outlines, style.ice, groups, others)
+    group = [o for o in outlines if o.accepted] if bundled else []
+    share_transports(memory.slots, outlines, [group] if group else [])
+    return Sheet(outlines, style.ice, [[o.mid for o in group]] if group else [], others)
 
 
 def _lines_from_source(
@@ -115,8 +114,7 @@ def _lines_from_source(
     description = source.received
     if description is None:
         raise SdpError("the other leg has sent no SDP yet")
-    sdes = source.style.sdes if source.style is not None else Sdes.OPTIONAL
-    found = servable(description, source.slots, sdes, policy)
+    found = servable(description, source.slots, source.accepts, policy)
     wanted = any(not media.rejected for media in description.medias)
     if not found.medias and (wanted or not any(slot.live for slot in memory.slots)):
         # Also in a re-offer (fax instead of audio): an error leaves the call as it was, where disabling everything would end it.
@@ -226,12 +224,3 @@ def _profile(index: int, memory: LegMemory, style: LegStyle, sent: Description |
     ours, theirs = sent.medias[index], memory.received.medias[index]
     keeps = ours.protocol is not None and keying(ours, sent.tagged(ours), Sdes.OPTIONAL) is style.keying
     return (ours.protocol if keeps and ours.protocol else style.protocol), ours.rtcp_mux and theirs.rtcp_mux
-
-
-def _join(outlines: Sequence[Outline], bundled: bool) -> None:
-    """Let bundled m-lines share the transport of the first."""
-    if bundled:
-        first = next((o.slot for o in outlines if o.accepted), 0)
-        for outline in outlines:
-            outline.transport_slot = first if outline.accepted else outline.slot
-            outline.bundled = outline.accepted

@@ -124,6 +124,7 @@ def next_slots(memory: LegMemory, outlines: Sequence[Outline]) -> tuple[Slot, ..
                 mid=outline.mid or old.mid,
                 live=old.live,
                 counterpart=outline.counterpart,
+                transport=outline.transport_slot if outline.accepted else None,
                 fixed=old.fixing(outline.formats) if outline.accepted else old.fixed,
                 extensions=outline.extensions or old.extensions,
                 setup=outline.setup if outline.accepted and outline.setup in ("active", "passive") else old.setup,
@@ -131,6 +132,25 @@ def next_slots(memory: LegMemory, outlines: Sequence[Outline]) -> tuple[Slot, ..
             )
         )
     return tuple(slots)
+
+
+def share_transports(slots: Sequence[Slot], outlines: Sequence[Outline], groups: Sequence[Sequence[Outline]]) -> None:
+    """
+    Say which transport each accepted m-line uses: members of a group share one, and who has one keeps it.
+
+    A transport is named by the slot it was first opened for, also when that slot is refused later; a new one never takes a name in use.
+    """
+    accepted = [o for o in outlines if o.accepted]
+    used = {slots[o.slot].transport for o in accepted if o.slot < len(slots) and slots[o.slot].live}
+    grouped = {o.slot for group in groups for o in group}
+    for group in (*groups, *[[o] for o in accepted if o.slot not in grouped]):
+        present = [slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].live]
+        name = next((name for name in present if name is not None), None)
+        if name is None:
+            name = next(number for number in (group[0].slot, *range(1000, 2000)) if number not in used)
+            used.add(name)
+        for outline in group:
+            outline.transport_slot = name
 
 
 def local_of(outline: Outline, locals: Mapping[int, LocalMedia]) -> LocalMedia:

@@ -28,7 +28,9 @@ class MediaPlan:
     counterpart: int | None = None
     """Slot of the other leg that this one is joined with."""
     transport_slot: int = 0
-    """The slot whose transport carries this one (BUNDLE)."""
+    """Names the transport that carries this one, as `MediaNeed.transport_slot` did (BUNDLE: several m-lines name the same)."""
+    leads_transport: bool = False
+    """True for the first accepted m-line of each transport; all of them say the same about it."""
     protocol: Protocol = Protocol.AVP
     send: bool = False
     receive: bool = False
@@ -87,7 +89,7 @@ def payload_type_map(source: MediaPlan, target: MediaPlan) -> PayloadTypes:
     codecs: dict[int, int] = {}
     for incoming in source.receive_formats:
         if not incoming.codec.is_event:
-            outgoing = next((f for f in target.send_formats if f.same_codec(incoming)), None)
+            outgoing = incoming.best_of(target.send_formats)
             if outgoing is not None:
                 codecs[incoming.payload_type] = outgoing.payload_type
     return PayloadTypes(codecs, {f.payload_type: f.codec.clock_rate for f in source.receive_formats if f.codec.is_event})
@@ -104,6 +106,7 @@ def media_plans(memory: LegMemory) -> tuple[MediaPlan, ...]:
 def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs: Media) -> MediaPlan:
     if not slot.live:
         return MediaPlan(slot=ours.index, kind=slot.kind, mid=slot.mid, counterpart=slot.counterpart, transport_slot=ours.index)
+    leader = next(other for other in memory.slots if other.live and other.transport == slot.transport)
     assert memory.received is not None
     remote, protocol = memory.received.tagged(theirs), ours.protocol or Protocol.AVP
     keyed = keying(ours, sent.tagged(ours), Sdes.OPTIONAL)
@@ -118,7 +121,8 @@ def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs:
         mid=ours.mid,
         accepted=True,
         counterpart=slot.counterpart,
-        transport_slot=_transport_slot(memory, sent, ours),
+        transport_slot=ours.index if slot.transport is None else slot.transport,
+        leads_transport=leader is slot,
         protocol=protocol,
         send=ours.direction.send and theirs.direction.receive,
         receive=ours.direction.receive and theirs.direction.send,
@@ -143,13 +147,6 @@ def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs:
         remote_ssrcs=theirs.ssrcs,
         ptime_ms=theirs.ptime_ms,
     )
-
-
-def _transport_slot(memory: LegMemory, sent: Description, ours: Media) -> int:
-    """A bundle exists when both name the mid in a group."""
-    assert memory.received is not None
-    both = any(ours.mid in group for group in memory.received.bundle) and any(ours.mid in group for group in sent.bundle)
-    return sent.tagged(ours).index if ours.mid and both else ours.index
 
 
 def _formats(we_offered: bool, ours: Media, theirs: Media) -> tuple[Sequence[Format], Sequence[Format]]:
@@ -182,5 +179,5 @@ def _keys(we_offered: bool, ours: Media, theirs: Media) -> tuple[Crypto | None, 
 def _feedback(ours: Media, send: Sequence[Format]) -> frozenset[str]:
     """Both lists of the first codec; its payload types may differ."""
     first = next((f for f in send if f.codec.carries_media), None)
-    mine = next((f for f in ours.formats if first is not None and f.same_codec(first)), None)
+    mine = first.best_of(ours.formats) if first is not None else None
     return frozenset(first.feedback) & frozenset(mine.feedback) if first is not None and mine is not None else frozenset()

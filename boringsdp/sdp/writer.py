@@ -34,6 +34,7 @@ def compose(
         exchange=Exchange.LOCAL_OFFER if we_offer else Exchange.AGREED,
         we_offered=we_offer,
         style=style,
+        accepts=memory.accepts,
         sent=text,
         received=memory.received,
         slots=next_slots(memory, sheet.outlines),
