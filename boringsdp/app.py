@@ -350,5 +350,7 @@ def _announce(gateway: Gateway, *, demo: bool) -> None:
         host, port = gateway.janus.http_addresses[0]
         name = "localhost" if host in (LOOPBACK, "0.0.0.0", "::1", "::") else host
         secure = "s" if gateway.config.janus.tls_certificate else ""
-        print(f"\nOpen http{secure}://{_joined(name, port)}/demo/ in a browser. Ctrl-C ends.")
+        others = default_address() if host in ("0.0.0.0", "::") else None
+        elsewhere = f" (http{secure}://{_joined(others, port)}/demo/ from elsewhere)" if others else ""
+        print(f"\nOpen http{secure}://{_joined(name, port)}/demo/ in a browser{elsewhere}. Ctrl-C ends.")
     sys.stdout.flush()

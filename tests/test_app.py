@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -101,6 +102,18 @@ async def test_drain_ends_when_its_time_is_over():
         gateway.calls.create(hear)
         await asyncio.wait_for(gateway.drain(0), 2)
         assert len(gateway.calls) == 1
+
+
+async def test_a_second_signal_ends_at_once():
+    async with running(limits__drain="3600") as (gateway, _):
+        gateway.calls.create(hear)
+        signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        ending = asyncio.ensure_future(app._until_told(gateway, signals))
+        signals.put_nowait(signal.SIGTERM)
+        await asyncio.sleep(0.05)
+        assert not ending.done()
+        signals.put_nowait(signal.SIGINT)
+        await asyncio.wait_for(ending, 2)
 
 
 async def test_an_address_that_is_not_ours_is_named():

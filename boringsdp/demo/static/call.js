@@ -6,6 +6,7 @@ const PLUGIN = "janus.plugin.nosip";
 async function peer(path, body, method = "POST") {
   const response = await fetch(`echo${path}`, {
     method,
+    keepalive: method === "DELETE", // sent even when the page is being left
     headers: { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
