@@ -66,6 +66,8 @@ def _reason(media: Media, transport: Media, sdes: Sdes, policy: CodecPolicy) -> 
     used = keying(media, transport, sdes)
     if used is Keying.DTLS and not any(f.hash in FINGERPRINT_HASHES for f in transport.fingerprints):
         return "no a=fingerprint with SHA-256 or better"
+    if used is Keying.DTLS and not transport.ufrag:
+        return "DTLS without ICE is not relayed"  # its transport would have to tell components and handshakes apart by address alone
     if used is Keying.NONE and (media.protocol.secure or sdes is Sdes.MANDATORY):
         return "no a=crypto line that may be used" if media.crypto_lines else "neither a=crypto nor a=fingerprint keys its SRTP"
     return ""
