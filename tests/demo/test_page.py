@@ -191,8 +191,9 @@ async def test_hold_resume_and_a_change_of_codec(page: DemoPage):
     await page.no_trouble()
 
 
-async def test_digits_are_reported_once_and_arrive(page: DemoPage):
-    await page.click("codec-PCMU")
+@pytest.mark.parametrize("codec", ["PCMU", "opus"])
+async def test_digits_are_reported_once_and_arrive(page: DemoPage, codec: str):
+    await page.click(f"codec-{codec}")
     await page.click("call")
     await page.until("() => !document.querySelector(\"[data-testid='digit-5']\").disabled")
     await page.until_heard()
@@ -202,6 +203,8 @@ async def test_digits_are_reported_once_and_arrive(page: DemoPage):
     for place in ("digits-gateway", "digits-peer"):
         words = "(place) => document.querySelector(`[data-testid='${place}']`).textContent.replace(/ \\d+ ms /g, '')"
         await page.until(f"(place) => ({words})(place) === '5#A'", place)
+        lengths = [int(word) for word in (await page.text(place)).split() if word.isdigit() and len(word) > 1]
+        assert all(60 <= length <= 160 for length in lengths), lengths
     await page.no_trouble()
 
 
