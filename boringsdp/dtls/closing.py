@@ -1,4 +1,4 @@
-"""Reads the peer's close_notify after OpenSSL's state was given back (77 KB a connection), from 60 bytes of keys."""
+"""Reads the peer's close_notify after OpenSSL's state was given back (77 kB a connection), from its keys."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-HEADER = 13
-ALERT = 21
+from boringsdp.dtls.record import ALERT, HEADER, split_records
+
 FATAL = 2
 CLOSE_NOTIFY = 0
 
@@ -54,24 +54,15 @@ class AlertReader:
 
     def ends(self, datagram: bytes) -> bool:
         """Whether an authentic alert in `datagram` ends the association: close_notify or any fatal one."""
-        while len(datagram) >= HEADER:
-            length = int.from_bytes(datagram[11:13], "big")
-            record, datagram = datagram[: HEADER + length], datagram[HEADER + length :]
-            if record[0] == ALERT and len(record) == HEADER + length:
+        for record in split_records(datagram):
+            if record[0] == ALERT and len(record) > HEADER:
                 alert = self._open(record)
                 if len(alert) == 2 and (alert[0] == FATAL or alert[1] == CLOSE_NOTIFY):
                     return True
         return False
 
     def _open(self, record: bytes) -> bytes:
-        """
-        Return the plain text of a record, or nothing when it is not authentic.
-
-            0    1       3       5                11       13
-            +----+-------+-------+-----------------+--------+------------------------+
-            |type|version| epoch | sequence number | length | [nonce 8] text, tag 16 |
-            +----+-------+-------+-----------------+--------+------------------------+
-        """
+        """Return the plain text of a record, whose body is `[nonce 8] text, tag 16`, or nothing when it is not authentic."""
         number, body = record[3:11], record[HEADER:]
         if len(self.iv) == 4:
             nonce, body = self.iv + body[:8], body[8:]

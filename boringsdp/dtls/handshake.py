@@ -9,13 +9,12 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from boringsdp.dtls.certificate import Identity, fingerprint_of
-from boringsdp.dtls.closing import HEADER, AlertReader
+from boringsdp.dtls.closing import AlertReader
+from boringsdp.dtls.record import is_finished, split_records
 from boringsdp.rtp.keys import Keys, Profile
 
 MTU = 1200
 """Largest datagram we send; every path carries it."""
-RELEASE_AFTER = 30.0
-"""Seconds from completion until OpenSSL's state is freed: as long as the peer may still retransmit and want our last flight again."""
 READ = 65536
 RESEND = (0.15, 0.3)
 """
@@ -72,6 +71,9 @@ class Association:
 
     The server side may run before the peer's fingerprint is known: it finishes the handshake and holds the keys (`HELD`) until `expect`.
     `timeout` is the handshake's patience in seconds, from its first datagram. A dead association ignores everything.
+
+    OpenSSL's state (77 kB) is freed once the keys are exported. What may still be needed is kept as bytes: our last flight, for a peer that
+    missed it (RFC 6347 §4.2.4), our close_notify, and the key to the peer's.
     """
 
     __slots__ = (
@@ -83,7 +85,6 @@ class Association:
         "_give_up",
         "_keys",
         "_peer",
-        "_release",
         "_resend",
         "_resends",
         "_retransmit",
@@ -99,11 +100,10 @@ class Association:
         self._expected: frozenset[tuple[str, str]] | None = None
         self._give_up: float | None = None
         self._retransmit: float | None = None
-        self._release: float | None = None
         self._resend: float | None = None
         self._resends = 0
         self._flight: list[bytes] = []
-        self._farewell: bytes = b""
+        self._farewell: list[bytes] = []
         self._alerts: AlertReader | None = None
         self._peer: x509.Certificate | None = None
         self._keys: Established | None = None
@@ -132,7 +132,7 @@ class Association:
         if self.state is State.DEAD or not datagram:
             return []
         if self._connection is None:
-            return self._end() if self._alerts is not None and self._alerts.ends(datagram) else []
+            return self._receive_afterwards(datagram)
         if self.state is State.NEW:
             self._begin(now)
         try:
@@ -142,11 +142,9 @@ class Association:
         return self._advance(now) if self.state is State.HANDSHAKING else self._drain(now)
 
     def tick(self, now: float) -> list[Action]:
-        """Act on every time that has come: give up, retransmit, free memory."""
+        """Act on every time that has come: give up, retransmit."""
         if self._give_up is not None and now >= self._give_up:
             return self._fail("dtls-timeout")
-        if self._release is not None and now >= self._release:
-            self._free()
         if self._retransmit is not None and now >= self._retransmit and self._connection is not None:
             try:
                 self._connection.DTLSv1_handle_timeout()
@@ -157,18 +155,14 @@ class Association:
 
     def deadline(self) -> float | None:
         """When `tick` is due."""
-        return min((at for at in (self._give_up, self._resend, self._retransmit, self._release) if at is not None), default=None)
+        return min((at for at in (self._give_up, self._resend, self._retransmit) if at is not None), default=None)
 
     def close(self, now: float) -> list[Action]:
         """Say close_notify, if there is anyone to hear it, and forget everything."""
         if self.state in (State.DEAD, State.NEW):
             self._die()
             return []
-        actions: list[Action] = []
-        if self._connection is not None and self.state is not State.HANDSHAKING:
-            actions = [Transmit(datagram) for datagram in self._shut_down()]
-        elif self._farewell:
-            actions = [Transmit(self._farewell)]
+        actions = [] if self.state is State.HANDSHAKING else self._say_goodbye()
         self._die()
         return actions
 
@@ -195,13 +189,14 @@ class Association:
         profile = PROFILES.get(self._connection.get_selected_srtp_profile())
         peer = self._connection.get_peer_certificate(as_cryptography=True)
         if profile is None or peer is None:
-            return [*actions, *map(Transmit, self._shut_down()), *self._fail("dtls-error")]
+            return [*actions, *self._say_goodbye(), *self._fail("dtls-error")]
         self._keys = self._export(profile)
         self._peer = peer
         self._give_up = self._resend = None
-        self._flight = []
-        self._release = now + RELEASE_AFTER
+        if self.client:
+            self._flight = []  # the last one is the server's
         self.state = State.HELD
+        self._free()
         return actions if self._expected is None else [*actions, *self._judge()]
 
     def _export(self, profile: Profile) -> Established:
@@ -225,7 +220,7 @@ class Association:
         assert self._peer is not None
         assert self._keys is not None
         if not any(fingerprint_of(self._peer, name) == value for name, value in self._expected or ()):
-            return [*map(Transmit, self._shut_down()), *self._fail("fingerprint")]
+            return [*self._say_goodbye(), *self._fail("fingerprint")]
         self.state = State.ESTABLISHED
         established, self._keys, self._peer = self._keys, None, None
         return [established]
@@ -244,10 +239,9 @@ class Association:
             return [*self._flush(now), *self._end()]
 
     def _free(self) -> None:
-        """Keep a close_notify and what reads the peer's, and free OpenSSL's state."""
-        connection, self._release = self._connection, None
-        if connection is None:
-            return
+        """Take what may be needed out of OpenSSL and free its state; with a suite that is not AEAD it stays, and serves on."""
+        connection = self._connection
+        assert connection is not None
         master, client, server = connection.master_key(), connection.client_random(), connection.server_random()
         suite = connection.get_cipher_name()
         if master is None or client is None or server is None or suite is None:
@@ -256,8 +250,17 @@ class Association:
         if reader is None:
             return
         self._alerts = reader
-        self._farewell = b"".join(self._shut_down())
+        self._farewell = self._shut_down()
         self._connection = self._retransmit = None
+
+    def _receive_afterwards(self, datagram: bytes) -> list[Action]:
+        """Without OpenSSL: does the peer end the association, or repeat its Finished because it missed ours?"""
+        if self._alerts is not None and self._alerts.ends(datagram):
+            return self._end()
+        return [*map(Transmit, self._flight)] if self._flight and any(map(is_finished, split_records(datagram))) else []
+
+    def _say_goodbye(self) -> list[Action]:
+        return [*map(Transmit, self._farewell if self._connection is None else self._shut_down())]
 
     def _shut_down(self) -> list[bytes]:
         """Return the datagrams that carry our close_notify."""
@@ -304,17 +307,14 @@ class Association:
     def _die(self) -> None:
         self.state = State.DEAD
         self._connection = self._keys = self._peer = self._alerts = None
-        self._farewell = b""
-        self._flight = []
-        self._give_up = self._resend = self._retransmit = self._release = None
+        self._farewell, self._flight = [], []
+        self._give_up = self._resend = self._retransmit = None
 
 
 def pack_records(written: bytes) -> list[bytes]:
     """Return `written`, whole DTLS records one after the other, as datagrams of at most `MTU` bytes where the records allow."""
     datagrams: list[bytes] = []
-    while written:
-        length = HEADER + int.from_bytes(written[11:13], "big")
-        record, written = written[:length], written[length:]
+    for record in split_records(written):
         if datagrams and len(datagrams[-1]) + len(record) <= MTU:
             datagrams[-1] += record
         else:

@@ -6,7 +6,7 @@ import pytest
 
 from boringsdp.dtls import Association, Transmit
 from boringsdp.dtls.closing import HEADER
-from boringsdp.dtls.handshake import RELEASE_AFTER, State
+from boringsdp.dtls.handshake import State
 from tests.fuzz import corpus, oracles
 from tests.fuzz.campaign import Case, cases, check_count, told
 from tests.fuzz.mutations import mutate_octets
@@ -93,11 +93,9 @@ class _Live:
         return survived
 
     def _grow_old(self) -> None:
-        """Sometimes the peer's goodbye is there to be damaged, and OpenSSL's state has been given back."""
+        """Sometimes the peer's goodbye is there to be damaged."""
         if self.us.state is State.ESTABLISHED and self.case.rng.random() < 0.3:
             self.goodbye += [action.datagram for action in self.them.close(0.0) if isinstance(action, Transmit)]
-            if self.case.rng.random() < 0.5:
-                self.us.tick(RELEASE_AFTER + 1.0)
 
     def _throw(self, now: float) -> None:
         seeds = self.heard + 3 * self.goodbye or [datagram for _, datagram in self.wire] or [b"\x16\xfe\xfd"]
