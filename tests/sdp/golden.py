@@ -98,7 +98,7 @@ class Gateway:
             host="203.0.113.1",
             port=10000,
             ufrag=f"gateway{party}{number}r{restart}",
-            password=f"passwordofgateway{party}{number}r{restart}",
+            password=f"passwordofthegateway{party}{number}r{restart}",
             candidates=(Candidate.local("203.0.113.1", 10000), Candidate.local("2001:db8::1", 10000, preference=65534)),
             fingerprints=(FINGERPRINT,),
         )
