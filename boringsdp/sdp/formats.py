@@ -12,6 +12,7 @@ FEEDBACK = ("nack", "nack pli", "ccm fir")
 
 EVENTS = "0-15"
 EVENT_CLOCK = 8000
+_EVENT_8000, _EVENT_48000 = Codec("telephone-event", EVENT_CLOCK), Codec("telephone-event", 48000)
 
 _FREE_NUMBERS: tuple[int, ...] = (*range(96, 128), *range(35, 64))
 """Dynamic payload types; 64 to 95 would look like RTCP when multiplexed (RFC 5761 §4)."""
@@ -47,11 +48,11 @@ def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: b
     clocks = {f.codec.clock_rate for f in chosen}
     chosen += [f for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and _permitted(f.codec, policy)]
     events = {f.codec.clock_rate: f for f in source if f.codec.is_event and f.codec.clock_rate in clocks | {EVENT_CLOCK}}
-    if any(f.codec.is_event for f in source) and _permitted(Codec("telephone-event", EVENT_CLOCK), policy):
+    if any(f.codec.is_event for f in source) and _permitted(_EVENT_8000, policy):
         if webrtc and 48000 in clocks:
-            events.setdefault(48000, Format(-1, Codec("telephone-event", 48000)))
+            events.setdefault(48000, Format(-1, _EVENT_48000))
         if webrtc or not events or clocks - {48000}:
-            events.setdefault(EVENT_CLOCK, Format(-1, Codec("telephone-event", EVENT_CLOCK)))
+            events.setdefault(EVENT_CLOCK, Format(-1, _EVENT_8000))
         chosen += [Format(events[clock].payload_type, events[clock].codec, EVENTS) for clock in sorted(events, reverse=True)]
     return chosen
 
@@ -90,14 +91,17 @@ def _number(wanted: Format, fixed: Sequence[Format], meanings: Mapping[int, Form
     for f in fixed:
         if f.payload_type not in used and f.same_codec(wanted):
             return f.payload_type
-    static = STATIC_NUMBER.get(wanted.codec.key, -1)
-    own = wanted.payload_type
-    for number in (static, own if own not in STATIC and not 64 <= own <= 95 else -1, *_FREE_NUMBERS):
-        if number >= 0 and number not in used:
-            meaning = meanings.get(number)
-            if meaning is None or meaning.same_codec(wanted):
-                return number
-    return None
+
+    def free(number: int) -> bool:
+        meaning = meanings.get(number)
+        return number not in used and (meaning is None or meaning.same_codec(wanted))
+
+    static, own = STATIC_NUMBER.get(wanted.codec.key), wanted.payload_type
+    if static is not None and free(static):
+        return static
+    if own >= 0 and own not in STATIC and not 64 <= own <= 95 and free(own):
+        return own
+    return next(filter(free, _FREE_NUMBERS), None)
 
 
 def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], policy: CodecPolicy, feedback: Sequence[str]) -> list[Format]:

@@ -147,7 +147,9 @@ def share_transports(slots: Sequence[Slot], outlines: Sequence[Outline], groups:
         present = [slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].live]
         name = next((name for name in present if name is not None), None)
         if name is None:
-            name = next(number for number in (group[0].slot, *range(1000, 2000)) if number not in used)
+            name = group[0].slot
+            while name in used:
+                name += 1000  # beyond every slot
             used.add(name)
         for outline in group:
             outline.transport_slot = name

@@ -61,7 +61,10 @@ def _reason(media: Media, transport: Media, sdes: Sdes, policy: CodecPolicy) -> 
         return f"{media.kind} media is not relayed"
     if media.protocol is None:
         return f"protocol {media.protocol_text} is not relayed"
-    if not allowed(media.formats, policy):  # an m-line of nothing but telephone-event or RED is no media
+    unlimited = not policy.remove and not policy.only
+    if not (
+        any(f.codec.carries_media for f in media.formats) if unlimited else allowed(media.formats, policy)
+    ):  # an m-line of nothing but telephone-event or RED is no media
         return "it lists no codec that may be relayed"
     used = keying(media, transport, sdes)
     if used is Keying.DTLS and not any(f.hash in FINGERPRINT_HASHES for f in transport.fingerprints):

@@ -115,9 +115,11 @@ def _write_media(lines: list[str], outline: Outline, local: LocalMedia, session_
     if outline.maxptime_ms:
         lines.append(f"a=maxptime:{outline.maxptime_ms}")
     lines += outline.others
-    if outline.ice and outline.direction.send and local.cname:
-        lines.append(f"a=msid:{local.cname} {local.cname}-{outline.mid or outline.slot}")
+    if outline.ice and local.cname:
+        if outline.direction.send:
+            lines.append(f"a=msid:{local.cname} {local.cname}-{outline.mid or outline.slot}")
         if local.ssrc:
+            # Through a hold too: Chromium forgets a stream whose SSRC is not named, and its WebAudio stays silent when it comes back.
             lines.append(f"a=ssrc:{local.ssrc} cname:{local.cname}")
 
 
