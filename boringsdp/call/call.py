@@ -144,9 +144,10 @@ class Call:
         """
         self._negotiation.check_answer(party)
         exchange = self._exchange
-        assert exchange is not None
-        received = self._read(sdp)
+        if exchange is None:  # the last offer was taken back; what was in force before stays in force
+            raise WrongState(self.state.value, "an offer to answer")
         answerer, offerer = self._legs[party], self._legs[party.other]
+        received = self._read(sdp, ice=answerer.style.ice)
         heard = accept_answer(self._branches.get(branch, exchange.offered[party]), received)
         asked = offerer.memory
         if self.pending is None:
@@ -250,10 +251,10 @@ class Call:
             raise WrongState(f"joined as {self._shape.value}", shape.value)
         self._shape = shape
 
-    def _read(self, sdp: str | Description) -> Description:
-        """Return the typed view of what a party sent, if the gateway may send where it points."""
+    def _read(self, sdp: str | Description, *, ice: bool = True) -> Description:
+        """Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE."""
         received = describe(sdp) if isinstance(sdp, str) else sdp
-        self._settings.destinations.check(received)
+        self._settings.destinations.check(received, ice=ice)
         return received
 
     def _leg(self, party: Party, style: LegStyle) -> Leg:

@@ -23,19 +23,21 @@ class DestinationPolicy:
         """Read networks in CIDR form. Raises ValueError for what is none."""
         return cls(tuple(map(ipaddress.ip_network, allow)), tuple(map(ipaddress.ip_network, deny)))
 
-    def check(self, description: Description) -> None:
+    def check(self, description: Description, *, ice: bool = True) -> None:
         """
         Raise `SdpError` when an m-line without ICE names a host that is no numeric address, or one that must not be sent to.
 
-        ICE m-lines are not checked: their peer proves by authenticated checks that it wants the media (RFC 8445 §12).
+        ICE m-lines are not checked: their peer proves by authenticated checks that it wants the media (RFC 8445 §12). ICE attributes alone
+        do not make one: only DTLS-SRTP is served by ICE, and not where our own offer had none (`ice` False).
         """
         for media in description.medias:
-            if media.ufrag or media.rejected:
+            transport = description.tagged(media)
+            if media.rejected or media.protocol is None or (ice and _proves_itself(media, transport)):
                 continue
-            if media.address is not None:
-                self._check_host(media, media.address[0])
-                if media.rtcp is not None and media.rtcp[0] != media.address[0]:
-                    self._check_host(media, media.rtcp[0])
+            for place in (media, transport):
+                if place.address is not None:
+                    for host in dict.fromkeys((place.address[0], *(place.rtcp or ())[:1])):
+                        self._check_host(media, host)
 
     def _check_host(self, media: Media, host: str) -> None:
         try:
@@ -50,3 +52,8 @@ class DestinationPolicy:
             return
         if any(address in network for network in self.deny):
             raise SdpError(f"the address of m={media.kind} ({host}) is not allowed as a destination", media.line, media.line_number)
+
+
+def _proves_itself(media: Media, transport: Media) -> bool:
+    """Whether an m-line will be served by ICE."""
+    return media.protocol is not None and media.protocol.secure and bool(transport.fingerprints and transport.ufrag)

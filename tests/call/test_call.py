@@ -230,6 +230,22 @@ def test_destinations_are_a_policy():
         policy.check(describe(plain(9000, extra="a=rtcp:9001 IN IP4 127.0.0.1\r\n").replace("127.0.0.1\r\nt", "127.0.0.2\r\nt")))
 
 
+def test_ice_lines_do_not_take_plain_rtp_around_the_policy():
+    policy = DestinationPolicy.of(deny=("127.0.0.0/8",))
+    ice = "a=ice-ufrag:abcd\r\na=ice-pwd:" + "p" * 22 + "\r\n"
+    fingerprint = "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\n"
+    for extra in (ice, ice + fingerprint):
+        with pytest.raises(SdpError, match="not allowed"):
+            policy.check(describe(plain(9000, extra=extra)))
+    dtls = plain(9000, extra=ice + fingerprint).replace("RTP/AVP", "UDP/TLS/RTP/SAVPF")
+    policy.check(describe(dtls))
+    with pytest.raises(SdpError, match="not allowed"):
+        policy.check(describe(dtls), ice=False)  # an answer to our offer of plain RTP
+    bundled = dtls + "a=mid:a\r\nm=audio 9002 RTP/AVP 0\r\nc=IN IP4 192.0.2.9\r\na=mid:b\r\n"
+    with pytest.raises(SdpError, match="not allowed"):  # its transport would be the bundle's, plain
+        policy.check(describe(bundled.replace("t=0 0\r\n", "t=0 0\r\na=group:BUNDLE a b\r\n")))
+
+
 class TestExhaustedPorts:
     """With two pairs of ports, a third stream is refused and the call before it lives on."""
 
