@@ -40,15 +40,16 @@ from boringsdp.relay.engine import (
 )
 from boringsdp.relay.plane import Plane, PlanePort, restore_snapshot, take_snapshot
 
-READS_PER_WAKE = 128
-"""Datagrams taken from one socket before others get their turn."""
+READS_PER_WAKE = 1024
+"""Datagrams taken from one shared socket before others get their turn: as many as own ports may get in one round."""
 RECEIVE_BUFFER = 4 << 20
 SEND_BUFFER = 1 << 20
 NAP_S = 0.001
 POLLS_BEFORE_NAP = 64
 EMPTY_NAPS = 4
 """After so many naps in a row without a packet the engine waits for readiness again."""
-MAX_ROUNDS = 16
+MAX_TURN_S = 0.005
+"""How long the engine reads on before the loop gets its turn, when there is always more."""
 MAX_REPORTS = 100
 """How often in a row the sink may cause new events before the loop gets its turn."""
 
@@ -145,16 +146,19 @@ class AsyncioEngine:
     def _take_all(self) -> bool:
         """Read what is there, with a bound; False when there was nothing."""
         readers, poll = self._readers, self._epoll.poll  # type: ignore[union-attr]
-        rounds = 0
-        while rounds < MAX_ROUNDS and (ready := poll(0, 1024)):
-            rounds += 1
+        found = False
+        until = monotonic() + MAX_TURN_S
+        while ready := poll(0, 1024):
+            found = True
             for number, _ in ready:
                 reader = readers.get(number)
                 if reader is not None:
                     reader()
+            if monotonic() > until:
+                break
         if self._plane.has_events:
             self._report()
-        return rounds > 0
+        return found
 
     # --- events and time
 

@@ -8,7 +8,9 @@ packets at steps below 2^15, and the session is fed with them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from threading import local
 from typing import Any
 
 import pylibsrtp
@@ -49,6 +51,8 @@ Transform = Callable[[bytes], bytes]
 
 NOTHING: Mapping[int, int] = {}
 
+_local = local()
+
 
 def _session(keys: Keys, direction: int) -> Session:
     if len(keys.key) != keys.profile.key_length or len(keys.salt) != keys.profile.salt_length:
@@ -65,13 +69,21 @@ def _transform(session: Session, name: str, limit: int) -> Transform:
     try:
         from pylibsrtp import _binding
 
-        srtp, area, view = session._srtp[0], session._cdata, session._buffer
-        function = getattr(_binding.lib, f"srtp_{name}")
-        length = _binding.ffi.new("int *")
-        room = len(area) - 144
+        srtp, function = session._srtp[0], getattr(_binding.lib, f"srtp_{name}")
+        area, view, length = _work_area(_binding.ffi)
     except (ImportError, AttributeError, TypeError):  # pragma: no cover - another pylibsrtp
         return _public_transform(getattr(session, name), limit)
-    return _direct_transform(session, function, srtp, area, view, length, min(limit, room if name.startswith("protect") else len(area)))
+    return _direct_transform(session, function, srtp, area, view, length, limit)
+
+
+def _work_area(ffi: Any) -> tuple[Any, Any, Any]:
+    """One buffer and length for all sessions of a thread, so that it stays in the processor's cache; a session stays on its thread."""
+    area = getattr(_local, "area", None)
+    if area is None:
+        cells = ffi.new("char[]", 2048)
+        area = _local.area = (cells, ffi.buffer(cells), ffi.new("int *"))
+    found: tuple[Any, Any, Any] = area
+    return found
 
 
 def _direct_transform(session: Session, function: Any, srtp: Any, area: Any, view: Any, length: Any, limit: int) -> Transform:
@@ -243,6 +255,10 @@ class _Sending:
         self.protect_rtcp = _paste_mki(protect_rtcp, keys.mki, rtcp_tag) if keys.mki else protect_rtcp
 
 
+def _digest(keys: Keys) -> bytes:
+    return hashlib.sha256(keys.profile.value.encode() + keys.key + keys.salt).digest()
+
+
 class SrtpSender:
     """
     Encrypts what we send; `protect` and `protect_rtcp` raise SrtpError. Take them from the object each time.
@@ -250,10 +266,11 @@ class SrtpSender:
     A session that was used is never made again with the same keys: that would use a nonce twice, and with GCM give the key stream away.
     """
 
-    __slots__ = ("_former", "_present", "protect", "protect_rtcp")
+    __slots__ = ("_former", "_present", "_spent", "protect", "protect_rtcp")
 
     def __init__(self, keys: Keys) -> None:
         self._former: list[_Sending] = []
+        self._spent: set[bytes] = set()
         self._take(_Sending(keys, NOTHING))
 
     @property
@@ -261,12 +278,21 @@ class SrtpSender:
         return self._present.keys
 
     def rekey(self, keys: Keys, indices: Mapping[int, int]) -> None:
-        """Send under new keys, the rollover counter of each SSRC kept (RFC 3711 §3.3.1); keys used before take up where they stopped."""
+        """
+        Send under new keys, the rollover counter of each SSRC kept (RFC 3711 §3.3.1); keys used before take up where they stopped.
+
+        Raises ValueError for keys that were used so long ago that where they stopped is forgotten, or that do not fit the profile.
+        """
         if keys == self._present.keys:
             return
+        if _digest(keys) in self._spent:
+            raise ValueError("keys were used before")
         again = next((former for former in self._former if former.keys == keys), None)
-        self._former = [former for former in (self._present, *self._former) if former is not again][:MAX_FORMER_SENDERS]
-        self._take(again or _Sending(keys, {ssrc: index for ssrc, index in indices.items() if index > 0xFFFF}))
+        sending = again or _Sending(keys, {ssrc: index for ssrc, index in indices.items() if index > 0xFFFF})
+        former = [former for former in (self._present, *self._former) if former is not again]
+        self._former = former[:MAX_FORMER_SENDERS]
+        self._spent.update(_digest(forgotten.keys) for forgotten in former[MAX_FORMER_SENDERS:])
+        self._take(sending)
 
     def _take(self, sending: _Sending) -> None:
         self._present = sending

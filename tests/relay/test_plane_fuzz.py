@@ -67,7 +67,8 @@ def rtp(rng: random.Random, world: PlaneWorld) -> bytes:
     packet = RtpPacket(
         payload_type=rng.choice((0, 101, 96, 13)), sequence=rng.randrange(65536), timestamp=rng.getrandbits(32),
         ssrc=rng.choice((7, 0x2222)), payload=rng.randbytes(rng.choice((0, 1, 4, 160, 1400))), marker=rng.random() < 0.2,
-        csrcs=tuple(range(rng.randrange(16))), extensions={rng.randrange(1, 256): rng.randbytes(rng.randrange(20)) for _ in range(rng.randrange(4))},
+        csrcs=tuple(range(rng.randrange(16))),
+        extensions={rng.randrange(1, 256): rng.randbytes(rng.randrange(20)) for _ in range(rng.randrange(4))},
         padding=rng.choice((0, 0, 1, 255)),
     )  # fmt: skip
     return write_packet(packet)

@@ -107,3 +107,12 @@ def test_keys_are_not_shown() -> None:
 def test_unfit_lengths() -> None:
     with pytest.raises(ValueError):
         SrtpSender(Keys(Profile.AES128_CM_SHA1_80, bytes(16), bytes(12)))
+
+
+def test_keys_that_are_long_spent_are_refused() -> None:
+    first = fresh_keys()
+    sender = SrtpSender(first)
+    for _ in range(srtp.MAX_FORMER_SENDERS + 1):
+        sender.rekey(fresh_keys(), {})
+    with pytest.raises(ValueError, match="used before"):
+        sender.rekey(first, {})

@@ -228,6 +228,7 @@ class Plane:
             reach.port.owner = None
             if reach.rtcp_port is not None:
                 reach.rtcp_port.rtcp_owner = None
+        del transport.reach                                 # they name each other; a call that has ended is not left to the garbage collector
         del self.transports[number]
 
     def restart_ice(self, number: TransportId, credentials: IceCredentials) -> None:

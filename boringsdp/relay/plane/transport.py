@@ -306,6 +306,9 @@ class Transport:
             if spec.send_ssrc != stream.spec.send_ssrc:
                 stream.send_ssrc = spec.send_ssrc
             stream.spec = spec
+            for source in self.sources.values():
+                if source.stream is stream:
+                    source.payload_type = -1                # look its clock up again
         self._index()
         return stream
 
