@@ -19,6 +19,7 @@ from boringsdp.sdp import (
     DEFAULT_POLICY,
     CodecPolicy,
     Description,
+    Exchange,
     LegMemory,
     LegStyle,
     MediaPlan,
@@ -38,9 +39,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, frozen=True)
 class _Exchange:
-    """The exchange under way or last completed: what each leg's memory was before it, and what a further answer starts from."""
+    """The exchange under way or last completed: what each leg's memory and style were before it, and what a further answer starts from."""
 
-    before: dict[Party, LegMemory]
+    before: dict[Party, tuple[LegMemory, LegStyle]]
     offered: dict[Party, LegMemory]
     policy: CodecPolicy
 
@@ -118,14 +119,15 @@ class Call:
         self._negotiation.check_offer(party)
         self._take_shape(_Shape.PAIR)
         received = self._read(sdp)
-        source, target = self._leg(party, received.style), self._leg(party.other, to)
         self._take_back_pending()
-        before = {leg.party: leg.memory for leg in (source, target)}
+        source, target = self._leg(party, received.style), self._leg(party.other, to)
+        before = {leg.party: (leg.memory, leg.style) for leg in (source, target)}
         target.style = to
         try:
             heard = accept_offer(source.memory, received)
             written = make_offer(target.memory, to, heard, target.prepare(needs_for_offer(target.memory, to, heard, policy)), policy)
         except BoringError:
+            target.style = before[target.party][1]
             target.prune()
             raise
         source.memory, target.memory = heard, written.memory
@@ -261,6 +263,8 @@ class Call:
         leg = self._legs.get(party)
         if leg is None:
             leg = self._legs[party] = Leg(party, self._relay, style, self._settings, self._hear)
+        elif leg.memory.exchange is Exchange.NEW:  # nothing came of what it was made for
+            leg.style = style
         return leg
 
     def _take_back_pending(self) -> None:
@@ -271,9 +275,9 @@ class Call:
         """Undo the exchange that found no answer; o= versions go on, for the peers have seen them."""
         if self._exchange is None:
             return
-        for party, before in self._exchange.before.items():
+        for party, (memory, style) in self._exchange.before.items():
             leg = self._legs[party]
-            leg.memory = withdraw(before, leg.memory)
+            leg.memory, leg.style = withdraw(memory, leg.memory), style
             leg.prune()
         self._exchange = None
 

@@ -14,8 +14,9 @@ from boringsdp.call import CallClosed, CallEvent, CallTimedOut, DestinationPolic
 from boringsdp.call.settings import CallSettings
 from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.relay import RelaySettings
-from boringsdp.sdp import PLAIN, SDES_OPTIONAL, WEBRTC, describe
+from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, WEBRTC, describe
 from tests.call.conftest import Bench
+from tests.fuzz.oracles import answer_of
 
 CHROMIUM = Path("tests/golden/captured/chromium-offer-audio-trickle.sdp").read_bytes().decode()
 
@@ -216,6 +217,23 @@ async def test_an_echo_call_sends_its_own_media_back(bench: Bench):
     phone.send(port_of(answer))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(phone.receive(), 0.2)
+
+
+@pytest.mark.parametrize("come_to_nothing", ["taken back", "refused"])
+async def test_keying_of_an_offer_that_came_to_nothing_is_not_demanded_later(bench: Bench, come_to_nothing: str):
+    """An offer of mandatory SDES to B is gone; then B's own offer of plain RTP is answered."""
+    call = bench.calls.create(bench.news.append)
+    if come_to_nothing == "taken back":
+        call.offer(Party.A, CHROMIUM, to=SDES_MANDATORY)
+        call.reject()
+    else:
+        with pytest.raises(SdpError):
+            call.offer(Party.B, plain(9000, extra="a=x\r\n").replace("RTP/AVP", "RTP/SAVP"), to=WEBRTC)
+        with pytest.raises(SdpError):
+            call.offer(Party.A, plain(0), to=SDES_MANDATORY)
+    offer = call.offer(Party.B, plain(9000), to=WEBRTC)
+    answer = call.answer(Party.A, answer_of(offer))
+    assert describe(answer).medias[0].port != 0
 
 
 def test_destinations_are_a_policy():
