@@ -3,7 +3,7 @@
 import { Call } from "./call.js";
 import { LegFigures } from "./figures.js";
 import { Session } from "./gateway.js";
-import { EnergyMeter, microphone, silent, tone, watch } from "./sound.js";
+import { microphone, silent, tone, watch } from "./sound.js";
 import { Translation } from "./translation.js";
 
 const $ = (id) => document.getElementById(id);
@@ -11,9 +11,7 @@ const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)
 const RECONNECT_MS = 3000;
 
 let session, call, sound, heard, timer;
-const meter = new EnergyMeter();
-// Two ways to know what is heard: WebAudio is at once, but in Chromium it stays deaf to a track after hold and resume; the receiver's energy counter is not.
-const heardLevel = () => Math.max(heard?.level() ?? -127, meter.level);
+const heardLevel = () => heard?.level() ?? -127;
 const figures = {
   webrtc: new LegFigures($("leg-webrtc"), "Browser leg", "from the browser", "to it"),
   plain: new LegFigures($("leg-plain"), "Plain leg", "from the echo peer", "to it"),
@@ -137,7 +135,6 @@ function listen(it) {
     sound?.stop();
     heard?.stop();
     sound = heard = call = undefined;
-    meter.read();
     $("remote").srcObject = null;
     status(`Call ended. ${detail.reason}`);
     setState("idle");
@@ -165,7 +162,6 @@ async function measure() {
     const { gateway, far, browser } = await measured.figures();
     if (measured.ended) return;
     const seconds = performance.now() / 1000;
-    meter.read(browser.find(({ type, kind }) => type === "inbound-rtp" && kind === "audio"));
     for (const name of ["webrtc", "plain"]) {
       const leg = gateway.legs?.[name];
       const stream = leg?.streams?.find(({ kind }) => kind === "audio");

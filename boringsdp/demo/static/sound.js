@@ -81,17 +81,3 @@ export function watch(stream) {
     stop: () => source.disconnect(),
   };
 }
-
-/** The level of what a receiver played between two readings of its "inbound-rtp" statistics, in dBov. */
-export class EnergyMeter {
-  level = -127;
-  #before;
-
-  read(inbound) {
-    const now = inbound && { energy: inbound.totalAudioEnergy, seconds: inbound.totalSamplesDuration };
-    const energy = now?.energy - this.#before?.energy;
-    const seconds = now?.seconds - this.#before?.seconds;
-    this.#before = now;
-    this.level = energy > 0 && seconds > 0 ? Math.max(-127, 10 * Math.log10(energy / seconds)) : -127;
-  }
-}
