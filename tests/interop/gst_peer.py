@@ -96,8 +96,8 @@ class Session:
         described = self.media["receive_pts"].get(str(pt))
         if described is None and pt in self.media["event_pts"]:
             described = ["TELEPHONE-EVENT", self.media["clock"], 1]
-        if described is None:
-            return None
+        if described is None:  # a late packet of another codec: unlinked it would end the source
+            described = ["X-STRAY", self.media["clock"]]
         name, clock = described[0], described[1]
         caps = f"application/x-rtp,media={self.media['kind']},clock-rate={clock},encoding-name={name.upper()},payload={pt}"
         if self.media["feedback"]:
@@ -279,7 +279,7 @@ class Peer:
         media = self.sessions[index].media
         described = media["receive_pts"].get(str(pt))
         if described is None:
-            end = "fakesink sync=false async=false"
+            end = "fakesink name=depay sync=false async=false"
         elif media["kind"] == "audio":
             end = (
                 f"{RECEIVE[described[0]]} ! audioconvert ! audioresample ! audio/x-raw,format=S16LE,rate=16000,channels=1"
@@ -288,7 +288,7 @@ class Peer:
         else:
             end = f"{RECEIVE[described[0]]} ! videoconvert ! videoscale ! video/x-raw,format=RGB,width=4,height=4 ! fakesink name=seen sync=false async=false signal-handoffs=true"
         made = Gst.parse_bin_from_description(end, False)
-        first = made.get_by_name("depay") or next(iter(made.iterate_sinks()))
+        first = made.get_by_name("depay")
         made.add_pad(Gst.GhostPad.new("sink", first.get_static_pad("sink")))
         if media["kind"] == "video" and described is not None:
             made.get_by_name("seen").connect("handoff", self._see)

@@ -4,60 +4,13 @@ import asyncio
 
 import pytest
 
-from tests.interop.peer import Line, PlainPeer, hear
-from tests.interop.rig import Rig
+from tests.interop.calls import call_from_browser, call_from_phone, hear_each_other
+from tests.interop.peer import Line, hear
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 BROWSERS = ["chromium", "firefox"]
 SUITES = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"]
-
-
-async def hear_each_other(rig: Rig, phone: PlainPeer, *, browser_hz: float = 700, phone_hz: float = 1100) -> None:
-    """A burst from each side, of different pitch and length, is found on the other and nothing else is."""
-    await rig.call("forget")
-    since = len(phone.recorded())
-    await asyncio.gather(rig.call("burst", browser_hz, 0.6), phone.do("burst", frequency=phone_hz, seconds=0.4))
-    await asyncio.sleep(1.5)
-    for who, found, frequency, seconds in (
-        ("the phone", phone.heard(since=since), browser_hz, 0.6),
-        ("the browser", await rig.heard(), phone_hz, 0.4),
-    ):
-        assert len(found) == 1, f"{who} heard {found}; phone: {await phone.do('statistics')}; browser: {await rig.get('rig.events')}"
-        assert found[0].frequency == pytest.approx(frequency, rel=0.02), who
-        assert found[0].seconds == pytest.approx(seconds, abs=0.1), who
-
-
-async def call_from_browser(rig: Rig, phone: PlainPeer, *lines: Line, **extra: str) -> str:
-    """The browser calls; the plain offer that it became. `extra` goes into the plugin's requests."""
-    offer = await rig.offer(media={"audio": True, "video": len(lines) > 1}, extra=extra)
-    answer = await phone.answer(offer, *lines)
-    await rig.take_answer(answer, **extra)
-    await settle(rig, phone)
-    return offer
-
-
-async def call_from_phone(rig: Rig, phone: PlainPeer, *lines: Line, **extra: str) -> str:
-    """The phone calls; the plain answer of the browser's. `extra` goes into the plugin's requests."""
-    offer = await phone.offer(*lines)
-    answer = await rig.answer(offer, media={"audio": True, "video": len(lines) > 1}, extra=extra, processExtra=extra)
-    await phone.take_answer(answer)
-    await settle(rig, phone)
-    return answer
-
-
-async def settle(rig: Rig, phone: PlainPeer) -> None:
-    """Waits until media flows both ways."""
-    await rig.call("connected")
-    await rig.until("rig.tapped.length > 20")
-    for _ in range(50):
-        if phone.recorded():
-            break
-        await asyncio.sleep(0.1)
-    for _ in range(40):
-        if (queued := await rig.call("queued")) is not None and queued < 0.15:
-            return
-    print(f"the jitter buffer stays at {queued} s")
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "PCMA", "G722", "opus"])

@@ -59,7 +59,8 @@ class Rig {
 
     hear(message, jsep) {
         this.note('message', message);
-        const next = message.result && message.result.event === 'hangingup' || message.result && message.result.event === 'dtmf' ? null : this.waiting.shift();
+        const unasked = ['hangingup', 'dtmf', 'media_timeout', 'timeout'].includes(message.result && message.result.event);
+        const next = unasked ? null : this.waiting.shift();
         if (!next) return;
         if (message.error) next.error(new Error(message.error_code + ' ' + message.error));
         else next.success({result: message.result, jsep});
@@ -86,10 +87,10 @@ class Rig {
 
     // --- a call, from either side; each returns the plain SDP for the peer ---------------------------------------------------------
 
-    async offer({media = null, iceRestart = false, codecs = null, trickle = true, extra = {}} = {}) {
+    async offer({media = null, iceRestart = false, codecs = null, extra = {}} = {}) {
         const tracks = media ? this.tracks(media) : undefined;
-        const prefer = jsep => codecs && this.prefer(jsep, codecs);
-        const jsep = await promised(({success, error}) => this.handle.createOffer({tracks, iceRestart, trickle, success, error, customizeSdp: prefer}));
+        for (const [kind, names] of Object.entries(codecs || {})) this.prefer(kind, names);
+        const jsep = await promised(({success, error}) => this.handle.createOffer({tracks, iceRestart, success, error}));
         const {result} = await this.send({request: 'generate', ...extra}, jsep);
         this.local = jsep.sdp;
         return result.sdp;
@@ -112,14 +113,15 @@ class Rig {
         return result.sdp;
     }
 
-    // Leaves only the named codecs (and telephone-event) on the first line of each medium: the browser's own preference call, by SDP.
-    prefer(jsep, codecs) {
-        jsep.sdp = jsep.sdp.replace(/^m=.*$[^]*?(?=^m=|$(?![^]))/gm, section => {
-            const keep = [...section.matchAll(/^a=rtpmap:(\d+) ([^/\r]+)/gm)].filter(([, , name]) => codecs.includes(name.toLowerCase()) || name === 'telephone-event').map(([, pt]) => pt);
-            if (!keep.length) return section;
-            return section.replace(/^(m=\S+ \S+ \S+).*$/m, '$1 ' + keep.join(' '));
-        });
+    // Leaves only the named codecs, and telephone-event, in the next offer.
+    prefer(kind, names) {
+        const wanted = RTCRtpReceiver.getCapabilities(kind).codecs.filter(codec => [...names, 'telephone-event'].includes(codec.mimeType.split('/')[1].toLowerCase()));
+        this.transceiver(kind).setCodecPreferences(wanted);
     }
+
+    direct(kind, direction) { this.transceiver(kind).direction = direction; }
+
+    dial(tones, duration, gap) { return promised(({success, error}) => this.handle.dtmf({dtmf: {tones, duration, gap}, success, error})); }
 
     async connected() {
         for (let turn = 0; turn < 300; turn++) {
@@ -142,8 +144,6 @@ class Rig {
         document.getElementById('media').append(element);
         element.play().catch(() => {});
         if (track.kind === 'video') { this.video = element; return; }
-        if (this.sourceTrack === track.id) return;
-        this.sourceTrack = track.id;
         if (this.source) this.source.disconnect();
         this.source = this.context.createMediaStreamSource(stream);
         this.source.connect(this.tap);
