@@ -173,6 +173,7 @@ class Leg:
 
     def close(self) -> None:
         """Close everything; no event follows."""
+        self._tell = _nobody
         self.plans = ()
         self.prune()
 
@@ -268,6 +269,10 @@ class Leg:
             "dtls": self.dtls,
             "transports": {str(slot): transport.record() for slot, transport in self._transports.items()},
         }
+
+
+def _nobody(_event: CallEvent) -> None:
+    """Who hears of a closed leg."""
 
 
 def _stream_rules(plan: MediaPlan) -> StreamRules:

@@ -155,6 +155,7 @@ class Stream:
             self._reader.close()
         if self._sender is not None:
             self._sender.close()
+        self._reader = self._sender = None
         self.closed = True
 
     def _tone_targets(self) -> Iterator[ToneSender]:

@@ -91,7 +91,7 @@ class Plane:
             self.drop("stun_malformed")
             return
         if message.kind is not Kind.REQUEST or message.method != BINDING:
-            self.drop("stun_ignored")                       # keepalive indications, and responses: a lite agent asks nothing
+            self.drop("stun_ignored")  # keepalive indications, and responses: a lite agent asks nothing
             return
         if port.owner is not None or port.rtcp_owner is not None:
             self.drop("stun_ignored")
@@ -228,7 +228,7 @@ class Plane:
             reach.port.owner = None
             if reach.rtcp_port is not None:
                 reach.rtcp_port.rtcp_owner = None
-        del transport.reach                                 # they name each other; a call that has ended is not left to the garbage collector
+        del transport.reach  # they name each other, and calls that end are not left to the garbage collector
         del self.transports[number]
 
     def restart_ice(self, number: TransportId, credentials: IceCredentials) -> None:
