@@ -68,22 +68,22 @@ class Format:
     @property
     def parameters(self) -> dict[str, str]:
         """The fmtp as key and value, keys in lower case; a part without `=` gets an empty value."""
-        pairs = (part.partition("=") for part in self.fmtp.split(";"))
-        return {key.strip().lower(): value.strip() for key, _, value in pairs if key.strip()}
+        return _parameters(self.fmtp)
 
-    def same_codec(self, other: Format) -> bool:
+    @property
+    def identity(self) -> tuple[object, ...]:
         """
-        True when packets of one may be sent as the other.
+        Equal for two formats exactly when packets of one may be sent as the other.
 
         H.264 needs the same packetization-mode and profile, the level may differ (RFC 6184 §8.2.2); VP9 the same profile-id; AV1 the same
         profile.
         """
-        if self.codec.key != other.codec.key:
-            return False
-        name = self.codec.key[0]
-        if name not in _PARAMETERS_THAT_MATTER:
-            return True
-        return _identity(name, self.parameters) == _identity(name, other.parameters)
+        key = self.codec.key
+        return (key, *_variant(key[0], self.fmtp)) if key[0] in _PARAMETERS_THAT_MATTER else key
+
+    def same_codec(self, other: Format) -> bool:
+        """True when packets of one may be sent as the other."""
+        return self.codec.key == other.codec.key and self.identity == other.identity
 
     def carries_over(self, other: Format) -> bool:
         """
@@ -92,12 +92,12 @@ class Format:
         Deviation: RFC 6184 keeps Baseline and Constrained Baseline apart; phones offer the one, browsers the other, and both send what
         belongs to both.
         """
-        if self.same_codec(other):
-            return True
-        if self.codec.key != other.codec.key or self.codec.key[0] != "h264":
+        if self.codec.key != other.codec.key:
             return False
-        (mode, profile), (other_mode, other_profile) = _identity("h264", self.parameters), _identity("h264", other.parameters)
-        return mode == other_mode and profile.endswith("baseline") and other_profile.endswith("baseline")
+        if self.codec.key[0] != "h264":
+            return self.identity == other.identity
+        (mode, profile), (other_mode, other_profile) = _variant("h264", self.fmtp), _variant("h264", other.fmtp)
+        return mode == other_mode and (profile == other_profile or (profile.endswith("baseline") and other_profile.endswith("baseline")))
 
     def best_of(self, others: Iterable[Format]) -> Format | None:
         """Return the one of `others` that this one is the same as, else one that it carries over to, else None."""
@@ -113,7 +113,15 @@ class Format:
 _PARAMETERS_THAT_MATTER = frozenset({"h264", "vp9", "av1", "h265"})
 
 
-def _identity(name: str, parameters: dict[str, str]) -> tuple[str, ...]:
+def _parameters(fmtp: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in fmtp.split(";"))
+    return {key.strip().lower(): value.strip() for key, _, value in pairs if key.strip()}
+
+
+@functools.lru_cache(maxsize=512)
+def _variant(name: str, fmtp: str) -> tuple[str, ...]:
+    """The parameters that tell formats of one codec apart. Cached: formats are compared each with each."""
+    parameters = _parameters(fmtp)
     if name == "h264":
         return (parameters.get("packetization-mode", "0"), h264_profile(parameters.get("profile-level-id", "")))
     if name == "vp9":

@@ -21,16 +21,16 @@ _FREE_NUMBERS: tuple[int, ...] = (*range(96, 128), *range(35, 64))
 def allowed(formats: Iterable[Format], policy: CodecPolicy) -> list[Format]:
     """Return the formats that carry media and pass the policy, preferred ones first; RED, RTX and FEC never pass."""
     kept: list[Format] = []
-    seen: set[tuple[str, int, int]] = set()
+    seen: set[tuple[object, ...]] = set()
     remove, only = _lower(policy.remove), _lower(policy.only)
     for f in formats:
         codec = f.codec
         name = codec.key[0]
         if codec.carries_media and name not in remove and (not only or name in only):
-            if codec.key in seen and any(f.same_codec(k) for k in kept):
-                continue
-            seen.add(codec.key)
-            kept.append(f)
+            identity = f.identity
+            if identity not in seen:
+                seen.add(identity)
+                kept.append(f)
     if policy.prefer:
         rank = {name.lower(): position for position, name in enumerate(policy.prefer)}
         kept.sort(key=lambda f: rank.get(f.codec.key[0], len(rank)))

@@ -239,6 +239,15 @@ def test_an_answer_before_an_offer_is_out_of_turn() -> None:
         "v=0\r\nm=audio 1 RTP/AVP " + " ".join(str(n % 128) for n in range(2000)) + "\r\n",
         "v=0\r\n" + "a=group:BUNDLE " + "a " * 4000 + "\r\n",
         "v=0\r\n" + "".join(f"m=audio 1 RTP/AVP {' '.join(map(str, range(96, 128)))}\r\na=mid:{n}\r\n" for n in range(64)),
+        "v=0\r\n"
+        + f"m=video 1 RTP/AVP {' '.join(str(n) for n in range(35, 128))}\r\nc=IN IP4 192.0.2.1\r\n"
+        + "".join(f"a=rtpmap:{n} H264/90000\r\na=fmtp:{n} {'x=1;' * 150}profile-level-id=00{n:02x}00\r\n" for n in range(35, 128)),
+        "v=0\r\nc=IN IP4 192.0.2.1\r\n"
+        + "".join(
+            f"m=video 1 RTP/AVP {' '.join(str(n) for n in range(35, 128))}\r\n"
+            + "".join(f"a=rtpmap:{n} c{n}/90000\r\n" for n in range(35, 128))
+            for _ in range(25)
+        ),
         "v=0\n" * 16000,
         "v=0\n" + "\n" * 60000,
         "v=0\r\na=fingerprint:sha-256 " + "AB:" * 2000 + "\r\n",
@@ -251,6 +260,7 @@ def test_hostile_texts_cost_little(text: str) -> None:
     try:
         leg = echo(LegMemory(session_id=1), text, CodecPolicy())
         assert leg.sent
+        offer_between(LegMemory(session_id=1), LegMemory(session_id=2), text, WEBRTC, CodecPolicy())
     except SdpError:
         pass
     assert time.process_time() - started < 0.25
