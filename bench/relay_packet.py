@@ -64,8 +64,8 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-async def serve(calls: int, profile: Profile, plain_remote: tuple[str, int]) -> None:
-    engine = AsyncioEngine(lambda events: None)
+async def serve(calls: int, profile: Profile, plain_remote: tuple[str, int], nap_s: float) -> None:
+    engine = AsyncioEngine(lambda events: None, nap_s=nap_s)
     shared, address = engine.open_port((HOST, 0))
     gc.collect()
     before = resident()
@@ -182,13 +182,13 @@ def listen(number: int, by_number: dict[int, LoadCall], plain: socket.socket) ->
         call.heard += 1
 
 
-def measure(calls: int, profile: str, loop: str, seconds: float, tick_s: float) -> dict[str, float]:
+def measure(calls: int, profile: str, loop: str, seconds: float, tick_s: float, nap_s: float) -> dict[str, float]:
     """One row: start an engine, load it, read its CPU time before and after the window."""
     plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     plain.bind((HOST, 0))
     plain.setblocking(False)
-    command = [sys.executable, __file__, "--serve", json.dumps([calls, profile, loop, plain.getsockname()])]
+    command = [sys.executable, __file__, "--serve", json.dumps([calls, profile, loop, plain.getsockname(), nap_s])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin
         assert child.stdout
@@ -232,18 +232,19 @@ def main() -> None:
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--tick-us", type=float, default=200.0, help="how often the load wakes up to send what is due")
+    parser.add_argument("--nap-us", type=float, default=1000.0, help="how long packets may wait under load; 0: not at all")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     if arguments.serve:
-        calls, profile, loop, remote = json.loads(arguments.serve)
+        calls, profile, loop, remote, nap_s = json.loads(arguments.serve)
         pin(0)
         if loop == "uvloop":
             import uvloop
 
             asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        asyncio.run(serve(calls, PROFILES[profile], (remote[0], remote[1])))
+        asyncio.run(serve(calls, PROFILES[profile], (remote[0], remote[1]), nap_s))
         return
     pin(1)
     results = []
@@ -251,7 +252,7 @@ def main() -> None:
         print(f"engine asyncio, loop {arguments.loop}; us/packet is user + system CPU for each packet sent on")
         print("profile  calls    us/packet   user   core %   relayed/s   lost %   kB/call")
     for profile, calls in rows(arguments):
-        row = measure(calls, profile, arguments.loop, arguments.seconds, arguments.tick_us / 1e6)
+        row = measure(calls, profile, arguments.loop, arguments.seconds, arguments.tick_us / 1e6, arguments.nap_us / 1e6)
         results.append({"profile": profile, "calls": calls, "loop": arguments.loop} | row)
         if not arguments.json:
             print(
