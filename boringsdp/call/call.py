@@ -124,7 +124,7 @@ class Call:
         before = {leg.party: (leg.memory, leg.style) for leg in (source, target)}
         target.style = to
         try:
-            heard = accept_offer(source.memory, received)
+            heard = accept_offer(source.memory, received, source.demands)
             written = make_offer(target.memory, to, heard, target.prepare(needs_for_offer(target.memory, to, heard, policy)), policy)
         except BoringError:
             target.style = before[target.party][1]
@@ -181,7 +181,7 @@ class Call:
         received = self._read(sdp)
         leg = self._leg(Party.A, received.style)
         try:
-            heard = accept_offer(leg.memory, received)
+            heard = accept_offer(leg.memory, received, leg.demands)
             written = make_answer(heard, None, leg.prepare(needs_for_answer(heard, None, policy, leg.demands)), policy, leg.demands)
         except BoringError:
             leg.prune()

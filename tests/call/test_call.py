@@ -236,6 +236,14 @@ async def test_keying_of_an_offer_that_came_to_nothing_is_not_demanded_later(ben
     assert describe(answer).medias[0].port != 0
 
 
+async def test_a_peer_with_mandatory_keys_cannot_reoffer_without(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.answer(Party.B, answer_of(call.offer(Party.A, CHROMIUM, to=SDES_MANDATORY)))
+    with pytest.raises(SdpError, match="crypto"):
+        call.offer(Party.B, plain(9000), to=WEBRTC)
+    assert call.state is State.STABLE
+
+
 def test_destinations_are_a_policy():
     policy = DestinationPolicy.of(allow=("127.0.0.2/32",), deny=("127.0.0.0/8", "::ffff:0:0/96"))
     with pytest.raises(SdpError, match=r"127\.0\.0\.1.*not allowed"):
