@@ -11,8 +11,8 @@ A call has two legs, each with a `LegMemory`. One exchange, started by leg `a`:
     answer = make_answer(a, b, locals_of_a); a = answer.memory    # answer.text goes to a's peer
     media_plans(a), media_plans(b), payload_type_map(…)           # what the relay must do
 
-The same calls serve first offers and re-offers, from either leg, whatever the legs speak. Where a leg answers by itself (echo) or is
-offered before the other leg exists (late offer), the other leg is None. An offer that failed is undone by `withdraw`; glare is the caller's.
+The same calls serve first offers and re-offers, from either leg, whatever the legs speak. Where a leg answers by itself (echo) or
+is offered before the other leg exists (late offer), the other leg is None. A failed offer is undone by `withdraw`; glare is the caller's.
 What is written of one leg to the other is decided in `attributes.py`, which m-lines are served in `serve.py`, which codecs in `formats.py`.
 """
 
