@@ -142,7 +142,7 @@ class Leg:
         )
 
     def _own_cryptos(self, need: MediaNeed) -> tuple[Crypto, ...]:
-        own = self._cryptos.setdefault(need.slot, {})
+        own = self._cryptos.setdefault(need.transport_slot, {})
         for suite in need.suites:
             if suite not in own:
                 own[suite] = Crypto.from_random(suite, secrets.token_bytes(64))
@@ -152,15 +152,15 @@ class Leg:
 
     def apply(self) -> None:
         """Put what `memory` agrees on into force. Raises `DtlsError` when no fingerprint of the peer can be used."""
-        before = {plan.slot: plan for plan in self.plans}
+        before = {plan.transport_slot: plan for plan in self.plans if plan.leads_transport}
         self.plans = media_plans(self.memory)
         self.prune()
         for plan in self.plans:
             if not plan.accepted:
                 continue
             transport = self._transports[plan.transport_slot]
-            if plan.slot == plan.transport_slot:
-                self._apply_transport(transport, plan, before.get(plan.slot))
+            if plan.leads_transport:
+                self._apply_transport(transport, plan, before.get(plan.transport_slot))
             self._stream(plan, transport).update(_stream_rules(plan))
 
     def prune(self) -> None:

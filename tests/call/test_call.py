@@ -299,3 +299,17 @@ def _browser_answer(offer: str, direction: str) -> str:
         .replace("BUNDLE 0", f"BUNDLE {media.mid}")
         .replace("111 63 9 0 8 13 110 126", " ".join(str(f.payload_type) for f in media.formats))
     )
+
+
+async def test_a_bundle_whose_first_m_line_is_refused_still_gets_its_transport(bench: Bench):
+    """The browser's audio is refused, its video is not: the video leads the transport then."""
+    av = Path("tests/golden/captured/chromium-offer-audio-video-trickle.sdp").read_bytes().decode()
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, av, to=PLAIN)
+    answer = call.answer(
+        Party.B,
+        "v=0\r\no=- 7 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        "m=audio 0 RTP/AVP 0\r\nm=video 9002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n",
+    )
+    assert [media.port != 0 for media in describe(answer).medias] == [False, True]
+    assert call.statistics()["legs"]["a"]["dtls"] == "connecting"
