@@ -42,10 +42,10 @@ class EchoPeer:
         call = self._find(call_id) if call_id else self._open(delay_ms)
         return call.id, call.answer(remote)
 
-    def offer(self, codecs: tuple[str, ...] = (), *, delay_ms: int | None = None) -> tuple[str, str]:
+    def offer(self, codecs: tuple[str, ...] = (), *, secured: bool = False, delay_ms: int | None = None) -> tuple[str, str]:
         """Return (call id, our own offer); give the answer to `accept`. Raises `Exhausted("calls")`."""
         call = self._open(delay_ms)
-        return call.id, call.offer(codecs)
+        return call.id, call.offer(codecs, secured=secured)
 
     def accept(self, call_id: str, answer: str) -> None:
         """Take the answer to our offer. Raises SdpError, WrongState."""
@@ -108,10 +108,10 @@ class EchoCall:
         self._start(remote)
         return echo_sdp.answer(remote, self._local)
 
-    def offer(self, codecs: tuple[str, ...]) -> str:
+    def offer(self, codecs: tuple[str, ...], *, secured: bool) -> str:
         """Return our offer."""
         self._local = replace(self._local, version=self._local.version + 1)
-        return echo_sdp.offer(self._local, codecs)
+        return echo_sdp.offer(self._local, codecs, secured=secured)
 
     def accept(self, remote: echo_sdp.RemoteAudio) -> None:
         """Take the answer to our offer."""

@@ -119,19 +119,21 @@ def answer(remote: RemoteAudio, local: LocalAudio) -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
-def offer(local: LocalAudio, codecs: tuple[str, ...]) -> str:
-    """Return an offer of our own with `codecs` (encoding names) in order."""
+def offer(local: LocalAudio, codecs: tuple[str, ...], *, secured: bool = False) -> str:
+    """Return an offer of our own with `codecs` (encoding names) in order; `secured`: SRTP with our SDES key."""
     numbers = {"pcmu": 0, "pcma": 8, "g722": 9, "opus": 96}
     names = [name for name in codecs if name.lower() in numbers] or ["opus", "PCMU"]
     opus = any(name.lower() == "opus" for name in names)
     events = [101] + ([100] if opus else [])
     lines = _session(local)
-    lines.append(f"m=audio {local.rtp_port} RTP/AVP {' '.join(str(numbers[name.lower()]) for name in names)} {' '.join(map(str, events))}")
+    formats = [numbers[name.lower()] for name in names] + events
+    lines.append(f"m=audio {local.rtp_port} RTP/{'SAVP' if secured else 'AVP'} {' '.join(map(str, formats))}")
     for name in names:
         number = numbers[name.lower()]
         lines.append(f"a=rtpmap:{number} {name}/{SUPPORTED[name.lower()]}{'/2' if number == 96 else ''}")
     for number in events:
         lines += [f"a=rtpmap:{number} telephone-event/{48000 if number == 100 else 8000}", f"a=fmtp:{number} 0-15"]
+    lines += [f"a=crypto:1 {SUITE} inline:{local.key}"] if secured else []
     lines += [f"a=rtcp:{local.rtcp_port}", "a=ptime:20", "a=sendrecv"]
     return "\r\n".join(lines) + "\r\n"
 

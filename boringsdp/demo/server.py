@@ -98,7 +98,7 @@ class Demo:
         codecs = body.get("codecs", [])
         if not isinstance(codecs, list) or not all(isinstance(codec, str) for codec in codecs):
             raise _BadRequest("codecs must be a list of names")
-        call, offer = self._peer.offer(tuple(codecs[:16]), delay_ms=_delay(body))
+        call, offer = self._peer.offer(tuple(codecs[:16]), secured=body.get("srtp") is True, delay_ms=_delay(body))
         return {"call": call, "sdp": offer}
 
     async def _accept(self, request: web.Request) -> Any:

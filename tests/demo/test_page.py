@@ -160,10 +160,11 @@ async def test_the_echo_peer_calls(page: DemoPage):
     await page.no_trouble()
 
 
-async def test_srtp_keyed_by_sdes_on_the_plain_side(page: DemoPage):
+@pytest.mark.parametrize("how", ["call", "be-called"])
+async def test_srtp_keyed_by_sdes_on_the_plain_side(page: DemoPage, how: str):
     await page.click("codec-PCMA")
     await page.click("srtp-sdes")
-    await page.click("call")
+    await page.click(how)
     await page.until_state("up")
     await page.until_heard()
     assert "a=crypto:" in await page.text("rows")

@@ -37,7 +37,7 @@ export class Call extends EventTarget {
   /** The echo peer offers, the browser answers. */
   async beCalled() {
     await this.#open();
-    const offered = await peer("/offer", { codecs: this.#codecs(), delay_ms: this.options.delay });
+    const offered = await peer("/offer", { codecs: this.#codecs(), srtp: Boolean(this.options.srtp), delay_ms: this.options.delay });
     this.peerId = offered.call;
     const { jsep: offer } = await this.handle.send({ request: "process", type: "offer", sdp: offered.sdp });
     await this.connection.setRemoteDescription(offer);
