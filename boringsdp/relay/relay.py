@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 import secrets
-import string
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -31,14 +30,14 @@ from boringsdp.relay.engine import (
     TransportId,
 )
 from boringsdp.relay.keying import HalfOpen
-from boringsdp.relay.news import Owner, Receiving
+from boringsdp.relay.news import Owner
 from boringsdp.relay.ports import PlainPorts, SharedPorts
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamRules
 from boringsdp.relay.stream import Stream
 from boringsdp.relay.transport import PlainTransport, Transport, WebRtcTransport
 
-ICE_CHARACTERS = string.ascii_letters + string.digits
-UFRAG_LENGTH, PASSWORD_LENGTH = 10, 32
+UFRAG_OCTETS, PASSWORD_OCTETS = 6, 16
+"""Random ones, written in hex; RFC 8445 §5.3 asks for 24 and 128 bits."""
 
 log = logging.getLogger(__name__)
 
@@ -192,12 +191,11 @@ class Relay:
 
     def make_credentials(self) -> IceCredentials:
         """Return ICE credentials that no transport of this process has."""
-        while True:
-            ufrag = "".join(secrets.choice(ICE_CHARACTERS) for _ in range(UFRAG_LENGTH))
-            if ufrag not in self._ufrags:
-                break
+        ufrag = ""
+        while not ufrag or ufrag in self._ufrags:
+            ufrag = secrets.token_hex(UFRAG_OCTETS)
         self._ufrags.add(ufrag)
-        return IceCredentials(ufrag, "".join(secrets.choice(ICE_CHARACTERS) for _ in range(PASSWORD_LENGTH)))
+        return IceCredentials(ufrag, secrets.token_hex(PASSWORD_OCTETS))
 
     def make_stream(self, transport: Transport, rules: StreamRules) -> Stream:
         ssrc = 0
@@ -280,7 +278,7 @@ class Relay:
             case ConsentLost(number) if (transport := self._transports.get(number)) is not None:
                 transport.consent_lost()
             case MediaReceiving(number, receiving) if (stream := self._streams.get(number)) is not None:
-                stream.transport.tell(Receiving(stream, receiving, 0.0 if receiving else self.settings.silence_s))
+                stream.transport.media_receiving(stream, receiving)
             case TelephoneEventReceived() if (stream := self._streams.get(event.stream)) is not None:
                 stream.receive_tone(event, self._tone_clock(stream, event.payload_type))
             case _:

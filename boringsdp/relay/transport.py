@@ -23,6 +23,7 @@ from boringsdp.relay.news import (
     MediaTimeout,
     Owner,
     PathChanged,
+    Receiving,
     SlowLink,
     TransportEvent,
 )
@@ -124,6 +125,12 @@ class Transport:
         self.reporter.set_stream(stream.id, stream.ssrc, stream.rules)
         self._watch.expect(stream.id, stream.rules.receive, now)
         self._watching.run([])
+
+    def media_receiving(self, stream: Stream, receiving: bool) -> None:
+        """Media of a stream began to arrive, or has not arrived for as long as silence takes."""
+        self._watch.receiving(stream.id, receiving, self.relay.loop.time())
+        self._watching.run([])
+        self.tell(Receiving(stream, receiving, 0.0 if receiving else self.relay.settings.silence_s))
 
     def remove_stream(self, stream: Stream) -> None:
         stream.release()

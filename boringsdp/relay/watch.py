@@ -34,7 +34,7 @@ class Watch:
     Watches the streams of one transport.
 
     `timeout` is how long all of them may be silent, `slow` how many packets may be lost in a second; 0 switches either off.
-    Silence is told once, and again only after media came back.
+    Silence is told once, and again only after media came back. Losses are counted while media arrives: a silent stream shows none.
     """
 
     def __init__(self, timeout: float, slow: int, statistics: Callable[[StreamId], StreamStatistics]) -> None:
@@ -42,6 +42,7 @@ class Watch:
         self._slow = slow
         self._statistics = statistics
         self._expected: dict[StreamId, bool] = {}
+        self._receiving: set[StreamId] = set()
         self._lost: dict[StreamId, int] = {}
         self._since: float | None = None
         self._told = False
@@ -52,8 +53,6 @@ class Watch:
         """The peer can be reached: media may be expected from now on."""
         if self._since is None:
             self._since = now
-            if self._slow:
-                self._sample = now + SAMPLE
         self._arm(now)
 
     def expect(self, stream: StreamId, expected: bool, now: float) -> None:
@@ -64,8 +63,18 @@ class Watch:
             self._since = now
         self._arm(now)
 
+    def receiving(self, stream: StreamId, receiving: bool, now: float) -> None:
+        """Media of a stream began to arrive, or stopped."""
+        if not receiving:
+            self._receiving.discard(stream)
+        elif self._slow:
+            self._receiving.add(stream)
+            if self._sample is None:
+                self._sample = now + SAMPLE
+
     def remove(self, stream: StreamId) -> None:
         self._expected.pop(stream, None)
+        self._receiving.discard(stream)
         self._lost.pop(stream, None)
 
     def deadline(self) -> float | None:
@@ -74,7 +83,7 @@ class Watch:
     def tick(self, now: float) -> list[Action]:
         actions: list[Action] = []
         if self._sample is not None and now >= self._sample:
-            self._sample = now + SAMPLE
+            self._sample = now + SAMPLE if self._receiving else None
             actions += self._losses()
         if self._check is not None and now >= self._check:
             self._check = None

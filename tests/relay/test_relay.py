@@ -544,6 +544,8 @@ async def test_media_timeout_but_not_on_hold(bench: Bench) -> None:
 async def test_slow_links_both_ways() -> None:
     bench = await Bench(slow_link_lost=4).start()
     stream = bench.plain(AUDIO)
+    bench.engine.report(MediaReceiving(stream.id, True))
+    assert bench.heard() == [Receiving(stream, True, 0.0)]
     bench.loop.advance(1.5)
     bench.engine.received[stream.id] = ReceiveStatistics(lost=6, packets=10)
     bench.loop.advance(1.0)

@@ -71,13 +71,23 @@ def test_switched_off() -> None:
 
 def test_loss() -> None:
     bench = Bench(timeout=0.0, slow=4)
-    bench.core.expect(ONE, True, 100.0)
-    bench.core.start(100.0)
+    bench.core.expect(ONE, True, 99.0)
+    bench.core.start(99.0)
+    assert bench.core.deadline() is None
+    bench.core.receiving(ONE, True, 100.0)
     assert bench.run(101.0) == []
     bench.lost[ONE] = 3
     assert bench.run(102.0) == []
     bench.lost[ONE] = 8
     assert bench.run(103.0) == [(103.0, Losing(ONE, 5))]
     assert bench.run(105.0) == []
+    bench.lost[ONE] = 12
+    bench.core.receiving(ONE, False, 105.5)
+    assert bench.run(110.0) == [(106.0, Losing(ONE, 4))]
+    assert bench.core.deadline() is None
+    bench.lost[ONE] = 16
+    bench.core.receiving(ONE, True, 110.0)
+    assert bench.run(111.0) == [(111.0, Losing(ONE, 4))]
     bench.core.remove(ONE)
-    assert bench.run(106.0) == []
+    assert bench.run(115.0) == []
+    assert bench.core.deadline() is None
