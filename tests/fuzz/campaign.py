@@ -26,8 +26,9 @@ INPUTS: dict[str, int] = {
     "rtp": 30_000,
     "rtcp": 30_000,
     "dtls": 10_000,
-    "janus": 15_000,
+    "janus": 12_000,
     "plane": 100_000,
+    "relay": 20_000,
 }
 """Malformed inputs of each target in one run."""
 

@@ -22,6 +22,7 @@ def sdps() -> tuple[str, ...]:
     return texts
 
 
+@functools.cache
 def sdps_named(*parts: str) -> tuple[str, ...]:
     """The captured SDPs whose file name holds one of `parts`."""
     return tuple(path.read_bytes().decode() for path in sorted(CAPTURED.glob("*.sdp")) if any(part in path.name for part in parts))

@@ -314,9 +314,10 @@ def mutate_tree(rng: random.Random, tree: Any, texts: Callable[[random.Random, s
         spots = _spots(tree, [])
         if not spots:
             return rng.choice(VALUES)
-        container, key = rng.choice(spots)
+        sdps = [spot for spot in spots if isinstance(spot[0][spot[1]], str) and spot[0][spot[1]].startswith("v=0")]
+        container, key = rng.choice(sdps if sdps and texts is not None and rng.random() < 0.6 else spots)
         change = rng.randrange(6)
-        if texts is not None and isinstance(container[key], str) and container[key].startswith("v=0") and rng.random() < 0.8:
+        if texts is not None and (container, key) in sdps and rng.random() < 0.9:
             container[key] = texts(rng, container[key])
         elif change == 0:
             del container[key]
