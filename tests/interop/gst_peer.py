@@ -36,9 +36,9 @@ SEND = {
     "PCMA": "audioconvert ! audioresample ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay",
     "G722": "audioconvert ! audioresample ! audio/x-raw,rate=16000,channels=1 ! avenc_g722 ! rtpg722pay",
     "opus": "audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=32000 frame-size=20 ! rtpopuspay",
-    "VP8": "vp8enc name=encoder deadline=1 cpu-used=8 keyframe-max-dist=100000 target-bitrate=200000 error-resilient=default ! rtpvp8pay picture-id-mode=2 mtu=1200",
+    "VP8": "vp8enc name=encoder deadline=1 cpu-used=8 keyframe-max-dist={distance} target-bitrate=200000 error-resilient=default ! rtpvp8pay picture-id-mode=2 mtu=1200",
     "H264": (
-        "x264enc name=encoder tune=zerolatency speed-preset=ultrafast bframes=0 key-int-max=100000 bitrate=300 option-string=scenecut=0"
+        "x264enc name=encoder tune=zerolatency speed-preset=ultrafast bframes=0 key-int-max={distance} bitrate=300 option-string=scenecut=0"
         " ! video/x-h264,profile=constrained-baseline ! rtph264pay config-interval=-1 aggregate-mode=zero-latency mtu=1200"
     ),
 }
@@ -257,7 +257,8 @@ class Peer:
                 f"videotestsrc name=source is-live=true pattern=solid-color foreground-color={self.colour_wanted}"
                 " ! video/x-raw,width=320,height=240,framerate=10/1,format=I420"
             )
-        pay = SEND[media["name"]] + f" name=pay pt={media['pt']}"
+        # With feedback, key frames come on request only, so that a test sees each request; without it, every two seconds.
+        pay = SEND[media["name"]].format(distance=100000 if media["feedback"] else 20) + f" name=pay pt={media['pt']}"
         if media["kind"] == "audio":
             pay += " min-ptime=20000000 max-ptime=20000000"
         drop = "false" if media["send"] else "true"
