@@ -13,7 +13,8 @@ from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed
 from boringsdp.call.leg import MID_EXTENSION, Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.call.settings import CallSettings
-from boringsdp.errors import BoringError, WrongState
+from boringsdp.dtls import usable_fingerprints
+from boringsdp.errors import BoringError, DtlsError, SdpError, WrongState
 from boringsdp.relay import Relay, RouteRules
 from boringsdp.sdp import (
     DEFAULT_POLICY,
@@ -22,6 +23,7 @@ from boringsdp.sdp import (
     Exchange,
     LegMemory,
     LegStyle,
+    Media,
     MediaPlan,
     accept_answer,
     accept_offer,
@@ -257,6 +259,9 @@ class Call:
         """Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE."""
         received = describe(sdp) if isinstance(sdp, str) else sdp
         self._settings.destinations.check(received, ice=ice)
+        for media in received.medias:
+            if media.fingerprints:
+                _check_fingerprints(media)
         return received
 
     def _leg(self, party: Party, style: LegStyle) -> Leg:
@@ -344,3 +349,11 @@ class Call:
             if self.state is State.IDLE:
                 self.close("no-answer")
         self._arm()
+
+
+def _check_fingerprints(media: Media) -> None:
+    """Raise `SdpError` when none of the m-line's fingerprints can identify a peer (RFC 8122 §5)."""
+    try:
+        usable_fingerprints((each.hash, each.value) for each in media.fingerprints)
+    except DtlsError as error:
+        raise SdpError(f"m={media.kind}: {error}", f"a=fingerprint:{media.fingerprints[0]}") from error

@@ -119,13 +119,12 @@ class Leg:
             transport.restart_ice()
         host, port = transport.addresses[0]
         if isinstance(transport, WebRtcTransport):
-            last = len(transport.addresses) - 1
             return LocalTransport(
                 host=host,
                 port=port,
                 ufrag=transport.credentials.ufrag,
                 password=transport.credentials.password,
-                candidates=tuple(Candidate.local(h, p, preference=65535 - i) for i, (h, p) in enumerate(transport.addresses[: last + 1])),
+                candidates=tuple(Candidate.local(h, p, preference=65535 - i) for i, (h, p) in enumerate(transport.addresses)),
                 fingerprints=(Fingerprint(*transport.fingerprint),),
             )
         return LocalTransport(host=host, port=port, rtcp_port=transport.rtcp_port, cryptos=self._own_cryptos(need))
@@ -151,7 +150,7 @@ class Leg:
     # --- after an agreement ------------------------------------------------------------------------------------------------------------
 
     def apply(self) -> None:
-        """Put what `memory` agrees on into force. Raises `DtlsError` when no fingerprint of the peer can be used."""
+        """Put what `memory` agrees on into force."""
         before = {plan.transport_slot: plan for plan in self.plans if plan.leads_transport}
         self.plans = media_plans(self.memory)
         self.prune()
@@ -199,12 +198,11 @@ class Leg:
             self._apply_plain(transport, plan, before)
 
     def _apply_plain(self, transport: PlainTransport, plan: MediaPlan, before: MediaPlan | None) -> None:
-        """Only what changed is told: a set remote address would undo what latching has learned (RFC 4961)."""
+        """An unchanged address is nothing new to the transport, which keeps what it has latched to; unchanged keys are not set again."""
         if plan.rtcp_mux and transport.rtcp_port is not None:
             transport.use_rtcp_mux()
-        announced = (plan.remote, None if plan.rtcp_mux else plan.remote_rtcp)
-        if plan.remote is not None and (before is None or announced != (before.remote, None if before.rtcp_mux else before.remote_rtcp)):
-            transport.set_remote(*announced, self._settings.latch)
+        if plan.remote is not None:
+            transport.set_remote(plan.remote, None if plan.rtcp_mux else plan.remote_rtcp, self._settings.latch)
         send = _keys(plan.local_crypto, plan.local_crypto != (before.local_crypto if before else None))
         receive = _keys(plan.remote_crypto, plan.remote_crypto != (before.remote_crypto if before else None))
         if send is not None or receive is not None:

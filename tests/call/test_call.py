@@ -313,3 +313,9 @@ async def test_a_bundle_whose_first_m_line_is_refused_still_gets_its_transport(b
     )
     assert [media.port != 0 for media in describe(answer).medias] == [False, True]
     assert call.statistics()["legs"]["a"]["dtls"] == "connecting"
+
+
+async def test_a_weak_fingerprint_is_named(bench: Bench):
+    weak = re.sub(r"a=fingerprint:\S+ \S+", "a=fingerprint:sha-1 " + ":".join(["AB"] * 20), CHROMIUM)
+    with pytest.raises(SdpError, match="sha-1"):
+        bench.calls.create(bench.news.append).offer(Party.A, weak, to=PLAIN)
