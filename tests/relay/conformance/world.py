@@ -59,8 +59,17 @@ class Peer(MediaPeer):
     async def hear_raw(self) -> tuple[bytes, Address]:
         """The next datagram and where it came from. Fails after PATIENCE_S."""
         loop = asyncio.get_running_loop()
-        data, source = await asyncio.wait_for(loop.sock_recvfrom(self.socket, 4096), PATIENCE_S)
-        return data, source[:2]
+        while True:
+            try:
+                data, source = self.socket.recvfrom(4096)
+                return data, source[:2]
+            except BlockingIOError:
+                readable = asyncio.Event()
+                loop.add_reader(self.socket.fileno(), readable.set)
+                try:
+                    await asyncio.wait_for(readable.wait(), PATIENCE_S)
+                finally:
+                    loop.remove_reader(self.socket.fileno())
 
     async def hear(self) -> RtpPacket:
         return self.read((await self.hear_raw())[0])
