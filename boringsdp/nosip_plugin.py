@@ -7,7 +7,6 @@ party A is the browser, party B the peer.
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,8 +27,6 @@ from boringsdp.sdp import (
     LegStyle,
     describe,
 )
-
-log = logging.getLogger(__name__)
 
 NO_MESSAGE = 440
 INVALID_REQUEST = 442

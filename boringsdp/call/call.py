@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from boringsdp import logs
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
 from boringsdp.call.leg import MID_EXTENSION, Leg
 from boringsdp.call.negotiation import Negotiation, State
@@ -35,8 +35,6 @@ from boringsdp.sdp import (
     payload_type_map,
     withdraw,
 )
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, frozen=True)
@@ -73,7 +71,9 @@ class Call:
         self._settings = settings
         self._owner = owner
         self._ended = ended
+        self._log = logs.bind("call", call=call_id)
         self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
         self._negotiation = Negotiation(settings.answer_timeout_s)
         self._legs: dict[Party, Leg] = {}
         self._shape = _Shape.UNDECIDED
@@ -220,6 +220,7 @@ class Call:
         """End the call: ports go to rest, `CallClosed` is the last event. Closing twice is nothing."""
         if self.state is State.CLOSED:
             return
+        self._log.info("call ended", extra={"reason": reason, "seconds": round(self._loop.time() - self._began, 1)})
         self._negotiation.close(self._loop.time())
         self._arm()
         for leg in self._legs.values():
@@ -287,9 +288,13 @@ class Call:
         self._exchange = None
 
     def _put_into_force(self) -> None:
+        first = not any(leg.plans for leg in self._legs.values())
         for leg in self._legs.values():
             leg.apply()
         self._join()
+        if first:
+            protocols = {party.value: leg.style.protocol.value for party, leg in self._legs.items()}
+            self._log.info("call answered", extra={**protocols, "setup_ms": round((self._loop.time() - self._began) * 1e3)})
 
     def _join(self) -> None:
         """Route every stream of one leg to its counterpart."""
