@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from boringsdp.errors import SdpError
+from boringsdp.sdp.lines import MAX_SECTION_LINES, decode, split
 from boringsdp.sdp.local import LocalMedia, LocalTransport
 from boringsdp.sdp.memory import Exchange, LegMemory
 from boringsdp.sdp.outline import Outline, Sheet, local_of, next_slots
 from boringsdp.sdp.style import Keying, LegStyle
+
+SURELY_READABLE = 4 * MAX_SECTION_LINES
+"""Characters that can exceed no limit: too few for so many lines, all the more for one so long."""
 
 
 def compose(
@@ -18,6 +23,7 @@ def compose(
     Return the text of `sheet` and the leg's memory after it was sent.
 
     The o= line keeps its session id and address for the life of the leg; its version goes up by one when anything changed (RFC 3264 §8).
+    Raises `SdpError` when the text would exceed what `SessionDescription.parse` takes: an SDP can grow when it is translated.
     """
     host = memory.origin_host or next((local_of(o, locals).transport.host for o in sheet.outlines if o.accepted), "0.0.0.0")
     body = _body(sheet, locals, host)
@@ -26,6 +32,7 @@ def compose(
     if memory.sent and text != memory.sent:
         version += 1
         text = _head(memory.session_id, version, host) + body
+    _check_size(text)
     mids = [int(o.mid) for o in sheet.outlines if o.mid.isascii() and o.mid.isdigit() and len(o.mid) < 6]
     after = LegMemory(
         session_id=memory.session_id,
@@ -41,6 +48,14 @@ def compose(
         next_mid=max(memory.next_mid, *[mid + 1 for mid in mids], 0),
     )
     return text, after
+
+
+def _check_size(text: str) -> None:
+    if len(text) > SURELY_READABLE or not text.isascii():
+        try:
+            split(decode(text))
+        except SdpError as error:
+            raise SdpError(f"its translation would exceed a limit: {error.reason}", error.line, error.number) from None
 
 
 def _head(session_id: int, version: int, host: str) -> str:
