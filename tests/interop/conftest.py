@@ -130,14 +130,21 @@ def browser(request: pytest.FixtureRequest, browser_name: str) -> Browser:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def rig(browser: Browser, pages: str, gateway: Gateway) -> AsyncIterator[Rig]:
-    """A page of the browser under test with the NoSIP plugin attached; a picture and the logs are kept when the test fails."""
+async def bare_rig(browser: Browser, pages: str) -> AsyncIterator[Rig]:
+    """A page of the browser under test, not yet attached to anything."""
     made = Rig(await browser.new_page())
-    await made.open(pages, gateway.websocket)
+    await made.load(pages)
     yield made
     with contextlib.suppress(Exception):
         await made.call("hangup", seconds=5)
     await made.page.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rig(bare_rig: Rig, gateway: Gateway) -> Rig:
+    """A page of the browser under test with the NoSIP plugin attached over WebSocket."""
+    await bare_rig.connect(gateway.websocket)
+    return bare_rig
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -18,6 +18,7 @@ Media: {"kind", "name", "pt", "clock", "channels", "fmtp", "remote": [host, rtp,
 from __future__ import annotations
 
 import json
+import re
 import struct
 import sys
 import threading
@@ -36,7 +37,10 @@ SEND = {
     "PCMA": "audioconvert ! audioresample ! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay",
     "G722": "audioconvert ! audioresample ! audio/x-raw,rate=16000,channels=1 ! avenc_g722 ! rtpg722pay",
     "opus": "audioconvert ! audioresample ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=32000 frame-size=20 ! rtpopuspay",
-    "VP8": "vp8enc name=encoder deadline=1 cpu-used=8 keyframe-max-dist={distance} target-bitrate=200000 error-resilient=default ! rtpvp8pay picture-id-mode=2 mtu=1200",
+    "VP8": (
+        "vp8enc name=encoder deadline=1 cpu-used=8 keyframe-max-dist={distance} target-bitrate=200000 error-resilient=default"
+        " ! rtpvp8pay picture-id-mode=2 mtu=1200"
+    ),
     "H264": (
         "x264enc name=encoder tune=zerolatency speed-preset=ultrafast bframes=0 key-int-max={distance} bitrate=300 option-string=scenecut=0"
         " ! video/x-h264,profile=constrained-baseline ! rtph264pay config-interval=-1 aggregate-mode=zero-latency mtu=1200"
@@ -251,7 +255,10 @@ class Peer:
     def _send(self, session: Session) -> None:
         media = session.media
         if media["kind"] == "audio":
-            source = f"audiotestsrc name=source is-live=true samplesperbuffer=480 freq={self.frequency} volume={self.loudness} ! audio/x-raw,rate=48000,channels=1"
+            source = (
+                f"audiotestsrc name=source is-live=true samplesperbuffer=480 freq={self.frequency} volume={self.loudness}"
+                " ! audio/x-raw,rate=48000,channels=1"
+            )
         else:
             source = (
                 f"videotestsrc name=source is-live=true pattern=solid-color foreground-color={self.colour_wanted}"
@@ -287,7 +294,10 @@ class Peer:
                 f" ! filesink append=true buffer-mode=unbuffered sync=false async=false location={media['record']}"
             )
         else:
-            end = f"{RECEIVE[described[0]]} ! videoconvert ! videoscale ! video/x-raw,format=RGB,width=4,height=4 ! fakesink name=seen sync=false async=false signal-handoffs=true"
+            end = (
+                f"{RECEIVE[described[0]]} ! videoconvert ! videoscale ! video/x-raw,format=RGB,width=4,height=4"
+                " ! fakesink name=seen sync=false async=false signal-handoffs=true"
+            )
         made = Gst.parse_bin_from_description(end, False)
         first = made.get_by_name("depay")
         made.add_pad(Gst.GhostPad.new("sink", first.get_static_pad("sink")))
@@ -319,11 +329,8 @@ class Peer:
         self.errors.append(f"{error.message} ({detail})")
 
     def _sources(self, kind: str) -> list[Gst.Element]:
-        found = []
-        for session in self.sessions:
-            if session.media["kind"] == kind:
-                found.append(self.pipeline.get_by_name(f"send{session.index}").get_by_name("source"))
-        return found
+        wanted = [session for session in self.sessions if session.media["kind"] == kind]
+        return [self.pipeline.get_by_name(f"send{session.index}").get_by_name("source") for session in wanted]
 
     def tone(self, command: dict) -> dict:
         self.frequency, self.loudness = command["frequency"], 0.5
@@ -399,7 +406,15 @@ class Peer:
         return False
 
 
+def missing() -> list[str]:
+    """The elements that this GStreamer lacks."""
+    names = {word for chain in (*SEND.values(), *RECEIVE.values()) for word in re.findall(r"(?:^|! )([a-z]\w+)(?= |$)", chain)}
+    return sorted(name for name in names | {"rtpbin", "srtpenc", "audiotestsrc", "videotestsrc"} if Gst.ElementFactory.find(name) is None)
+
+
 def main() -> None:
+    if "--check" in sys.argv:
+        sys.exit(", ".join(missing()) or 0)
     peer, loop = Peer(), GLib.MainLoop()
 
     def read() -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import json
 import os
 import re
 import secrets
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -21,6 +23,8 @@ from typing import Any
 from tests.interop.tones import Burst, bursts, samples_of
 
 PYTHON = "/usr/bin/python3"
+PROGRAM = str(Path(__file__).with_name("gst_peer.py"))
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
 RATE = 16000
 
 RTPMAPS = {"PCMU": "PCMU/8000", "PCMA": "PCMA/8000", "G722": "G722/8000", "opus": "opus/48000/2", "VP8": "VP8/90000", "H264": "H264/90000"}
@@ -271,11 +275,14 @@ class PlainPeer:
         ]
 
 
+@functools.cache
 def missing() -> str | None:
     """What to install before the peer can run, None when all is there."""
+    advice = "apt-get install $(cat tests/interop/debian-packages.txt)"
     if not os.path.exists(PYTHON):
-        return "python3 of Debian, for python3-gi"
-    return None
+        return f"{PYTHON} is missing, Debian's own Python: {advice}"
+    check = subprocess.run([PYTHON, PROGRAM, "--check"], capture_output=True, text=True, env=ENVIRONMENT)
+    return f"GStreamer is incomplete ({check.stderr.strip().splitlines()[-1]}): {advice}" if check.returncode else None
 
 
 @contextlib.asynccontextmanager
@@ -283,10 +290,10 @@ async def plain_peer(*, medias: int = 1, host: str = "127.0.0.1") -> AsyncIterat
     """A peer with ports for that many m-lines."""
     with tempfile.TemporaryDirectory(prefix="boringsdp-peer-") as folder:
         process = await asyncio.create_subprocess_exec(
-            *(PYTHON, str(Path(__file__).with_name("gst_peer.py"))),
+            *(PYTHON, PROGRAM),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={"PATH": "/usr/bin:/bin", "HOME": folder, "GST_REGISTRY_FORK": "no"},
+            env=ENVIRONMENT,
             limit=1 << 22,
         )
         peer = PlainPeer(process, Path(folder), host, [])

@@ -35,10 +35,13 @@ class Rig:
         """The value of an expression over `rig`."""
         return await self.page.evaluate(f"async () => {{ const rig = window.rig; return {expression}; }}")
 
-    async def open(self, url: str, server: str, plugin: str = "janus.plugin.nosip") -> None:
-        """Loads the page and attaches the plugin."""
+    async def load(self, url: str) -> None:
+        """Loads the page."""
         await self.page.goto(url)
         await self.page.evaluate("async () => { await window.rigReady; }")
+
+    async def connect(self, server: str, plugin: str = "janus.plugin.nosip") -> None:
+        """Opens a session and attaches a plugin."""
         await self.call("connect", server, plugin)
 
     async def offer(self, **options: Any) -> str:

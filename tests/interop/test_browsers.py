@@ -4,8 +4,6 @@ import asyncio
 
 import pytest
 
-from tests.interop.rig import Rig
-
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 LOOPBACK = """async () => {
@@ -24,10 +22,8 @@ LOOPBACK = """async () => {
 
 
 @pytest.mark.parametrize("browser_name", ["chromium", "firefox"])
-async def test_the_rig_hears_its_own_tone_and_sees_its_own_picture(browser, pages):
-    rig = Rig(await browser.new_page())
-    await rig.page.goto(pages)
-    await rig.page.evaluate("async () => { await window.rigReady; }")
+async def test_the_rig_hears_its_own_tone_and_sees_its_own_picture(bare_rig):
+    rig = bare_rig
     await rig.page.evaluate(LOOPBACK)
     await rig.until("rig.seen()")
     await asyncio.sleep(0.5)
@@ -38,4 +34,3 @@ async def test_the_rig_hears_its_own_tone_and_sees_its_own_picture(browser, page
     assert burst.seconds == pytest.approx(0.5, abs=0.08)
     red, green, blue = (await rig.get("rig.seen()"))["rgb"]
     assert red > 200 > 60 > max(green, blue)
-    await rig.page.close()

@@ -62,8 +62,8 @@ class Rig {
         const unasked = ['hangingup', 'dtmf', 'media_timeout', 'timeout'].includes(message.result && message.result.event);
         const next = unasked ? null : this.waiting.shift();
         if (!next) return;
-        if (message.error) next.error(new Error(message.error_code + ' ' + message.error));
-        else next.success({result: message.result, jsep});
+        if (message.error_code) next.error(new Error(message.error_code + ' ' + message.error));
+        else next.success({result: message.result, message, jsep});
     }
 
     send(message, jsep) {
@@ -111,6 +111,13 @@ class Rig {
         const {result} = await this.send({request: 'generate', ...extra}, answer);
         this.local = answer.sdp;
         return result.sdp;
+    }
+
+    // EchoTest: the gateway answers for itself.
+    async echo(media) {
+        const jsep = await promised(({success, error}) => this.handle.createOffer({tracks: this.tracks(media), success, error}));
+        const {jsep: answer} = await this.send({audio: true, video: Boolean(media.video)}, jsep);
+        await promised(({success, error}) => this.handle.handleRemoteJsep({jsep: answer, success, error}));
     }
 
     // Leaves only the named codecs, and telephone-event, in the next offer.
