@@ -227,7 +227,7 @@ def test_a_port_that_is_taken_is_named(serve: type[Serving]):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        status, errors = serve(f"--webrtc.port={port}").end()
+        status, errors = serve(f"--webrtc.port={port}", "--rtp.port_min=10000", "--rtp.port_max=11999").end()
     assert status == 2
     assert "webrtc.port: cannot listen on udp" in errors
 
