@@ -9,7 +9,7 @@ from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.formats import shared
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
-from boringsdp.sdp.serve import keying
+from boringsdp.sdp.serve import FINGERPRINT_HASHES, keying
 from boringsdp.sdp.style import Keying, LegStyle, Sdes
 
 
@@ -92,7 +92,7 @@ def _check(offer: Description, answer: Description, ours: Media, theirs: Media) 
         reason = f"{theirs.kind} in answer to {ours.kind}"
     elif ours.mid and theirs.mid and ours.mid != theirs.mid:
         reason = f"mid {theirs.mid} in answer to mid {ours.mid}"
-    elif offered is Keying.DTLS and not transport.fingerprints:
+    elif offered is Keying.DTLS and not any(f.hash in FINGERPRINT_HASHES for f in transport.fingerprints):
         reason = "no a=fingerprint in answer to DTLS"
     elif offered is Keying.SDES:
         tags = {(crypto.tag, crypto.suite) for crypto in ours.cryptos}

@@ -134,7 +134,7 @@ def classify(description: Description) -> LegStyle:
     live = [media for media in description.medias if not media.rejected] or list(description.medias)
     for media in live:
         transport = description.tagged(media)
-        if transport.fingerprints:
+        if transport.fingerprints and (media.protocol is None or media.protocol.secure):
             base = WEBRTC if transport.ufrag else replace(WEBRTC, ice=False)
             bundled = any(media.mid in group for group in description.bundle)
             protocol = media.protocol or Protocol.DTLS_SAVPF

@@ -12,7 +12,7 @@ from boringsdp.sdp.memory import Slot
 from boringsdp.sdp.policy import CodecPolicy
 from boringsdp.sdp.style import Keying, Sdes
 
-FINGERPRINT_HASHES = frozenset({"sha-224", "sha-256", "sha-384", "sha-512"})
+FINGERPRINT_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
 """What proves a certificate; sha-1 alone does not (RFC 8122 §5 asks for SHA-256)."""
 
 

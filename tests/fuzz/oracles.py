@@ -77,7 +77,8 @@ def read_sdp(text: str | bytes) -> Description | None:
         assert all(number > 0 for _, number in media.extensions)
         assert all(candidate.port <= 65535 for candidate in media.candidates)
         assert seen.tagged(media) in seen.medias
-    assert isinstance(seen.style, LegStyle)
+    style = seen.style
+    assert style.protocol.secure or not style.dtls, "DTLS in a profile that is not secure"
     return seen
 
 

@@ -26,7 +26,7 @@ CORE_ERRORS = frozenset((403, 405, *range(453, 461), *range(464, 470), 471, 472)
 PLUGIN_ERRORS = {"janus.plugin.nosip": frozenset(range(440, 452)), "janus.plugin.echotest": frozenset((411, 412, 413, 414))}
 REPLIES = frozenset(("success", "error", "ack", "pong", "server_info"))
 EVENTS = frozenset(("event", "webrtcup", "media", "slowlink", "hangup", "detached", "timeout", "ice-failed"))
-MAX_REASON = 600
+MAX_REASON = 1500
 
 
 def _bodies(rng: random.Random) -> list[tuple[dict[str, Any], str | None]]:
