@@ -207,6 +207,9 @@ class Leg:
         receive = _keys(plan.remote_crypto, plan.remote_crypto != (before.remote_crypto if before else None))
         if send is not None or receive is not None:
             transport.set_keys(send, receive)
+        elif plan.local_crypto is None and before is not None and before.local_crypto is not None:
+            self._cryptos.pop(plan.transport_slot, None)  # keys that were in use are not offered again
+            transport.drop_keys()
 
     def _drop_transport(self, slot: int) -> None:
         transport = self._transports.pop(slot)

@@ -214,7 +214,7 @@ class AsyncioEngine:
         self._plane.set_remote(transport, rtp, rtcp, latch, monotonic())
         self._report_soon()
 
-    def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
+    def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         self._plane.set_keys(transport, way, keys, rollover, monotonic())
 
     def add_stream(self, spec: StreamSpec) -> None:

@@ -332,13 +332,14 @@ class Engine(Protocol):
         STRICT. Raises `WrongState` for a host name, and on a transport with ICE.
         """
 
-    def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
+    def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         """
         Install keys; for RECEIVE the former keys stay valid for some seconds. The same keys again change nothing. `rollover` gives, for
         RECEIVE, the last packet index (rollover counter << 16 | sequence) by SSRC that the peer already used under these keys: needed
         only to join a stream that has wrapped. A change of keys on this engine needs none.
 
-        On a transport that was not opened `secured` (optional SDES) that way is SRTP from now on.
+        On a transport that was not opened `secured` (optional SDES) that way is SRTP from now on. None takes the keys away: that way is RTP
+        in the clear again, or nothing on a `secured` transport. Keys that were in use before take up where they stopped.
         """
 
     def add_stream(self, spec: StreamSpec) -> None:

@@ -365,6 +365,13 @@ class PlainTransport(Transport):
         if receive is not None:
             self.relay.engine.set_keys(self.id, Way.RECEIVE, receive)
 
+    def drop_keys(self) -> None:
+        """RTP in the clear was agreed where SDES keys were in use."""
+        if self.closed:
+            raise WrongState("closed", "an open transport")
+        for way in (Way.SEND, Way.RECEIVE):
+            self.relay.engine.set_keys(self.id, way, None)
+
     def use_rtcp_mux(self) -> None:
         """rtcp-mux was agreed on a transport opened with a pair: RTCP moves to the RTP port (RFC 5761 §5.1.1)."""
         if self.rtcp_port is None:

@@ -90,6 +90,24 @@ async def test_a_browser_offer_becomes_a_plain_one_and_its_answer_comes_back(ben
     json.dumps(call.statistics())
 
 
+async def test_a_peer_that_gives_up_srtp_is_heard_in_the_clear_and_gets_new_keys_later(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    crypto = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{'A' * 40}\r\n"
+    offer = call.offer(Party.A, plain(a.port, extra=crypto), to=PLAIN)
+    keyed = describe(call.answer(Party.B, plain(b.port))).medias[0].cryptos
+    call.offer(Party.A, plain(a.port, version=2), to=PLAIN)
+    clear = call.answer(Party.B, plain(b.port))
+    assert "a=crypto" not in clear
+    b.send(port_of(offer), 0, b"from b" * 20)
+    assert (await a.receive())[12:] == b"from b" * 20
+    a.send(port_of(clear), 0, b"from a" * 20)
+    assert (await b.receive())[12:] == b"from a" * 20
+    call.offer(Party.A, plain(a.port, extra=crypto, version=3), to=PLAIN)
+    again = describe(call.answer(Party.B, plain(b.port))).medias[0].cryptos
+    assert keyed[0].key != again[0].key
+
+
 async def test_ports_mids_and_sessions_stay_over_re_offers_from_either_side(bench: Bench):
     call = bench.calls.create(bench.news.append)
     first_offer = call.offer(Party.A, CHROMIUM, to=PLAIN)

@@ -60,7 +60,7 @@ class MemoryEngine:
     def set_remote(self, transport: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch) -> None:
         self.plane.set_remote(transport, rtp, rtcp, latch, self._loop.time())
 
-    def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
+    def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         self.plane.set_keys(transport, way, keys, rollover, self._loop.time())
 
     def inject(self, stream: Any, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:

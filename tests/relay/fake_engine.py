@@ -124,7 +124,7 @@ class FakeEngine:
     def set_remote(self, transport: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch) -> None:
         self.commands.append(("set_remote", transport, rtp, rtcp, latch))
 
-    def set_keys(self, transport: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int] = EMPTY) -> None:
+    def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         self.commands.append(("set_keys", transport, way, keys))
 
     def add_stream(self, spec: StreamSpec) -> None:

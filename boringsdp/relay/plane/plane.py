@@ -253,8 +253,11 @@ class Plane:
             raise WrongState("transport with ICE", "a transport without ICE")
         reach.set_remote(_numeric(rtp), _numeric(rtcp), latch, now)
 
-    def set_keys(self, number: TransportId, way: Way, keys: Keys, rollover: Mapping[int, int], now: float) -> None:
+    def set_keys(self, number: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int], now: float) -> None:
         transport = self.transport(number)
+        if keys is None:
+            transport.drop_keys(way)
+            return
         try:
             if way is Way.RECEIVE:
                 transport.set_receive_keys(keys, rollover, now)

@@ -17,6 +17,7 @@ from boringsdp.relay.engine import (
     StreamSpec,
     TransportSpec,
     TransportStatistics,
+    Way,
 )
 from boringsdp.relay.plane.port import Transmit
 from boringsdp.relay.plane.source import Source
@@ -52,6 +53,8 @@ class Transport:
         "drops",
         "packets_received",
         "packets_sent",
+        "parked_receiver",
+        "parked_sender",
         "plane",
         "reach",
         "receiver",
@@ -74,6 +77,9 @@ class Transport:
         self.retired: dict[int, int] = {}
         self.receiver: SrtpReceiver | None = None
         self.sender: SrtpSender | None = None
+        # What keyed a way that is in the clear now: the same keys may come back, and must neither be replayed nor reuse a nonce.
+        self.parked_receiver: SrtpReceiver | None = None
+        self.parked_sender: SrtpSender | None = None
         self.transmit: Transmit | None = None
         self.remote: Address = ("", 0)
         self.packets_received = self.bytes_received = self.packets_sent = self.bytes_sent = 0
@@ -329,19 +335,33 @@ class Transport:
 
     def set_receive_keys(self, keys: Keys, indices: Mapping[int, int], now: float) -> None:
         if self.receiver is None:
+            self.receiver = self.parked_receiver
+        if self.receiver is None:
             self.receiver = SrtpReceiver(keys, indices)
-            for source in self.sources.values():
-                source.reception.trusted = True
         else:
             known = {ssrc: source.reception.highest for ssrc, source in self.sources.items()}
             self.receiver.rekey(keys, {**known, **indices}, now)
+        for source in self.sources.values():
+            source.reception.trusted = True
 
     def set_send_keys(self, keys: Keys) -> None:
+        if self.sender is None:
+            self.sender = self.parked_sender
         if self.sender is None:
             self.sender = SrtpSender(keys)
         else:
             self.sender.rekey(keys, {stream.send_ssrc: stream.last_sequence for stream in self.streams.values()})
         self.refresh()
+
+    def drop_keys(self, way: Way) -> None:
+        """That way is in the clear again, or nothing when the transport is to be secured."""
+        if way is Way.RECEIVE:
+            self.receiver, self.parked_receiver = None, self.receiver or self.parked_receiver
+            for source in self.sources.values():
+                source.reception.trusted = False
+        else:
+            self.sender, self.parked_sender = None, self.sender or self.parked_sender
+            self.refresh()
 
     def tick(self, now: float) -> None:
         self.reach.tick(now)

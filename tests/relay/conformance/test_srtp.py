@@ -132,6 +132,49 @@ async def test_the_same_keys_again_change_nothing(world: World) -> None:
     assert first != second
 
 
+async def test_keys_are_taken_away_and_come_back(world: World) -> None:
+    """SRTP, then RTP in the clear, then SRTP under the same keys: neither side may start them anew."""
+    secure, plain = world.plain(), world.plain()
+    theirs, ours = world.secure(secure)
+    keyed = secure.peer.sender, secure.peer.receiver
+    world.route(secure, plain)
+    world.route(plain, secure)
+    replay = secure.peer.rtp(b"secret")
+    secure.peer.send(replay)
+    assert (await plain.peer.hear()).payload == b"secret"
+    world.engine.send_rtcp(secure.transport, REPORT)
+    first, _ = await secure.peer.hear_raw()
+    world.engine.set_keys(secure.transport, Way.RECEIVE, None)
+    world.engine.set_keys(secure.transport, Way.SEND, None)
+    secure.peer.sender = secure.peer.receiver = None
+    secure.peer.speak(payload=b"clear in")
+    assert (await plain.peer.hear()).payload == b"clear in"
+    plain.peer.speak(payload=b"clear out")
+    assert (await secure.peer.hear()).payload == b"clear out"
+    world.engine.set_keys(secure.transport, Way.RECEIVE, theirs)
+    world.engine.set_keys(secure.transport, Way.SEND, ours)
+    secure.peer.send(replay)
+    secure.peer.sender, secure.peer.receiver = keyed
+    secure.peer.speak(payload=b"secret again")
+    assert (await plain.peer.hear()).payload == b"secret again"
+    assert secure.drops == {"replayed": 1}
+    world.engine.send_rtcp(secure.transport, REPORT)
+    second, _ = await secure.peer.hear_raw()
+    assert secure.peer.read_rtcp(first) == secure.peer.read_rtcp(second) == REPORT
+    assert first != second
+
+
+async def test_without_its_keys_a_secured_transport_passes_nothing(world: World) -> None:
+    secure, plain = await world.connected(secured=True), world.plain()
+    world.secure(secure)
+    world.route(secure, plain)
+    world.engine.set_keys(secure.transport, Way.RECEIVE, None)
+    secure.peer.sender = None
+    secure.peer.speak()
+    await plain.peer.hears_nothing()
+    assert secure.drops == {"no_keys": 1}
+
+
 @pytest.mark.parametrize("kept", [True, False])
 async def test_the_rollover_counter_may_be_kept_or_reset_by_new_keys(world: World, kept: bool) -> None:
     secure, plain = await world.connected(secured=True), world.plain()
