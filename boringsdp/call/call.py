@@ -155,6 +155,7 @@ class Call:
         heard = accept_answer(self._branches.get(branch, exchange.offered[party]), received)
         asked = offerer.memory
         if self.pending is None:
+            heard = answerer.carried(heard)
             asked = withdraw(exchange.offered[party.other], asked)
         try:
             needs = needs_for_answer(asked, heard, exchange.policy, offerer.demands)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
+from boringsdp.call.destinations import proves_itself
 from boringsdp.call.events import (
     CallEvent,
     LegClosed,
@@ -19,6 +21,7 @@ from boringsdp.call.events import (
     Party,
 )
 from boringsdp.call.settings import CallSettings
+from boringsdp.errors import SdpError
 from boringsdp.relay import (
     Closed,
     Connected,
@@ -44,6 +47,7 @@ from boringsdp.relay import (
 from boringsdp.sdp import (
     Candidate,
     Crypto,
+    Description,
     Fingerprint,
     LegMemory,
     LegStyle,
@@ -90,6 +94,25 @@ class Leg:
         """What an answer of ours must insist on: a leg that began with mandatory SDES never falls back to RTP in the clear."""
         return self.style if self.style.sdes is Sdes.MANDATORY else None
 
+    def check_families(self, received: Description, *, answer: bool = False) -> None:
+        """
+        Raise `SdpError` when a plain m-line names an address of a family (IPv4, IPv6) that we cannot send to.
+
+        An answer has to keep to the family of our offer; for an offer it is enough that we have such an address.
+        """
+        for media in received.medias:
+            if media.address is None or media.protocol is None or (not answer and proves_itself(media, received.tagged(media))):
+                continue
+            host = media.address[0]
+            slot = self.memory.slots[media.index].transport if media.index < len(self.memory.slots) else None
+            transport = self._transports.get(slot) if slot is not None else None
+            if answer and not isinstance(transport, PlainTransport):
+                continue
+            reached = transport.reaches(host) if answer and isinstance(transport, PlainTransport) else self._relay.plain_host_for(host)
+            if not reached:
+                family = "IPv6" if ":" in host else "IPv4"
+                raise SdpError(f"the address of m={media.kind} ({host}) is {family}, ours is not", media.line, media.line_number)
+
     # --- before a text of ours ---------------------------------------------------------------------------------------------------------
 
     def prepare(self, needs: Iterable[MediaNeed]) -> dict[int, LocalMedia]:
@@ -110,7 +133,9 @@ class Leg:
 
     def _local_transport(self, need: MediaNeed) -> LocalTransport:
         transport = self._transports.get(need.transport_slot)
-        if transport is not None and isinstance(transport, WebRtcTransport) != need.ice:
+        peer = None if need.ice else self._peer_host(need.slot)
+        moved = isinstance(transport, PlainTransport) and peer is not None and not transport.reaches(peer)
+        if transport is not None and (isinstance(transport, WebRtcTransport) != need.ice or moved):
             self._drop_transport(need.transport_slot)
             transport = None
         if transport is None:
@@ -132,13 +157,20 @@ class Leg:
     def _open(self, need: MediaNeed) -> Transport:
         if need.ice:
             return self._relay.open_webrtc(self._hear, cname=self._cname)
+        peer = self._peer_host(need.slot)
         return self._relay.open_plain(
             self._hear,
-            host=self._settings.plain_host,
+            host=self._settings.plain_host if peer is None else self._relay.plain_host_for(peer),
             rtcp_mux=need.rtcp_mux,
             secured=self.style.sdes is Sdes.MANDATORY,
             cname=self._cname,
         )
+
+    def _peer_host(self, slot: int) -> str | None:
+        """Where the peer's last SDP wants the slot's media, None when it has not said."""
+        received = self.memory.received
+        address = received.medias[slot].address if received is not None and slot < len(received.medias) else None
+        return None if address is None else address[0]
 
     def _own_cryptos(self, need: MediaNeed) -> tuple[Crypto, ...]:
         own = self._cryptos.setdefault(need.transport_slot, {})
@@ -161,6 +193,17 @@ class Leg:
             if plan.leads_transport:
                 self._apply_transport(transport, plan, before.get(plan.transport_slot))
             self._stream(plan, transport).update(_stream_rules(plan))
+
+    def carried(self, heard: LegMemory) -> LegMemory:
+        """
+        Return the memory after a further answer without the m-lines that cannot be carried any more.
+
+        When an answer refuses an m-line its ports are given back, so a later one (a 200 after a 183, another branch) cannot accept it.
+        """
+        gone = {plan.slot for plan in media_plans(heard) if plan.accepted and plan.transport_slot not in self._transports}
+        if not gone:
+            return heard
+        return replace(heard, slots=tuple(replace(slot, live=slot.live and n not in gone) for n, slot in enumerate(heard.slots)))
 
     def prune(self) -> None:
         """Close every transport and stream that no plan in force uses."""

@@ -262,6 +262,18 @@ async def test_a_peer_with_mandatory_keys_cannot_reoffer_without(bench: Bench):
     assert call.state is State.STABLE
 
 
+async def test_a_later_answer_cannot_accept_what_an_earlier_one_refused(bench: Bench):
+    """183 without video, 200 with it: its ports are gone, so the call goes on with audio."""
+    call = bench.calls.create(bench.news.append)
+    video = "m=video 9100 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    offer = call.offer(Party.A, plain(9000) + video, to=PLAIN)
+    accepted = answer_of(offer)
+    refused = re.sub("m=video [0-9]+", "m=video 0", accepted)
+    assert [media.port == 0 for media in describe(call.answer(Party.B, refused)).medias] == [False, True]
+    assert [media.port == 0 for media in describe(call.answer(Party.B, accepted)).medias] == [False, True]
+    assert [media.port == 0 for media in describe(call.answer(Party.B, accepted, branch="other")).medias] == [False, True]
+
+
 def test_destinations_are_a_policy():
     policy = DestinationPolicy.of(allow=("127.0.0.2/32",), deny=("127.0.0.0/8", "::ffff:0:0/96"))
     with pytest.raises(SdpError, match=r"127\.0\.0\.1.*not allowed"):

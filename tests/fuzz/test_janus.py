@@ -192,10 +192,12 @@ async def _episode(case: Case) -> int:
         for _ in range(rng.randrange(3)):  # in order, so that calls get somewhere
             case.input = _next(rng, talk, session, handles)
             messages = gateway.receive(json.dumps(case.input))
+            assert not gateway.failures, gateway.failures[0]
             _check_messages(messages)
             talk.hear(messages)
         case.input = write_json(rng, _mutate(rng, _next(rng, talk, session, handles)))
         messages = gateway.receive(case.input)
+        assert not gateway.failures, gateway.failures[0]
         served += _check_messages(messages)
         talk.hear(messages)
         gateway.engine.report()
