@@ -268,6 +268,7 @@ async def firefox(program: str) -> AsyncIterator[Firefox]:
         Path(profile, "user.js").write_text(prefs)
         environment = {"HOME": profile, "PATH": "/usr/bin:/bin", "MOZ_HEADLESS": "1"}
         if find(("pulseaudio",)):
+            environment["PULSE_LATENCY_MSEC"] = "20"
             environment["PULSE_SERVER"] = await stack.enter_async_context(silent_sound(Path(profile)))
         process = await stack.enter_async_context(
             running(

@@ -70,7 +70,7 @@ async def test_the_browser_changes_the_codec(rig, phone):
     for codec in ("G722", "opus", "PCMA"):
         offer = await rig.offer(codecs={"audio": [codec.lower()]}, extra={"update": True})
         await rig.take_answer(await phone.answer(offer, Line(codec)))
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.5)
         await hear_each_other(rig, phone)
 
 
@@ -79,7 +79,7 @@ async def test_the_phone_changes_the_codec(rig, phone):
     await call_from_phone(rig, phone, Line("PCMU"))
     for codec in ("opus", "G722", "PCMU"):
         await phone.take_answer(await rig.answer(await phone.offer(Line(codec)), processExtra={"update": True}))
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(0.5)
         await hear_each_other(rig, phone)
 
 
