@@ -134,7 +134,7 @@ def _mutate(rng: random.Random, request: dict[str, Any]) -> Any:
     return {**request, name: mutate_tree(rng, request[name], _mutate_sdp)}
 
 
-def _check_messages(messages: list[dict[str, Any]]) -> bool:
+def check_messages(messages: list[dict[str, Any]]) -> bool:
     """The reply and the events after it; returns whether the request was served."""
     assert messages, "no reply"
     reply, *events = messages
@@ -166,7 +166,7 @@ def _check_texts(event: dict[str, Any], data: dict[str, Any]) -> None:
                 raise AssertionError(f"wrote an SDP that cannot be read: {problem}") from problem
 
 
-def _attach(gateway: MemoryGateway) -> tuple[int, dict[str, int]]:
+def attach(gateway: MemoryGateway) -> tuple[int, dict[str, int]]:
     session = gateway.ask("create")[0]["data"]["id"]
     packages = ("janus.plugin.nosip", "janus.plugin.echotest")
     return session, {package: gateway.ask("attach", session_id=session, plugin=package)[0]["data"]["id"] for package in packages}
@@ -181,8 +181,8 @@ async def _episode(case: Case) -> int:
     """One client that sends nothing but trouble, and one that has a call; returns how many requests were served."""
     rng = case.rng
     gateway = await MemoryGateway.started()
-    session, handles = _attach(gateway)
-    quiet, quiet_handles = _attach(gateway)
+    session, handles = attach(gateway)
+    quiet, quiet_handles = attach(gateway)
     offer = corpus.sdps_named("chromium-offer-audio.")[0]
     body = {"request": "generate"}
     gateway.ask("message", session_id=quiet, handle_id=quiet_handles["janus.plugin.nosip"], body=body, jsep={"type": "offer", "sdp": offer})
@@ -193,12 +193,12 @@ async def _episode(case: Case) -> int:
             case.input = _next(rng, talk, session, handles)
             messages = gateway.receive(json.dumps(case.input))
             assert not gateway.failures, gateway.failures[0]
-            _check_messages(messages)
+            check_messages(messages)
             talk.hear(messages)
         case.input = write_json(rng, _mutate(rng, _next(rng, talk, session, handles)))
         messages = gateway.receive(case.input)
         assert not gateway.failures, gateway.failures[0]
-        served += _check_messages(messages)
+        served += check_messages(messages)
         talk.hear(messages)
         gateway.engine.report()
         gateway.take(gateway.core.flush(gateway.now))
@@ -208,7 +208,7 @@ async def _episode(case: Case) -> int:
             await asyncio.sleep(rng.choice((0.0, 0.3, 5.0)))
             gateway.take(gateway.core.tick(gateway.now))
         if (known := gateway.handles_of(session)) is None:
-            session, handles = _attach(gateway)
+            session, handles = attach(gateway)
             known = gateway.handles_of(session)
         for package, handle in handles.items():
             if handle not in known:

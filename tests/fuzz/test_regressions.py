@@ -9,6 +9,9 @@ import pytest
 
 from boringsdp.dtls import Association
 from tests.fuzz import corpus, oracles
+from tests.fuzz.gateway import MemoryGateway
+from tests.fuzz.test_janus import attach, check_messages
+from tests.support.clock import run_in_virtual_time
 
 KEPT = Path(__file__).parent / "regressions"
 
@@ -37,6 +40,21 @@ def _dtls(data: bytes) -> None:
         oracles.feed_dtls(association, data, 0.0)
 
 
+async def _converse(lines: list[bytes]) -> None:
+    gateway = await MemoryGateway.started()
+    attach(gateway)
+    for line in lines:
+        messages = gateway.receive(line)
+        assert not gateway.failures, gateway.failures[0]
+        check_messages(messages)
+    await gateway.close()
+
+
+def _janus(data: bytes) -> None:
+    """One request a line, to a gateway whose first session (1) has a NoSIP (2) and an echo test handle (3)."""
+    run_in_virtual_time(_converse(data.splitlines()))
+
+
 ORACLES: dict[str, Callable[[bytes], object]] = {
     "sdp-read": oracles.read_sdp,
     "sdp-offer": _offer,
@@ -45,6 +63,7 @@ ORACLES: dict[str, Callable[[bytes], object]] = {
     "rtp": oracles.read_rtp,
     "rtcp": oracles.read_rtcp,
     "dtls": _dtls,
+    "janus": _janus,
 }
 FILES = sorted(path for target in ORACLES for path in (KEPT / target).glob("*") if path.is_file())
 
