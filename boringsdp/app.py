@@ -178,10 +178,11 @@ def relay_settings(config: Config) -> RelaySettings:
     """Return the relay's settings; addresses that were left empty are those of this machine."""
     hosts = config.webrtc.addresses or local_addresses() or (LOOPBACK,)
     plain = config.rtp.address or default_address() or default_address(socket.AF_INET6) or hosts[0]
+    other = config.rtp.address_v6 or (None if config.rtp.address else default_address(socket.AF_INET6))
     return RelaySettings(
         webrtc_hosts=tuple(hosts),
         webrtc_port=config.webrtc.port,
-        plain_hosts=(plain,),
+        plain_hosts=tuple(dict.fromkeys((plain, other) if other else (plain,))),
         plain_ports=(config.rtp.port_min, config.rtp.port_max),
         advertised=config.webrtc.advertised,
         plain_advertised={plain: config.rtp.advertised} if config.rtp.advertised else {},

@@ -61,6 +61,11 @@ class RtpConfig:
     """The side of the telephones: plain RTP and SDES-SRTP, a port or a pair for each stream."""
 
     address: str = setting("", "Local IP address of plain legs; empty: the one that leads to the default route.", checks.address_or_empty)
+    address_v6: str = setting(
+        "",
+        "Local IPv6 address for peers that offer IPv6; empty: that of the default route, none when rtp.address is set.",
+        checks.ipv6_or_empty,
+    )
     advertised: str = setting("", "Address to announce to plain peers instead of the local one (1:1 NAT).", checks.address_or_empty)
     port_min: int = setting(20000, "First port of the range for plain legs; even, for RTP sits on even ports.", checks.range_port)
     port_max: int = setting(39999, "Last port of that range.", checks.range_port)

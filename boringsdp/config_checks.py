@@ -53,6 +53,11 @@ def address_or_empty(value: str) -> str | None:
     return address(value) if value else None
 
 
+def ipv6_or_empty(value: str) -> str | None:
+    """A numeric IPv6 address, or nothing."""
+    return address(value) or (None if ":" in value else f"must be an IPv6 address, not {value!r}") if value else None
+
+
 def addresses(values: tuple[str, ...]) -> str | None:
     """Numeric IP addresses, each once."""
     reasons = [reason for value in values if (reason := address(value))]

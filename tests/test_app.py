@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import signal
+import socket
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ import pytest
 from boringsdp import app
 from boringsdp.app import Gateway
 from boringsdp.call import CallEvent
-from boringsdp.config import Config, load
+from boringsdp.config import Config, ConfigErrors, load
 from boringsdp.errors import ConfigError
 
 LOCAL = {
@@ -226,3 +227,14 @@ async def test_other_sites_pages_cannot_use_the_demo():
             assert "Access-Control-Allow-Origin" not in reply.headers
         async with client.get("/demo/settings", headers={"Origin": "https://example.org"}) as reply:
             assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+def test_plain_legs_have_an_address_of_each_family_unless_one_is_chosen(monkeypatch: pytest.MonkeyPatch):
+    known = {socket.AF_INET: "192.0.2.7", socket.AF_INET6: "2001:db8::7"}
+    monkeypatch.setattr("boringsdp.app.default_address", lambda family=socket.AF_INET: known[family])
+    chosen = {"rtp.address": "192.0.2.8"}
+    assert app.relay_settings(load().config).plain_hosts == ("192.0.2.7", "2001:db8::7")
+    assert app.relay_settings(load(flags=chosen).config).plain_hosts == ("192.0.2.8",)
+    assert app.relay_settings(load(flags=chosen | {"rtp.address_v6": "2001:db8::8"}).config).plain_hosts == ("192.0.2.8", "2001:db8::8")
+    with pytest.raises(ConfigErrors, match=r"rtp\.address_v6: must be an IPv6 address, not '192\.0\.2\.8'"):
+        load(flags={"rtp.address_v6": "192.0.2.8"})

@@ -121,6 +121,7 @@ class Call:
         self._negotiation.check_offer(party)
         self._take_shape(_Shape.PAIR)
         received = self._read(sdp)
+        self._leg(party, received.style).check_families(received)
         self._take_back_pending()
         source, target = self._leg(party, received.style), self._leg(party.other, to)
         before = {leg.party: (leg.memory, leg.style) for leg in (source, target)}
@@ -152,6 +153,7 @@ class Call:
             raise WrongState(self.state.value, "an offer to answer")
         answerer, offerer = self._legs[party], self._legs[party.other]
         received = self._read(sdp, ice=answerer.style.ice)
+        answerer.check_families(received, answer=True)
         heard = accept_answer(self._branches.get(branch, exchange.offered[party]), received)
         asked = offerer.memory
         if self.pending is None:
@@ -183,6 +185,7 @@ class Call:
         self._take_shape(_Shape.ECHO)
         received = self._read(sdp)
         leg = self._leg(Party.A, received.style)
+        leg.check_families(received)
         try:
             heard = accept_offer(leg.memory, received, leg.demands)
             written = make_answer(heard, None, leg.prepare(needs_for_answer(heard, None, policy, leg.demands)), policy, leg.demands)

@@ -32,7 +32,7 @@ class DestinationPolicy:
         """
         for media in description.medias:
             transport = description.tagged(media)
-            if media.rejected or media.protocol is None or (ice and _proves_itself(media, transport)):
+            if media.rejected or media.protocol is None or (ice and proves_itself(media, transport)):
                 continue
             for place in (media, transport):
                 if place.address is not None:
@@ -54,6 +54,6 @@ class DestinationPolicy:
             raise SdpError(f"the address of m={media.kind} ({host}) is not allowed as a destination", media.line, media.line_number)
 
 
-def _proves_itself(media: Media, transport: Media) -> bool:
+def proves_itself(media: Media, transport: Media) -> bool:
     """Whether an m-line will be served by ICE."""
     return media.protocol is not None and media.protocol.secure and bool(transport.fingerprints and transport.ufrag)

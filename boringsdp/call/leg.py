@@ -160,7 +160,7 @@ class Leg:
         peer = self._peer_host(need.slot)
         return self._relay.open_plain(
             self._hear,
-            host=self._settings.plain_host if peer is None else self._relay.plain_host_for(peer),
+            host=self._relay.plain_host_for(peer) if peer is not None else self._settings.plain_host,
             rtcp_mux=need.rtcp_mux,
             secured=self.style.sdes is Sdes.MANDATORY,
             cname=self._cname,

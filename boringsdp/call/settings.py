@@ -13,7 +13,8 @@ class CallSettings:
     """
     Bounds and policies of all calls.
 
-    `answer_timeout_s` is how long an offer may wait; `plain_host` the local address of plain legs (None: the relay's first);
+    `answer_timeout_s` is how long an offer may wait; `plain_host` the local address of plain legs whose
+    peer has not said where it is (None: the relay's first);
     with `close_on_media_timeout` a call whose leg falls silent ends after it was reported.
     """
 

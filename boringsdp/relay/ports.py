@@ -67,6 +67,10 @@ class PlainPorts:
     def capacity(self) -> int:
         return sum(pool.capacity for pool in self._pools.values())
 
+    def host_for(self, peer: str) -> str | None:
+        """The first local host in the family (IPv4, IPv6) of a peer's numeric address; None when there is none."""
+        return next((host for host in self._hosts if same_family(host, peer)), None)
+
     def take(self, host: str | None, *, single: bool, now: float) -> tuple[tuple[PortId, ...], Address, int | None]:
         """
         Return the port ids (RTP, then RTCP unless `single`), the advertised RTP address and the RTCP port.
@@ -101,6 +105,16 @@ class PlainPorts:
             self._engine.close_port(number)
         host, port = self._taken.pop(ports[0])
         self._pools[host].give_back(port, now)
+
+
+def same_family(one: str, other: str) -> bool:
+    """Whether packets can go from one numeric address to the other; an IPv4-mapped one is IPv4."""
+    return _version(one) == _version(other)
+
+
+def _version(host: str) -> int:
+    address = ipaddress.ip_address(host)
+    return 4 if address.version == 4 or address.ipv4_mapped is not None else 6
 
 
 def advertised_host(host: str, advertised: Mapping[str, str]) -> str:

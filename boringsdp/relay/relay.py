@@ -131,6 +131,11 @@ class Relay:
         self._transports[number] = transport
         return transport
 
+    def plain_host_for(self, peer: str) -> str | None:
+        """Return the plain host from which a peer's numeric address can be reached, None when we have none of its family (IPv4, IPv6)."""
+        _ = self.engine
+        return self._plain.host_for(peer)
+
     def connect(self, source: Stream, target: Stream, rules: RouteRules) -> None:
         """Join or re-join two streams, one way (the same stream twice: echo). A target hears one source; a new one replaces the old."""
         if source.closed or target.closed:

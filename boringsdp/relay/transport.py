@@ -27,6 +27,7 @@ from boringsdp.relay.news import (
     SlowLink,
     TransportEvent,
 )
+from boringsdp.relay.ports import same_family
 from boringsdp.relay.rules import StreamRules
 from boringsdp.relay.stream import Stream
 
@@ -334,6 +335,10 @@ class PlainTransport(Transport):
     @property
     def ready(self) -> bool:
         return self._announced is not None or self._remote is not None
+
+    def reaches(self, peer: str) -> bool:
+        """Whether a peer's numeric address is of our family (IPv4, IPv6)."""
+        return same_family(self.addresses[0][0], peer)
 
     def set_remote(self, rtp: Address | None, rtcp: Address | None = None, latch: Latch = Latch.ONCE) -> None:
         """

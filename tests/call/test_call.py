@@ -40,9 +40,10 @@ def version_of(sdp: str) -> int:
 class Phone:
     """A UDP socket of a telephone."""
 
-    def __init__(self) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
         self.socket.setblocking(False)
         self.port: int = self.socket.getsockname()[1]
         self._sequence = 0
@@ -50,7 +51,7 @@ class Phone:
     def send(self, port: int, payload_type: int = 0, payload: bytes = b"\xd5" * 160) -> None:
         self._sequence += 1
         head = bytes((0x80, payload_type)) + self._sequence.to_bytes(2, "big") + (self._sequence * 160).to_bytes(4, "big") + b"\0\0\0\7"
-        self.socket.sendto(head + payload, ("127.0.0.1", port))
+        self.socket.sendto(head + payload, (self.host, port))
 
     async def receive(self) -> bytes:
         """The next RTP packet; RTCP is passed over."""
@@ -106,6 +107,51 @@ async def test_a_peer_that_gives_up_srtp_is_heard_in_the_clear_and_gets_new_keys
     call.offer(Party.A, plain(a.port, extra=crypto, version=3), to=PLAIN)
     again = describe(call.answer(Party.B, plain(b.port))).medias[0].cryptos
     assert keyed[0].key != again[0].key
+
+
+def plain_v6(port: int, version: int = 1) -> str:
+    return plain(port, version=version).replace("IP4 127.0.0.1", "IP6 ::1")
+
+
+async def test_a_peer_of_a_family_that_we_have_not_is_refused_by_name(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    with pytest.raises(SdpError, match=r"line 6: the address of m=audio \(::1\) is IPv6, ours is not"):
+        call.offer(Party.B, plain_v6(9000), to=WEBRTC)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    with pytest.raises(SdpError, match="is IPv6, ours is not"):
+        call.answer(Party.B, plain_v6(9000))
+    assert call.pending is Party.A
+    call.answer(Party.B, plain(9000))
+
+
+class TestBothFamilies:
+    @pytest.fixture
+    def relay_settings(self) -> RelaySettings:
+        return RelaySettings(plain_hosts=("127.0.0.1", "::1"), plain_ports=(40000, 40200), port_rest_s=0.0)
+
+    async def test_each_plain_peer_is_met_in_its_own_family(self, bench: Bench):
+        call = bench.calls.create(bench.news.append)
+        a, b = Phone("::1"), Phone()
+        offer = call.offer(Party.A, plain_v6(a.port), to=PLAIN)
+        answer = call.answer(Party.B, plain(b.port))
+        assert "c=IN IP4 127.0.0.1" in offer
+        assert "c=IN IP6 ::1" in answer
+        a.send(port_of(answer), 0, b"from a" * 20)
+        assert (await b.receive())[12:] == b"from a" * 20
+        b.send(port_of(offer), 0, b"from b" * 20)
+        assert (await a.receive())[12:] == b"from b" * 20
+
+    async def test_a_re_offer_may_change_the_family(self, bench: Bench):
+        call = bench.calls.create(bench.news.append)
+        a, b = Phone("::1"), Phone()
+        offer = call.offer(Party.A, plain(9000), to=PLAIN)
+        call.answer(Party.B, plain(b.port))
+        call.offer(Party.A, plain_v6(a.port, version=2), to=PLAIN)
+        answer = call.answer(Party.B, plain(b.port))
+        assert "c=IN IP6 ::1" in answer
+        b.send(port_of(offer), 0, b"from b" * 20)
+        assert (await a.receive())[12:] == b"from b" * 20
+        assert bench.relay.statistics()["ports_used"] == 2
 
 
 async def test_ports_mids_and_sessions_stay_over_re_offers_from_either_side(bench: Bench):
