@@ -147,7 +147,7 @@ class LimitsConfig:
 class LogConfig:
     """What is written to standard error."""
 
-    level: str = setting("info", "debug shows SDP too.", checks.choice("debug", "info", "warning", "error"))
+    level: str = setting("info", "debug shows SDP too, without its keys and passwords.", checks.choice("debug", "info", "warning", "error"))
     format: str = setting("text", "text, or json (one object a line).", checks.choice("text", "json"))
 
 

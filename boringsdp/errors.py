@@ -6,6 +6,16 @@ An exception says whose fault it is and carries facts, not prose for a wire: eac
 
 from __future__ import annotations
 
+import re
+
+_SECRETS = re.compile(r"(\binline:|\bice-pwd:|^k=)[^\r\n;| ]*", re.IGNORECASE | re.MULTILINE)
+
+
+def without_keys(sdp: str) -> str:
+    """Return SDP text for people to read: keys and passwords (a=crypto, a=ice-pwd, k=) are masked."""
+    return _SECRETS.sub(r"\1********", sdp)
+
+
 
 class BoringError(Exception):
     """The root: anything the gateway raises on purpose."""
@@ -50,7 +60,7 @@ class SdpError(PeerError):
 
     def __init__(self, reason: str, line: str = "", number: int = 0) -> None:
         where = f"line {number}: " if number else ""
-        shown = f" ({line[:200]!r})" if line else ""
+        shown = f" ({without_keys(line)[:200]!r})" if line else ""
         super().__init__(f"{where}{reason}{shown}")
         self.reason = reason
         self.line = line

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from boringsdp import logs
+from boringsdp.errors import SdpError, without_keys
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +66,15 @@ def test_the_level_decides_and_exceptions_are_shown():
         log.exception("failed")
     assert "not shown" not in stream.getvalue()
     assert "ValueError: why" in stream.getvalue()
+
+
+def test_sdp_is_shown_without_its_keys():
+    crypto = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^20|1:4\r\n"
+    shown = crypto + "a=ice-ufrag:abcd\r\na=ice-pwd:secret\r\nk=clear:secret\r\na=mid:0\r\n"
+    masked = without_keys(shown)
+    assert "secret" not in masked
+    assert "c2VjcmV0" not in masked
+    assert masked.splitlines()[1::3] == ["a=ice-ufrag:abcd", "a=mid:0"]
+    error = SdpError("control character inside the line", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\0", 7)
+    assert "c2VjcmV0" not in str(error)
+    assert "line 7" in str(error)

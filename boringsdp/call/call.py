@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from boringsdp.call.leg import MID_EXTENSION, Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.call.settings import CallSettings
 from boringsdp.dtls import usable_fingerprints
-from boringsdp.errors import BoringError, DtlsError, SdpError, WrongState
+from boringsdp.errors import BoringError, DtlsError, SdpError, WrongState, without_keys
 from boringsdp.relay import Relay, RouteRules
 from boringsdp.sdp import (
     DEFAULT_POLICY,
@@ -138,6 +139,7 @@ class Call:
         self._branches.clear()
         self._negotiation.offer(party, self._loop.time())
         self._arm()
+        self._show("offer", party, received, written.text)
         return written.text
 
     def answer(self, party: Party, sdp: str | Description, branch: str = "") -> str:
@@ -171,6 +173,7 @@ class Call:
         self._negotiation.answer(party, self._loop.time())
         self._arm()
         self._put_into_force()
+        self._show("answer", party, received, written.text)
         return written.text
 
     def reject(self) -> None:
@@ -197,6 +200,7 @@ class Call:
         self._negotiation.offer(Party.A, now)
         self._negotiation.answer(Party.B, now)
         self._put_into_force()
+        self._show("offer", Party.A, received, written.text)
         return written.text
 
     def set_direction(self, party: Party, *, audio: bool | None = None, video: bool | None = None) -> None:
@@ -268,6 +272,11 @@ class Call:
             if media.fingerprints:
                 _check_fingerprints(media)
         return received
+
+    def _show(self, what: str, party: Party, received: Description, written: str) -> None:
+        """Log at debug what came and what we wrote for it, keys masked."""
+        if self._log.isEnabledFor(logging.DEBUG):
+            self._log.debug(what, extra={"party": party.value, "received": without_keys(received.text), "written": without_keys(written)})
 
     def _leg(self, party: Party, style: LegStyle) -> Leg:
         leg = self._legs.get(party)

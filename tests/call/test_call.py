@@ -154,6 +154,20 @@ class TestBothFamilies:
         assert bench.relay.statistics()["ports_used"] == 2
 
 
+async def test_debug_shows_sdp_without_its_keys(bench: Bench, caplog: pytest.LogCaptureFixture):
+    call = bench.calls.create(bench.news.append)
+    with caplog.at_level("DEBUG", logger="boringsdp"):
+        offer = call.offer(Party.A, CHROMIUM, to=SDES_MANDATORY)
+        key = re.search(r"inline:(\S+)", offer)
+        tag = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{'B' * 40}\r\n"
+        answer = call.answer(Party.B, plain(9000, extra=tag).replace("RTP/AVP", "RTP/SAVP"))
+    shown = repr([vars(record) for record in caplog.records if record.name == "boringsdp.call"])
+    assert "m=audio" in shown
+    assert key is not None
+    secrets = [key[1], "B" * 40, describe(CHROMIUM).medias[0].password, describe(answer).medias[0].password]
+    assert [secret for secret in secrets if secret in shown] == []
+
+
 async def test_ports_mids_and_sessions_stay_over_re_offers_from_either_side(bench: Bench):
     call = bench.calls.create(bench.news.append)
     first_offer = call.offer(Party.A, CHROMIUM, to=PLAIN)
