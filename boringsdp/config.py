@@ -90,7 +90,7 @@ class RtpConfig:
 class MediaConfig:
     """What both sides share."""
 
-    timeout: float = setting(60.0, "Seconds without any packet after which a leg is reported as silent; 0: never.", checks.between(0, 3600))
+    timeout: float = setting(60.0, "Seconds without a packet, RTCP too, after which a leg is silent; 0: never.", checks.between(0, 3600))
     close_on_timeout: bool = setting(True, "End a call one of whose legs is reported as silent.")
     silence: float = setting(1.0, "Seconds without a packet after which a stream is reported as not arriving.", checks.between(0.1, 60))
     slow_link: int = setting(4, "Packets lost within a second that are reported as a slow link; 0: never.", checks.between(0, 10_000))

@@ -30,7 +30,7 @@ class RelaySettings:
     consent_timeout_s: float = 30.0
     latch_window_s: float = 10.0
     media_timeout_s: float = 60.0
-    """No packet of any stream that should receive for so long is a `MediaTimeout`; 0 never."""
+    """No packet of any stream that should receive, nor RTCP, for so long is a `MediaTimeout`; 0 never."""
     silence_s: float = 1.0
     slow_link_lost: int = 0
     """So many packets lost within a second is a `SlowLink`; 0 never."""

@@ -150,6 +150,7 @@ class Transport:
         self._reports.run(self.reporter.request_again(stream.id, tuple(lost), self.relay.loop.time()))
 
     def rtcp_received(self, data: bytes) -> None:
+        self._watch.hear(self.relay.loop.time())
         self._reports.run(self.reporter.receive(data, self.relay.loop.time()))
 
     def path_selected(self, remote: Address) -> None:

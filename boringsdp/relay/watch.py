@@ -12,7 +12,7 @@ SAMPLE = 1.0
 
 @dataclass(slots=True, frozen=True)
 class Silent:
-    """No packet of any expected stream for `after` seconds."""
+    """No packet of any expected stream, and no RTCP, for `after` seconds."""
 
     stream: StreamId
     after: float
@@ -34,7 +34,8 @@ class Watch:
     Watches the streams of one transport.
 
     `timeout` is how long all of them may be silent, `slow` how many packets may be lost in a second; 0 switches either off.
-    Silence is told once, and again only after media came back. Losses are counted while media arrives: a silent stream shows none.
+    RTCP counts as a sign of life: who holds a call without music, or sends no silence, still reports.
+    Silence is told once, and again only after something came. Losses are counted while media arrives: a silent stream shows none.
     """
 
     def __init__(self, timeout: float, slow: int, statistics: Callable[[StreamId], StreamStatistics]) -> None:
@@ -45,6 +46,7 @@ class Watch:
         self._receiving: set[StreamId] = set()
         self._lost: dict[StreamId, int] = {}
         self._since: float | None = None
+        self._reported = 0.0
         self._told = False
         self._check: float | None = None
         self._sample: float | None = None
@@ -62,6 +64,10 @@ class Watch:
         if began and self._since is not None:
             self._since = now
         self._arm(now)
+
+    def hear(self, now: float) -> None:
+        """RTCP of the peer arrived."""
+        self._reported = now
 
     def receiving(self, stream: StreamId, receiving: bool, now: float) -> None:
         """Media of a stream began to arrive, or stopped."""
@@ -103,7 +109,7 @@ class Watch:
 
     def _last_heard(self) -> float:
         heard = [self._statistics(stream).received.last_arrival for stream, expected in self._expected.items() if expected]
-        return max(*heard, self._since or 0.0, 0.0)
+        return max(*heard, self._since or 0.0, self._reported)
 
     def _silence(self, now: float) -> list[Action]:
         # Timers are floats: a hair too early is not early.

@@ -43,6 +43,16 @@ def test_silence_after_speech_and_again_after_more() -> None:
     assert bench.run(200.0) == [(161.0, Silent(ONE, 10.0))]
 
 
+def test_a_peer_that_holds_without_music_still_reports() -> None:
+    bench = Bench()
+    bench.core.expect(ONE, True, 100.0)
+    bench.core.start(100.0)
+    for report in (105.0, 112.0, 119.0):
+        assert bench.run(report) == []
+        bench.core.hear(report)
+    assert bench.run(200.0) == [(129.0, Silent(ONE, 10.0))]
+
+
 def test_any_stream_that_speaks_keeps_the_transport_alive() -> None:
     bench = Bench()
     bench.core.expect(ONE, True, 100.0)
