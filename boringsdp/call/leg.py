@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -167,10 +168,10 @@ class Leg:
         )
 
     def _peer_host(self, slot: int) -> str | None:
-        """Where the peer's last SDP wants the slot's media, None when it has not said."""
+        """Where the peer's last SDP wants the slot's media, None when it has not said or named a host (with ICE it may)."""
         received = self.memory.received
         address = received.medias[slot].address if received is not None and slot < len(received.medias) else None
-        return None if address is None else address[0]
+        return address[0] if address is not None and is_numeric(address[0]) else None
 
     def _own_cryptos(self, need: MediaNeed) -> tuple[Crypto, ...]:
         own = self._cryptos.setdefault(need.transport_slot, {})
@@ -317,6 +318,15 @@ class Leg:
 
 def _nobody(_event: CallEvent) -> None:
     """Who hears of a closed leg."""
+
+
+def is_numeric(host: str) -> bool:
+    """Whether `host` is an IP address rather than a name or nonsense."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _stream_rules(plan: MediaPlan) -> StreamRules:
