@@ -51,7 +51,7 @@ class WebRtcConfig:
     advertised: Mapping[str, str] = setting(
         NO_ADDRESSES, "Public address to announce for a local one (1:1 NAT); the local one is then not announced.", checks.address_map
     )
-    ice_timeout: float = setting(30.0, "Seconds in which the first authenticated ICE check must come.", checks.between(2, 300))
+    ice_timeout: float = setting(30.0, "Seconds in which the first ICE check must come, or a lost leg come back.", checks.between(2, 300))
     dtls_timeout: float = setting(20.0, "Seconds a DTLS handshake may take.", checks.between(2, 300))
     consent_timeout: float = setting(30.0, "Seconds without an authenticated ICE check after which a leg is lost.", checks.between(5, 120))
 
