@@ -1,4 +1,4 @@
-"""Says after the run how many malformed inputs each target was given, and how many of them it served."""
+"""Says after the run how many malformed inputs (and replayed or forged ones) each target was given, and how many of them it served."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section(f"fuzz, seed {campaign.SEED}")
         for target, inputs in campaign.ran.items():
             terminalreporter.line(
-                f"{target:12} {inputs:9,} malformed inputs, {campaign.taken[target] / max(inputs, 1):6.1%} half valid enough to be served"
+                f"{target:12} {inputs:9,} malformed or hostile inputs, {campaign.taken[target] / max(inputs, 1):6.1%} half valid enough to be served"
             )
         terminalreporter.line(f"{'together':12} {sum(campaign.ran.values()):9,}")

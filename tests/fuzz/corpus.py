@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import zlib
 from pathlib import Path
 
 from boringsdp.dtls import Identity, usable_fingerprints
@@ -50,6 +51,15 @@ def check(
         (Attribute.PRIORITY, (1853824767).to_bytes(4, "big")),
     ]
     return write_stun(Kind.REQUEST, transaction, attributes, password=password.encode(), fingerprint=fingerprint)
+
+
+def repaired(data: bytes) -> bytes:
+    """Damaged STUN with cookie, length and FINGERPRINT put right again, so that what is inside gets read."""
+    data = data[:2] + (len(data) - 20 & 0xFFFC).to_bytes(2, "big") + b"\x21\x12\xa4\x42" + data[8:]
+    data = data[: 20 + (len(data) - 20 & 0xFFFC)]
+    if data[-8:-4] != b"\x80\x28\x00\x04":
+        return data
+    return data[:-4] + (zlib.crc32(data[:-8]) ^ 0x5354554E).to_bytes(4, "big")
 
 
 @functools.cache

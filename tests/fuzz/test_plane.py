@@ -41,7 +41,10 @@ def _stun(rng: random.Random, world: World) -> bytes:
         f"{ufrag}:{rng.choice(('x', '', 'y' * 200))}", rng.choice(("wrong", "", "password")), nominate=rng.random() < 0.5,
         controlled=rng.random() < 0.3, fingerprint=rng.random() < 0.5, transaction=rng.randbytes(12),
     )  # fmt: skip
-    return data if rng.random() < 0.6 else mutate_octets(rng, data, corpus.stun_messages(), limit=1500)
+    if rng.random() < 0.6:
+        return data
+    data = mutate_octets(rng, data, corpus.stun_messages(), limit=1500)
+    return corpus.repaired(data) if len(data) >= 20 and rng.random() < 0.5 else data
 
 
 def _datagram(rng: random.Random, world: World, genuine: list[bytes]) -> bytes:
