@@ -235,6 +235,8 @@ def janus_settings(config: Config) -> JanusSettings:
         limits=Limits(sessions=janus.max_sessions, handles_per_session=janus.max_handles),
         session_timeout=janus.session_timeout,
         reclaim_session_timeout=janus.reclaim_session_timeout,
+        hangup_on_failed=janus.hangup_on_failed,
+        opaqueid_in_api=janus.opaqueid_in_api,
         candidates_timeout=janus.candidates_timeout,
         server_name=janus.server_name,
         disabled_plugins=frozenset(janus.disabled_plugins),

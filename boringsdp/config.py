@@ -112,6 +112,8 @@ class JanusConfig:
     token_secret: str = setting("", "Key of signed tokens (HMAC-SHA1, as Janus makes them); empty: none.", secret=True)
     session_timeout: float = setting(60.0, "Seconds without a request after which a session ends; 0: never.", checks.between(0, 86400))
     reclaim_session_timeout: float = setting(0.0, "Seconds in which a lost WebSocket's session may be claimed.", checks.between(0, 86400))
+    hangup_on_failed: bool = setting(False, "End a PeerConnection with its `ice-failed`, instead of waiting for the browser to come back.")
+    opaqueid_in_api: bool = setting(False, "Put a handle's opaque_id into its events.")
     candidates_timeout: float = setting(45.0, "Seconds that trickled candidates wait for their offer.", checks.between(1, 600))
     allow_origin: str = setting("", "What CORS headers say: one origin whose pages may call the HTTP API; empty: all.")
     enforce_cors: bool = setting(False, "Refuse requests of pages from other origins than janus.allow_origin.")

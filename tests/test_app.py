@@ -238,3 +238,10 @@ def test_plain_legs_have_an_address_of_each_family_unless_one_is_chosen(monkeypa
     assert app.relay_settings(load(flags=chosen | {"rtp.address_v6": "2001:db8::8"}).config).plain_hosts == ("192.0.2.8", "2001:db8::8")
     with pytest.raises(ConfigErrors, match=r"rtp\.address_v6: must be an IPv6 address, not '192\.0\.2\.8'"):
         load(flags={"rtp.address_v6": "192.0.2.8"})
+
+
+def test_every_key_of_the_janus_section_reaches_the_api():
+    flags = {"janus.hangup_on_failed": "yes", "janus.opaqueid_in_api": "yes", "janus.session_timeout": "7", "janus.max_handles": "3"}
+    settings = app.janus_settings(load(flags=flags).config)
+    assert (settings.hangup_on_failed, settings.opaqueid_in_api) == (True, True)
+    assert (settings.session_timeout, settings.limits.handles_per_session) == (7.0, 3)
