@@ -11,7 +11,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if campaign.ran:
         terminalreporter.section(f"fuzz, seed {campaign.SEED}")
         for target, inputs in campaign.ran.items():
-            terminalreporter.line(
-                f"{target:12} {inputs:9,} malformed or hostile inputs, {campaign.taken[target] / max(inputs, 1):6.1%} half valid enough to be served"
-            )
+            share = campaign.taken[target] / max(inputs, 1)
+            terminalreporter.line(f"{target:12} {inputs:9,} malformed or hostile inputs, {share:6.1%} half valid enough to be served")
         terminalreporter.line(f"{'together':12} {sum(campaign.ran.values()):9,}")
