@@ -271,6 +271,7 @@ class WebRtcTransport(Transport):
         self._driver.run(self._keying.receive(data, self.relay.loop.time()))
 
     def consent_lost(self) -> None:
+        self._remote = None  # the same path again is news
         self._keying.consent_lost(self.relay.loop.time())
         self._driver.run([])
         super().consent_lost()

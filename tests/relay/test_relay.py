@@ -327,6 +327,8 @@ async def test_consent(bench: Bench) -> None:
     bench.heard()
     bench.engine.report(ConsentLost(stream.transport.id))
     assert bench.heard() == [ConsentLostNews()]
+    bench.engine.report(PathSelected(stream.transport.id, REMOTE))
+    assert bench.heard() == [PathChanged(REMOTE)]
     bench.engine.report(PathSelected(stream.transport.id, ("192.0.2.10", 1)))
     assert bench.heard() == [PathChanged(("192.0.2.10", 1))]
     bench.engine.report(ConsentLost(stream.transport.id))
