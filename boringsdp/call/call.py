@@ -117,7 +117,7 @@ class Call:
         Take an offer (or re-offer) of `party` and return the offer for the other party.
 
         `to` is what the other party speaks (`style` gives what it was). An offer that replaces a pending one of the same party takes that
-        one back. Raises `WrongState` on glare.
+        one back, also when it is then refused itself. Raises `WrongState` on glare.
         """
         self._negotiation.check_offer(party)
         self._take_shape(_Shape.PAIR)
