@@ -134,9 +134,7 @@ class Leg:
 
     def _local_transport(self, need: MediaNeed) -> LocalTransport:
         transport = self._transports.get(need.transport_slot)
-        peer = None if need.ice else self._peer_host(need.slot)
-        moved = isinstance(transport, PlainTransport) and peer is not None and not transport.reaches(peer)
-        if transport is not None and (isinstance(transport, WebRtcTransport) != need.ice or moved):
+        if transport is not None and not self._fits(transport, need):
             self._drop_transport(need.transport_slot)
             transport = None
         if transport is None:
@@ -154,6 +152,13 @@ class Leg:
                 fingerprints=(Fingerprint(*transport.fingerprint),),
             )
         return LocalTransport(host=host, port=port, rtcp_port=transport.rtcp_port, cryptos=self._own_cryptos(need))
+
+    def _fits(self, transport: Transport, need: MediaNeed) -> bool:
+        """Whether an open transport will do: a plain one in the peer's family, with an RTCP port unless that is not needed."""
+        if not isinstance(transport, PlainTransport):
+            return need.ice
+        peer = self._peer_host(need.slot)
+        return not need.ice and (peer is None or transport.reaches(peer)) and (need.rtcp_mux or transport.rtcp_port is not None)
 
     def _open(self, need: MediaNeed) -> Transport:
         if need.ice:

@@ -168,6 +168,23 @@ async def test_debug_shows_sdp_without_its_keys(bench: Bench, caplog: pytest.Log
     assert [secret for secret in secrets if secret in shown] == []
 
 
+async def test_a_peer_that_gives_up_rtcp_mux_gets_a_port_for_rtcp(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    offer = call.offer(Party.A, plain(a.port, extra="a=rtcp-mux\r\n"), to=PLAIN)
+    muxed = call.answer(Party.B, plain(b.port))
+    call.offer(Party.A, plain(a.port, extra="a=rtcp-mux\r\n", version=2), to=PLAIN)
+    assert port_of(call.answer(Party.B, plain(b.port))) == port_of(muxed)
+    call.offer(Party.A, plain(a.port, version=3), to=PLAIN)
+    apart = call.answer(Party.B, plain(b.port))
+    record = call.record()["legs"]["a"]["transports"]["0"]
+    assert "a=rtcp-mux" not in apart
+    assert record["rtcp_port"] == port_of(apart) + 1
+    assert record["rtcp_remote"] == ["127.0.0.1", a.port + 1]
+    b.send(port_of(offer), 0, b"from b" * 20)
+    assert (await a.receive())[12:] == b"from b" * 20
+
+
 async def test_ports_mids_and_sessions_stay_over_re_offers_from_either_side(bench: Bench):
     call = bench.calls.create(bench.news.append)
     first_offer = call.offer(Party.A, CHROMIUM, to=PLAIN)
