@@ -57,10 +57,10 @@ def accept_answer(memory: LegMemory, received: Description | str | bytes) -> Leg
     an answer to what we offered (other number, kinds or mids of m-lines, no format in common anywhere, media not keyed as it must be), and
     `WrongState` when our offer is not the last one.
     """
-    if not memory.we_offered:
+    offer = memory.written
+    if not memory.we_offered or offer is None:
         raise WrongState(memory.exchange.value, Exchange.LOCAL_OFFER.value)
     answer = received if isinstance(received, Description) else describe(received)
-    offer = describe(memory.sent)
     if len(answer.medias) != len(offer.medias):
         raise SdpError(f"an answer with {len(answer.medias)} m-lines to an offer with {len(offer.medias)}")
     slots = []
@@ -107,7 +107,7 @@ def withdraw(before: LegMemory, after: LegMemory) -> LegMemory:
     """Return `before` for use after the offer that led to `after` failed: the o= version goes on, all else is as it was."""
     if after.version == before.version:
         return before
-    return replace(before, version=after.version, sent=before.sent)
+    return replace(before, version=after.version, written=before.written)
 
 
 def linked(memory: LegMemory, other: LegMemory) -> LegMemory:

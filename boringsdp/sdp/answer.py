@@ -8,7 +8,6 @@ from dataclasses import replace
 from boringsdp.errors import WrongState
 from boringsdp.sdp.attributes import passed_on
 from boringsdp.sdp.crypto import Crypto
-from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.formats import FEEDBACK, formats_to_answer, shared
 from boringsdp.sdp.local import LocalMedia, MediaNeed
@@ -101,7 +100,7 @@ def _answers(memory: LegMemory, source: LegMemory, found: Servable) -> dict[int,
     """Return what the other leg's peer accepted, by our m-line; formats are those in common with what we sent there."""
     if source.exchange is not Exchange.AGREED or source.received is None:
         raise WrongState(source.exchange.value, Exchange.AGREED.value)
-    sent = describe(source.sent) if source.sent else None
+    sent = source.written
     pairs: dict[int, _Pair] = {}
     used: set[int] = set()
     for index, media in found.medias.items():

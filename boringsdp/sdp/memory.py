@@ -72,11 +72,16 @@ class LegMemory:
     """What the leg was last offered in."""
     accepts: Sdes = Sdes.OPTIONAL
     """What its peer's offers may agree on (see `accept_offer`)."""
-    sent: str = ""
-    """Our last text, empty before the first."""
+    written: Description | None = None
+    """Our last SDP, read back: it is asked more than once what it says."""
     received: Description | None = None
     slots: tuple[Slot, ...] = ()
     next_mid: int = 0
+
+    @property
+    def sent(self) -> str:
+        """Our last text, empty before the first."""
+        return "" if self.written is None else self.written.text
 
     def to_record(self) -> dict[str, object]:
         """Return plain JSON-able values; it holds the leg's SDES keys and ICE passwords, so treat it as a secret."""
@@ -106,7 +111,7 @@ class LegMemory:
                 we_offered=bool(record["we_offered"]),
                 style=_read_style(record["style"]) if record["style"] else None,
                 accepts=Sdes(record["accepts"]),
-                sent=str(record["sent"]),
+                written=describe(record["sent"]) if record["sent"] else None,
                 received=describe(record["received"]) if record["received"] is not None else None,
                 slots=tuple(_read_slot(slot) for slot in record["slots"]),
                 next_mid=int(record["next_mid"]),

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from boringsdp.errors import SdpError
 from boringsdp.sdp.attributes import passed_on
 from boringsdp.sdp.codec import Codec, Format
-from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.formats import EVENT_CLOCK, FEEDBACK, formats_to_offer, late_formats, number_formats
@@ -78,7 +77,7 @@ class _Line:
 
 
 def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy: CodecPolicy) -> Sheet:
-    sent = describe(memory.sent) if memory.sent else None
+    sent = memory.written
     lines, others = (
         _lines_from_source(memory, style, source, policy) if source is not None else (_late_lines(memory, sent, style, policy), ())
     )

@@ -9,7 +9,6 @@ from boringsdp.errors import WrongState
 from boringsdp.sdp.candidate import Candidate, Fingerprint
 from boringsdp.sdp.codec import Format
 from boringsdp.sdp.crypto import Crypto
-from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Address, Description, Media
 from boringsdp.sdp.formats import pick_event, shared
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
@@ -97,9 +96,9 @@ def payload_type_map(source: MediaPlan, target: MediaPlan) -> PayloadTypes:
 
 def media_plans(memory: LegMemory) -> tuple[MediaPlan, ...]:
     """Return what the leg's last exchange agreed, one plan for each slot. Raises `WrongState` while an answer is missing."""
-    if memory.exchange is not Exchange.AGREED or memory.received is None:
+    sent = memory.written
+    if memory.exchange is not Exchange.AGREED or memory.received is None or sent is None:
         raise WrongState(memory.exchange.value, Exchange.AGREED.value)
-    sent = describe(memory.sent)
     return tuple(_plan(memory, slot, sent, sent.medias[index], memory.received.medias[index]) for index, slot in enumerate(memory.slots))
 
 

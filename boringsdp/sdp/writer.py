@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from boringsdp.errors import SdpError
-from boringsdp.sdp.lines import MAX_SECTION_LINES, decode, split
+from boringsdp.sdp.describe import describe
+from boringsdp.sdp.description import Description
 from boringsdp.sdp.local import LocalMedia, LocalTransport
 from boringsdp.sdp.memory import Exchange, LegMemory
 from boringsdp.sdp.outline import Outline, Sheet, local_of, next_slots
 from boringsdp.sdp.style import Keying, LegStyle
-
-SURELY_READABLE = 4 * MAX_SECTION_LINES
-"""Characters that can exceed no limit: too few for so many lines, all the more for one so long."""
 
 
 def compose(
@@ -32,7 +30,6 @@ def compose(
     if memory.sent and text != memory.sent:
         version += 1
         text = _head(memory.session_id, version, host) + body
-    _check_size(text)
     mids = [int(o.mid) for o in sheet.outlines if o.mid.isascii() and o.mid.isdigit() and len(o.mid) < 6]
     after = LegMemory(
         session_id=memory.session_id,
@@ -42,7 +39,7 @@ def compose(
         we_offered=we_offer,
         style=style,
         accepts=memory.accepts,
-        sent=text,
+        written=memory.written if text == memory.sent else _read_back(text),
         received=memory.received,
         slots=next_slots(memory, sheet.outlines),
         next_mid=max(memory.next_mid, *[mid + 1 for mid in mids], 0),
@@ -50,12 +47,11 @@ def compose(
     return text, after
 
 
-def _check_size(text: str) -> None:
-    if len(text) > SURELY_READABLE or not text.isascii():
-        try:
-            split(decode(text))
-        except SdpError as error:
-            raise SdpError(f"its translation would exceed a limit: {error.reason}", error.line, error.number) from None
+def _read_back(text: str) -> Description:
+    try:
+        return describe(text)
+    except SdpError as error:
+        raise SdpError(f"its translation would exceed a limit: {error.reason}", error.line, error.number) from None
 
 
 def _head(session_id: int, version: int, host: str) -> str:
