@@ -36,10 +36,10 @@ def translate(
     policy = sdp.CodecPolicy(prefer=tuple(prefer), remove=frozenset(remove))
     near = sdp.accept_offer(sdp.LegMemory(session_id=1), source)
     far = sdp.LegMemory(session_id=1)
-    needs = sdp.needs_for_offer(far, style, near, policy)
-    transports = {need.slot: _transport(index, need) for index, need in enumerate(needs)}
-    local = {need.slot: sdp.LocalMedia(transport=transports[need.transport_slot]) for need in needs}
-    return Translation(source.text, sdp.make_offer(far, style, near, local, policy).text)
+    draft = sdp.draft_offer(far, style, near, policy)
+    transports = {need.slot: _transport(index, need) for index, need in enumerate(draft.needs)}
+    local = {need.slot: sdp.LocalMedia(transport=transports[need.transport_slot]) for need in draft.needs}
+    return Translation(source.text, draft.write(local).text)
 
 
 def _style(to: str, sdes: str) -> sdp.LegStyle:

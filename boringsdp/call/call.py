@@ -29,10 +29,8 @@ from boringsdp.sdp import (
     accept_answer,
     accept_offer,
     describe,
-    make_answer,
-    make_offer,
-    needs_for_answer,
-    needs_for_offer,
+    draft_answer,
+    draft_offer,
     payload_type_map,
     withdraw,
 )
@@ -129,7 +127,8 @@ class Call:
         target.style = to
         try:
             heard = accept_offer(source.memory, received, source.demands)
-            written = make_offer(target.memory, to, heard, target.prepare(needs_for_offer(target.memory, to, heard, policy)), policy)
+            draft = draft_offer(target.memory, to, heard, policy)
+            written = draft.write(target.prepare(draft.needs))
         except BoringError:
             target.style = before[target.party][1]
             target.prune()
@@ -162,8 +161,8 @@ class Call:
             heard = answerer.carried(heard)
             asked = withdraw(exchange.offered[party.other], asked)
         try:
-            needs = needs_for_answer(asked, heard, exchange.policy, offerer.demands)
-            written = make_answer(asked, heard, offerer.prepare(needs), exchange.policy, offerer.demands)
+            draft = draft_answer(asked, heard, exchange.policy, offerer.demands)
+            written = draft.write(offerer.prepare(draft.needs))
         except BoringError:
             if self.pending is not None:
                 offerer.prune()
@@ -191,7 +190,8 @@ class Call:
         leg.check_families(received)
         try:
             heard = accept_offer(leg.memory, received, leg.demands)
-            written = make_answer(heard, None, leg.prepare(needs_for_answer(heard, None, policy, leg.demands)), policy, leg.demands)
+            draft = draft_answer(heard, None, policy, leg.demands)
+            written = draft.write(leg.prepare(draft.needs))
         except BoringError:
             leg.prune()
             raise

@@ -4,11 +4,11 @@ SDP: text to description and back, offer and answer, rewriting. Pure functions; 
 A call has two legs, each with a `LegMemory`. One exchange, started by leg `a`:
 
     a = accept_offer(a, text)                                     # what a's peer sent
-    needs_for_offer(b, style, a)                                  # which ports and credentials to get ready, by slot of b
-    offer = make_offer(b, style, a, locals_of_b); b = offer.memory    # offer.text goes to b's peer
+    draft = draft_offer(b, style, a)                              # draft.needs: ports and credentials to get ready, by slot of b
+    offer = draft.write(locals_of_b); b = offer.memory            # offer.text goes to b's peer
     b = accept_answer(b, text)                                    # what b's peer answered
-    needs_for_answer(a, b)
-    answer = make_answer(a, b, locals_of_a); a = answer.memory    # answer.text goes to a's peer
+    draft = draft_answer(a, b)
+    answer = draft.write(locals_of_a); a = answer.memory          # answer.text goes to a's peer
     media_plans(a), media_plans(b), payload_type_map(…)           # what the relay must do
 
 The same calls serve first offers and re-offers, from either leg, whatever the legs speak. Where a leg answers by itself (echo) or
@@ -17,7 +17,7 @@ What is written of one leg to the other is decided in `attributes.py`, which m-l
 """
 
 from boringsdp.sdp.accept import accept_answer, accept_offer, linked, withdraw
-from boringsdp.sdp.answer import make_answer, needs_for_answer
+from boringsdp.sdp.answer import AnswerDraft, draft_answer, make_answer, needs_for_answer
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate, parse_fingerprint
 from boringsdp.sdp.codec import Codec, Format
 from boringsdp.sdp.crypto import SUITES, Crypto, parse_crypto
@@ -28,7 +28,7 @@ from boringsdp.sdp.export import difference, to_json
 from boringsdp.sdp.lines import Section, SessionDescription
 from boringsdp.sdp.local import LocalMedia, LocalTransport, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
-from boringsdp.sdp.offer import Written, make_offer, needs_for_offer
+from boringsdp.sdp.offer import OfferDraft, Written, draft_offer, make_offer, needs_for_offer
 from boringsdp.sdp.plan import MediaPlan, PayloadTypes, media_plans, payload_type_map
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.style import (
@@ -51,6 +51,7 @@ __all__ = [
     "SUITES",
     "WEBRTC",
     "Address",
+    "AnswerDraft",
     "Candidate",
     "Codec",
     "CodecPolicy",
@@ -67,6 +68,7 @@ __all__ = [
     "Media",
     "MediaNeed",
     "MediaPlan",
+    "OfferDraft",
     "Origin",
     "PayloadTypes",
     "Protocol",
@@ -80,6 +82,8 @@ __all__ = [
     "classify",
     "describe",
     "difference",
+    "draft_answer",
+    "draft_offer",
     "linked",
     "make_answer",
     "make_offer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from boringsdp.errors import WrongState
 from boringsdp.sdp.attributes import passed_on
@@ -20,11 +20,46 @@ from boringsdp.sdp.style import Keying, LegStyle, Sdes
 from boringsdp.sdp.writer import compose
 
 
+@dataclass(slots=True, frozen=True)
+class AnswerDraft:
+    """An answer decided but for our own side: `needs` says what `write` will ask of `locals`, one entry for each accepted m-line."""
+
+    memory: LegMemory
+    sheet: Sheet
+
+    @property
+    def needs(self) -> tuple[MediaNeed, ...]:
+        return self.sheet.needs()
+
+    def write(self, locals: Mapping[int, LocalMedia]) -> Written:
+        """Return the answer; `locals` has every slot that `needs` named. Raises `SdpError` when the text grew too long."""
+        sheet = replace(self.sheet, outlines=[_with_setup(o, self.memory, locals) for o in self.sheet.outlines])
+        text, after = compose(self.memory, sheet, locals, self.memory.style, we_offer=False)
+        slots = tuple(replace(slot, live=o.accepted) for slot, o in zip(after.slots, sheet.outlines, strict=True))
+        return Written(text, replace(after, slots=slots), text != self.memory.sent)
+
+
+def draft_answer(
+    memory: LegMemory, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY, style: LegStyle | None = None
+) -> AnswerDraft:
+    """
+    Decide the answer to the offer that the leg `memory` has received, made from the answer that the leg `source` has received.
+
+    `source` None: we answer ourselves and mirror what we can (echo). What cannot be served is refused by port 0, also when that is all of
+    it. `style` limits what may be agreed: its `sdes` says whether crypto lines are refused (OFF), taken when offered (OPTIONAL, which is
+    also the default), or required (MANDATORY: `SdpError` when an m-line has none). A further answer to the same offer (forking) is the same
+    call.
+
+    Raises `WrongState` when the leg's peer has not offered, or the other's has not answered.
+    """
+    return AnswerDraft(memory, _sheet(memory, source, policy, style))
+
+
 def needs_for_answer(
     memory: LegMemory, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY, style: LegStyle | None = None
 ) -> tuple[MediaNeed, ...]:
-    """Return what `make_answer` with the same arguments will ask of `locals`, one entry for each accepted m-line. Raises as that does."""
-    return _sheet(memory, source, policy, style).needs()
+    """Return what `make_answer` with the same arguments will ask of `locals`. Raises as `draft_answer`."""
+    return draft_answer(memory, source, policy, style).needs
 
 
 def make_answer(
@@ -34,21 +69,8 @@ def make_answer(
     policy: CodecPolicy = DEFAULT_POLICY,
     style: LegStyle | None = None,
 ) -> Written:
-    """
-    Return the answer to the offer that the leg `memory` has received, made from the answer that the leg `source` has received.
-
-    `source` None: we answer ourselves and mirror what we can (echo). What cannot be served is refused by port 0, also when that is all of
-    it. `style` limits what may be agreed: its `sdes` says whether crypto lines are refused (OFF), taken when offered (OPTIONAL, which is
-    also the default), or required (MANDATORY: `SdpError` when an m-line has none). A further answer to the same offer (forking) is the same
-    call.
-
-    Raises `WrongState` when the leg's peer has not offered, or the other's has not answered.
-    """
-    sheet = _sheet(memory, source, policy, style)
-    sheet.outlines = [_with_setup(o, memory, locals) for o in sheet.outlines]
-    text, after = compose(memory, sheet, locals, memory.style, we_offer=False)
-    slots = tuple(replace(slot, live=o.accepted) for slot, o in zip(after.slots, sheet.outlines, strict=True))
-    return Written(text, replace(after, slots=slots), text != memory.sent)
+    """Return the answer at one go, for callers who have `locals` already. Raises as `draft_answer`."""
+    return draft_answer(memory, source, policy, style).write(locals)
 
 
 def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, style: LegStyle | None) -> Sheet:

@@ -29,11 +29,41 @@ class Written:
     changed: bool = True
 
 
+@dataclass(slots=True, frozen=True)
+class OfferDraft:
+    """An offer decided but for our own side: `needs` says what `write` will ask of `locals`, one entry for each m-line with media."""
+
+    memory: LegMemory
+    style: LegStyle
+    sheet: Sheet
+
+    @property
+    def needs(self) -> tuple[MediaNeed, ...]:
+        return self.sheet.needs()
+
+    def write(self, locals: Mapping[int, LocalMedia]) -> Written:
+        """Return the offer; `locals` has every slot that `needs` named. Raises `SdpError` when the text grew too long."""
+        text, after = compose(self.memory, self.sheet, locals, self.style, we_offer=True)
+        return Written(text, after, text != self.memory.sent)
+
+
+def draft_offer(memory: LegMemory, style: LegStyle | None, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY) -> OfferDraft:
+    """
+    Decide the offer for the leg `memory`, made from the last SDP that the leg `source` has received.
+
+    First offer or re-offer is the same call. `style` None keeps to what the leg speaks already. `source` None is a late offer: what the leg
+    had before, or else the policy's late codecs. Raises `SdpError` when nothing can be offered: the source has no m-line that can be served
+    (unless it has disabled all of a call's).
+    """
+    style = _style(memory, style)
+    return OfferDraft(memory, style, _sheet(memory, style, source, policy))
+
+
 def needs_for_offer(
     memory: LegMemory, style: LegStyle | None, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY
 ) -> tuple[MediaNeed, ...]:
-    """Return what `make_offer` with the same arguments will ask of `locals`, one entry for each m-line with media. Raises as that does."""
-    return _sheet(memory, _style(memory, style), source, policy).needs()
+    """Return what `make_offer` with the same arguments will ask of `locals`. Raises as `draft_offer`."""
+    return draft_offer(memory, style, source, policy).needs
 
 
 def make_offer(
@@ -43,17 +73,8 @@ def make_offer(
     locals: Mapping[int, LocalMedia],
     policy: CodecPolicy = DEFAULT_POLICY,
 ) -> Written:
-    """
-    Return the offer for the leg `memory`, made from the last SDP that the leg `source` has received.
-
-    First offer or re-offer is the same call. `locals` is keyed by this leg's slot, for every slot that `needs_for_offer` named. `style`
-    None keeps to what the leg speaks already. `source` None is a late offer: what the leg had before, or else the policy's late codecs.
-    Raises `SdpError` when nothing can be offered: the source has no m-line that can be served (unless it has disabled all of a call's).
-    """
-    style = _style(memory, style)
-    sheet = _sheet(memory, style, source, policy)
-    text, after = compose(memory, sheet, locals, style, we_offer=True)
-    return Written(text, after, text != memory.sent)
+    """Return the offer at one go, for callers who have `locals` already. Raises as `draft_offer`."""
+    return draft_offer(memory, style, source, policy).write(locals)
 
 
 def _style(memory: LegMemory, style: LegStyle | None) -> LegStyle:
