@@ -238,6 +238,10 @@ class AsyncioEngine:
     def inject(self, stream: StreamId, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:
         self._plane.inject(stream, payload_type, payload, marker, same_timestamp, monotonic())
 
+    def resend(self, stream: StreamId, sequences: tuple[int, ...]) -> None:
+        self._plane.resend(stream, sequences, monotonic())
+        self._report_soon()
+
     # --- statistics and the end
 
     def statistics(self) -> EngineStatistics:
@@ -279,7 +283,7 @@ class AsyncioEngine:
 def _recovery(sock: socket.socket) -> Callable[[bytes, Address, OSError], None]:
     def recover(data: bytes, address: Address, error: OSError) -> None:
         if isinstance(error, ConnectionRefusedError):
-            sock.sendto(data, address)      # an ICMP answer to an earlier packet, not about this one
+            sock.sendto(data, address)  # an ICMP answer to an earlier packet, not about this one
         else:
             send_too_long(sock, data, address, error)
 

@@ -86,7 +86,8 @@ class StreamSpec:
     One m-line. Incoming packets belong to it by MID extension, then by SSRC, then by payload type (RFC 8843 §9.2).
 
     `clock_rates` maps each receivable payload type to its RTP clock in Hz (for jitter); its keys are the accepted payload types.
-    `silence_s` is how long no packet may arrive before `MediaReceiving(…, False)`.
+    `silence_s` is how long no packet may arrive before `MediaReceiving(…, False)`. `keep` is how many of the packets sent last are kept for
+    `resend`.
     """
 
     id: StreamId
@@ -99,6 +100,7 @@ class StreamSpec:
     audio_level_extension: int = 0
     ssrcs: frozenset[int] = frozenset()
     silence_s: float = 1.0
+    keep: int = 0
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -203,6 +205,14 @@ class AuthFailures:
     count: int
 
 
+@dataclass(slots=True, frozen=True)
+class NotKept:
+    """Of what `resend` asked for, these sequence numbers (as we would have sent them) are not kept: they never came, or long ago."""
+
+    stream: StreamId
+    sequences: tuple[int, ...]
+
+
 Event = (
     PathSelected
     | ConsentLost
@@ -213,6 +223,7 @@ Event = (
     | SsrcSeen
     | MediaReceiving
     | AuthFailures
+    | NotKept
 )
 
 
@@ -364,6 +375,9 @@ class Engine(Protocol):
 
         Its timestamp is the stream's clock now, or with `same_timestamp` that of the packet injected before it (RFC 4733 event trains).
         """
+
+    def resend(self, stream: StreamId, sequences: tuple[int, ...]) -> None:
+        """Send kept packets again, byte for byte (nack, RFC 4585); each a few times at most. What is not kept is reported as `NotKept`."""
 
     def statistics(self) -> EngineStatistics: ...
 

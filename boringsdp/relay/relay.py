@@ -21,6 +21,7 @@ from boringsdp.relay.engine import (
     EventSink,
     IceCredentials,
     MediaReceiving,
+    NotKept,
     PathSelected,
     PortId,
     Route,
@@ -284,6 +285,8 @@ class Relay:
                 transport.consent_lost()
             case MediaReceiving(number, receiving) if (stream := self._streams.get(number)) is not None:
                 stream.transport.media_receiving(stream, receiving)
+            case NotKept(number, sequences) if (stream := self._streams.get(number)) is not None:
+                self.request_again_for(stream, sequences)
             case TelephoneEventReceived() if (stream := self._streams.get(event.stream)) is not None:
                 stream.receive_tone(event, self._tone_clock(stream, event.payload_type))
             case _:

@@ -188,7 +188,7 @@ class Transport:
                 self.relay.request_key_frame_for(wanted)
                 self.tell(KeyFrameRequested(wanted))
             case reports.Missing(stream, lost) if stream in self._streams:
-                self.relay.request_again_for(self._streams[stream], lost)
+                self.relay.engine.resend(stream, lost[: reports.MAX_NACKED])
             case reports.LossReported(stream, lost) if stream in self._streams:
                 if 0 < self.relay.settings.slow_link_lost <= lost:
                     self.tell(SlowLink(self._streams[stream], True, lost))

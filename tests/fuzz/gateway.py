@@ -66,6 +66,9 @@ class MemoryEngine:
     def inject(self, stream: Any, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:
         self.plane.inject(stream, payload_type, payload, marker, same_timestamp, self._loop.time())
 
+    def resend(self, stream: Any, sequences: tuple[int, ...]) -> None:
+        self.plane.resend(stream, sequences, self._loop.time())
+
     async def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()

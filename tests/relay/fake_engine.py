@@ -148,6 +148,9 @@ class FakeEngine:
     def inject(self, stream: StreamId, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:
         self.commands.append(("inject", stream, payload_type, payload, marker, same_timestamp))
 
+    def resend(self, stream: StreamId, sequences: tuple[int, ...]) -> None:
+        self.commands.append(("resend", stream, sequences))
+
     def statistics(self) -> EngineStatistics:
         transports = {number: self.transport_statistics(number) for number in self.specs}
         return EngineStatistics(

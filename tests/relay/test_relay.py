@@ -40,6 +40,7 @@ from boringsdp.relay.engine import (
     ConsentLost,
     DtlsReceived,
     MediaReceiving,
+    NotKept,
     PathSelected,
     ReceiveStatistics,
     RouteState,
@@ -442,6 +443,9 @@ async def test_feedback_goes_to_the_source(bench: Bench) -> None:
     pli = rtcp.write_picture_loss(rtcp.PictureLoss(sender=1, media=target.ssrc))
     nack = rtcp.write_nack(rtcp.Nack(sender=1, media=target.ssrc, lost=(5, 12)))
     bench.engine.report(RtcpReceived(target.transport.id, pli + nack, 0.0))
+    assert bench.engine.told("resend") == [(target.id, (5, 12))]
+    assert (bench.engine.streams[target.id].keep, bench.engine.streams[bench.plain(AUDIO).id].keep) == (128, 0)
+    bench.engine.report(NotKept(target.id, (5, 12)))
     packets = bench.rtcp_to(source.transport)
     assert rtcp.PictureLoss(sender=source.ssrc, media=77) in packets
     assert rtcp.Nack(sender=source.ssrc, media=77, lost=(65531, 2)) in packets
@@ -455,6 +459,7 @@ async def test_no_feedback_towards_avp(bench: Bench) -> None:
     source.request_key_frame()
     data = rtcp.write_nack(rtcp.Nack(sender=1, media=target.ssrc, lost=(5,)))
     bench.engine.report(RtcpReceived(target.transport.id, data, 0.0))
+    bench.engine.report(NotKept(target.id, (5,)))
     assert bench.rtcp_to(source.transport) == []
 
 

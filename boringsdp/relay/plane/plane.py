@@ -22,6 +22,7 @@ from boringsdp.relay.engine import (
     IceCredentials,
     Keys,
     Latch,
+    NotKept,
     PortId,
     Route,
     StreamId,
@@ -327,6 +328,11 @@ class Plane:
 
     def inject(self, number: StreamId, payload_type: int, payload: bytes, marker: bool, same_timestamp: bool, now: float) -> None:
         self.stream(number).inject(payload_type, payload, marker, same_timestamp, now)
+
+    def resend(self, number: StreamId, sequences: tuple[int, ...], now: float) -> None:
+        missing = self.stream(number).resend(sequences, now)
+        if missing:
+            self.report_bounded(NotKept(number, missing))
 
     def statistics(self) -> EngineStatistics:
         return EngineStatistics(

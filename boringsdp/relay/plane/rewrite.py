@@ -94,7 +94,7 @@ class Rewriter:
                 return
             offset = self.sequence_offset
             if target.sent_packets and target.spec.kind == "audio":
-                second_byte |= 0x80                          # a talk spurt begins: lets the receiver re-centre its jitter buffer
+                second_byte |= 0x80  # a talk spurt begins: lets the receiver re-centre its jitter buffer
         sequence = extended + offset
         timestamp = (rtp_time + self.timestamp_offset) & 0xFFFFFFFF
         target.next_sequence = sequence + 1
@@ -107,7 +107,9 @@ class Rewriter:
             packet = self._with_extensions(data, payload, second_byte, sequence, timestamp)
         else:
             packet = _pack(self._first_byte, second_byte, sequence & 0xFFFF, timestamp, target.send_ssrc) + self.constant_block + payload
-        transport.send_media(packet)
+        sent = transport.send_media(packet)
+        if target.kept is not None:
+            target.keep(sequence, sent)
 
     def skip(self, source: Source, extended: int) -> None:
         """A packet is left out on purpose: close the gap it would leave, unless later ones have already gone."""
@@ -176,7 +178,9 @@ class Rewriter:
         timestamp = (rtp_time + self.timestamp_offset) & 0xFFFFFFFF
         target.sent_packets += 1
         target.sent_bytes += len(payload)
-        target.transport.send_media(self._with_extensions(data, payload, second_byte, sequence, timestamp))
+        sent = target.transport.send_media(self._with_extensions(data, payload, second_byte, sequence, timestamp))
+        if target.kept is not None:
+            target.keep(sequence, sent)
 
     def _with_extensions(self, data: bytes, payload: bytes, second_byte: int, sequence: int, timestamp: int) -> bytes:
         block = self.constant_block

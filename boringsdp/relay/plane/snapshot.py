@@ -131,9 +131,7 @@ def restore_snapshot(plane: Plane, snapshot: Mapping[str, Any], open_port: Calla
 
 
 def _keys(record: Record) -> Keys:
-    return Keys(
-        Profile(record["profile"]), bytes.fromhex(record["key"]), bytes.fromhex(record["salt"]), bytes.fromhex(record["mki"])
-    )
+    return Keys(Profile(record["profile"]), bytes.fromhex(record["key"]), bytes.fromhex(record["salt"]), bytes.fromhex(record["mki"]))
 
 
 def _restore_transport(plane: Plane, record: Record, now: float) -> None:
@@ -180,6 +178,7 @@ def _restore_stream(plane: Plane, record: Record, now: float) -> None:
         id=StreamId(record["id"]), transport=transport.spec.id, kind=record["kind"], send_ssrc=record["send_ssrc"],
         clock_rates=dict(record["clock_rates"]), mid=record["mid"], mid_extension=record["mid_extension"],
         audio_level_extension=record["audio_level_extension"], ssrcs=frozenset(record["ssrcs"]), silence_s=record["silence_s"],
+        keep=record["keep"],
     )  # fmt: skip
     plane.add_stream(spec)
     stream = plane.stream(spec.id)
@@ -187,7 +186,7 @@ def _restore_stream(plane: Plane, record: Record, now: float) -> None:
     if transport.sender is not None:
         stream.send_ssrc = plane.random.getrandbits(32)
         since = record["since_sent"]
-        if since is not None:                               # the clock went on while we were away
+        if since is not None:  # the clock went on while we were away
             stream.last_timestamp += round(since * stream.send_clock)
     else:
         stream.next_sequence = record["next_sequence"]

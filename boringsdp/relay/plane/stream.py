@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from boringsdp.relay.plane.source import Source
     from boringsdp.relay.plane.transport import Transport
 
+MAX_RESENDS = 3
+"""How often one packet is sent again, so that a flood of forged requests is no amplifier."""
+RESEND_PAUSE_S = 0.04
+
 
 class StreamState:
     """A stream in the plane. `feed` is the one route into it, `rewriters` the enabled routes from it."""
 
     __slots__ = (
         "all_rewriters", "current", "feed", "gone_bytes", "gone_duplicates", "gone_lost", "gone_packets", "gone_reordered",
-        "injected_at", "last_sent", "last_sequence", "last_timestamp", "next_sequence", "receiving", "rewriters", "send_clock",
+        "injected_at", "kept", "last_sent", "last_sequence", "last_timestamp", "next_sequence", "receiving", "rewriters", "send_clock",
         "send_ssrc", "sent_bytes", "sent_packets", "spec", "telephone_events", "transport",
     )  # fmt: skip
 
@@ -45,6 +49,8 @@ class StreamState:
         self.last_sent = 0.0
         self.send_clock = next(iter(spec.clock_rates.values()), 8000)
         self.sent_packets = self.sent_bytes = 0
+        self.kept: dict[int, tuple[bytes, int, float]] | None = {} if spec.keep else None
+        """What was sent last, by sequence number as it was: bytes, how often they were sent again, and when that was last."""
 
     def begin_receiving(self) -> None:
         self.receiving = True
@@ -96,6 +102,26 @@ class StreamState:
         if not same_timestamp:
             self.last_timestamp, self.last_sent = self.injected_at, now
         transport.send_media(head + block + payload)
+
+    def keep(self, sequence: int, packet: bytes) -> None:
+        """Keep what was sent for `resend`; as many as the spec says, the oldest goes."""
+        kept = self.kept
+        if kept is not None and packet:
+            kept[sequence & 0xFFFF] = (packet, 0, 0.0)
+            if len(kept) > self.spec.keep:
+                del kept[next(iter(kept))]
+
+    def resend(self, sequences: tuple[int, ...], now: float) -> tuple[int, ...]:
+        """Send kept packets again, not at once after the last time and not for ever; return what is not kept."""
+        missing = []
+        for sequence in sequences:
+            found = self.kept.get(sequence) if self.kept is not None else None
+            if self.kept is None or found is None:
+                missing.append(sequence)
+            elif found[1] < MAX_RESENDS and now - found[2] >= RESEND_PAUSE_S:
+                self.kept[sequence] = (found[0], found[1] + 1, now)
+                self.transport.send_raw(found[0])
+        return tuple(missing)
 
     def _constant_block(self) -> bytes:
         if self.feed is not None:

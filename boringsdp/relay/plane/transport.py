@@ -187,7 +187,7 @@ class Transport:
         clock = stream.spec.clock_rates.get(payload_type) or stream.send_clock
         reception = Reception(sequence, rtp_time, now, clock, trusted=self.receiver is not None)
         highest = self.retired.pop(ssrc, None)
-        if highest is not None:                             # it was here before: go on in its numbering, and take nothing twice
+        if highest is not None:  # it was here before: go on in its numbering, and take nothing twice
             extended = highest + ((sequence - highest + 0x8000) & 0xFFFF) - 0x8000
             reception.resume(max(highest, extended - 1))
         source = Source(stream, ssrc, reception, self.plane.count_source())
@@ -235,15 +235,15 @@ class Transport:
 
     # --- out
 
-    def send_media(self, packet: bytes) -> None:
-        """Protect and send a complete RTP packet. Call only while `transmit` is not None."""
+    def send_media(self, packet: bytes) -> bytes:
+        """Protect and send a complete RTP packet; return what went out, empty when nothing did. Call only while `transmit` is not None."""
         sender = self.sender
         if sender is not None:
             try:
                 packet = sender.protect(packet)
             except SrtpError as error:
                 self.drop(f"send_{error}")
-                return
+                return b""
         try:
             self.transmit(packet, self.remote)  # type: ignore[misc]
         except OSError as error:
@@ -252,9 +252,10 @@ class Transport:
                 path[0].recover(packet, path[1], error)  # type: ignore[index]
             except OSError as final:
                 self._not_sent(final)
-                return
+                return b""
         self.packets_sent += 1
         self.bytes_sent += len(packet)
+        return packet
 
     def send_raw(self, data: bytes) -> None:
         """Send a datagram as it is to where RTP goes."""
@@ -312,9 +313,10 @@ class Transport:
             if spec.send_ssrc != stream.spec.send_ssrc:
                 stream.send_ssrc = spec.send_ssrc
             stream.spec = spec
+            stream.kept = (stream.kept or {}) if spec.keep else None
             for source in self.sources.values():
                 if source.stream is stream:
-                    source.payload_type = -1                # look its clock up again
+                    source.payload_type = -1  # look its clock up again
         self._index()
         return stream
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
-from boringsdp.relay.engine import StreamId, TelephoneEventReceived
+from boringsdp.relay.engine import NotKept, StreamId, TelephoneEventReceived
 from boringsdp.rtp.packet import RtpPacket
 from tests.relay.conformance.world import Leg, World
 from tests.support.asserts import matching
@@ -247,3 +248,31 @@ async def test_a_restarted_sequence_is_believed_after_two_packets(world: World) 
     assert steps([*before, *after]) == [0, 1, 2, 3]
     assert left.drops == {"jumped": 1}
     assert left.received.lost == 0
+
+
+async def test_what_was_sent_is_sent_again_on_request(world: World) -> None:
+    """A packet that was lost behind us is not asked of its source, whose copy would be a duplicate to us."""
+    left, right = await world.connected(), await world.connected(secured=True)
+    world.stream(right.transport, right.stream, kind="video", keep=4)
+    world.secure(right)
+    world.route(left, right)
+    left.peer.speak(6)
+    sent = [(await right.peer.hear_raw())[0] for _ in range(6)]
+    numbers = [int.from_bytes(data[2:4], "big") for data in sent]
+    world.engine.resend(right.stream, (numbers[0], numbers[3], numbers[5]))
+    assert [(await right.peer.hear_raw())[0] for _ in range(2)] == [sent[3], sent[5]]
+    assert await world.event(NotKept) == NotKept(right.stream, (numbers[0],))
+    for _ in range(3):
+        await asyncio.sleep(0.05)
+        world.engine.resend(right.stream, (numbers[3], numbers[3]))
+    assert [(await right.peer.hear_raw())[0] for _ in range(2)] == [sent[3]] * 2
+    await right.peer.hears_nothing()
+
+
+async def test_nothing_is_kept_unless_it_is_asked_for(world: World) -> None:
+    left, right = pair(world)
+    left.peer.speak()
+    number = (await right.peer.hear()).sequence
+    world.engine.resend(right.stream, (number,))
+    assert await world.event(NotKept) == NotKept(right.stream, (number,))
+    await right.peer.hears_nothing()
