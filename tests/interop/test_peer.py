@@ -42,11 +42,16 @@ async def test_a_picture_crosses_and_a_key_frame_comes_on_request(codec):
         line = Line(codec, feedback=True)
         await caller.take_answer(await callee.answer(await caller.offer(line), line))
         await caller.do("colour", rgb=0x00FF00)
-        await asyncio.sleep(1.5)
-        before = (await callee.do("statistics"))["key_frames"]["received"]
+
+        async def sees_green(key_frames):
+            for _ in range(80):
+                statistics = await callee.do("statistics")
+                red, green, blue = statistics["colour"] or (0, 0, 0)
+                if green > 200 > 100 > max(red, blue) and statistics["key_frames"]["received"] > key_frames:
+                    return statistics["key_frames"]["received"]
+                await asyncio.sleep(0.1)
+            raise AssertionError(statistics)
+
+        before = await sees_green(0)
         await callee.do("request_key_frame")
-        await asyncio.sleep(1)
-        statistics = await callee.do("statistics")
-        assert statistics["key_frames"]["received"] > before
-        red, green, blue = statistics["colour"]
-        assert green > 200 > 100 > max(red, blue)
+        await sees_green(before)
