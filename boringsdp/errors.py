@@ -16,7 +16,6 @@ def without_keys(sdp: str) -> str:
     return _SECRETS.sub(r"\1********", sdp)
 
 
-
 class BoringError(Exception):
     """The root: anything the gateway raises on purpose."""
 

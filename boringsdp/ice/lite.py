@@ -61,7 +61,7 @@ class LiteResponder:
         if unknown:
             return Checked(write_error(message, 420, password, unknown))
         if Attribute.ICE_CONTROLLED in message.attributes:
-            return Checked(write_error(message, 487, password))         # a lite agent is always the controlled one
+            return Checked(write_error(message, 487, password))  # a lite agent is always the controlled one
         mapped = write_xor_address(source, message.transaction)
         reply = write_stun(Kind.SUCCESS, message.transaction, [(Attribute.XOR_MAPPED_ADDRESS, mapped)], password=password)
         restarted = ufrag == self.pending_ufrag

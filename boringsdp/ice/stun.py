@@ -129,7 +129,7 @@ def _parse_attributes(data: bytes) -> tuple[dict[int, bytes], int]:
     size, at, integrity_at, count = len(data), 20, 0, 0
     attributes: dict[int, bytes] = {}
     while at < size:
-        kind, length = _PAIR.unpack_from(data, at)          # length of the message is a multiple of 4, so 4 bytes are there
+        kind, length = _PAIR.unpack_from(data, at)  # length of the message is a multiple of 4, so 4 bytes are there
         end = at + 4 + length
         if end > size:
             raise StunError("attribute runs over the end")
@@ -143,7 +143,7 @@ def _parse_attributes(data: bytes) -> tuple[dict[int, bytes], int]:
                 raise StunError("wrong FINGERPRINT")
             attributes[kind] = data[at + 4 : end]
         elif integrity_at:
-            pass                                            # not covered by MESSAGE-INTEGRITY, so ignored (RFC 8489 §14.5)
+            pass  # not covered by MESSAGE-INTEGRITY, so ignored (RFC 8489 §14.5)
         elif kind == Attribute.MESSAGE_INTEGRITY:
             if length != 20:
                 raise StunError("bad MESSAGE-INTEGRITY length")

@@ -42,7 +42,7 @@ def bind_udp(address: Address, *, receive_buffer: int = 0, send_buffer: int = 0)
 
 def _set_buffer(sock: socket.socket, option: int, forced: int, size: int) -> None:
     try:
-        sock.setsockopt(socket.SOL_SOCKET, forced, size)                # beyond net.core.rmem_max, for who may (CAP_NET_ADMIN)
+        sock.setsockopt(socket.SOL_SOCKET, forced, size)  # beyond net.core.rmem_max, for who may (CAP_NET_ADMIN)
     except OSError:
         sock.setsockopt(socket.SOL_SOCKET, option, size)
 

@@ -89,7 +89,7 @@ def _work_area(ffi: Any) -> tuple[Any, Any, Any]:
 def _direct_transform(session: Session, function: Any, srtp: Any, area: Any, view: Any, length: Any, limit: int) -> Transform:
     errors: list[str] = getattr(pylibsrtp, "ERRORS", [])
 
-    def transform(data: bytes, owner: Session = session) -> bytes:      # `owner` keeps the memory behind the pointers alive
+    def transform(data: bytes, owner: Session = session) -> bytes:  # `owner` keeps the memory behind the pointers alive
         size = len(data)
         if size > limit:
             raise SrtpError(TOO_LONG)
@@ -232,7 +232,7 @@ class SrtpReceiver:
                     plain = other.rtp(data)
                 except SrtpError:
                     continue
-                if other.expires == float("inf"):               # the new keys, with the rollover counter kept
+                if other.expires == float("inf"):  # the new keys, with the rollover counter kept
                     self._others = [known for known in self._others if known.expires < float("inf")]
                     self._present = other
                 return plain

@@ -59,7 +59,7 @@ class IceReach:
         if path not in self.addresses:
             before = port.by_remote.get(source)
             if before is not None and isinstance(before.reach, IceReach):
-                before.reach.forget(path)                   # a NAT gave the address to another call
+                before.reach.forget(path)  # a NAT gave the address to another call
             port.by_remote[source] = self.transport
         self.addresses[path] = now
         if self.selected is None or (nominated and path != self.selected):
@@ -165,7 +165,7 @@ class PlainReach:
             if source == self.remote:
                 transport.receive_dtls(data)
             else:
-                transport.drop("unknown_source")            # a DTLS record proves nothing about its source
+                transport.drop("unknown_source")  # a DTLS record proves nothing about its source
         elif transport.receive_media(data, now) and (source != self.remote or not self.latched):
             self._settle(source)
 
@@ -196,7 +196,7 @@ class PlainReach:
         """A valid packet came: this is where the peer is."""
         first, moved = not self.latched, source != self.remote
         if moved and not self.rtcp_latched and self.rtcp_port is not None and not self.muxed:
-            self.rtcp_remote = (source[0], source[1] + 1 & 0xFFFF)          # the announced one is as private as the RTP address was
+            self.rtcp_remote = (source[0], source[1] + 1 & 0xFFFF)  # the announced one is as private as the RTP address was
         self.remote, self.latched = source, True
         self._point()
         if first or moved:

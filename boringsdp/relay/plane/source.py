@@ -60,7 +60,7 @@ class Source:
         if payload:
             for rewriter in stream.rewriters:
                 rewriter.forward(self, data, payload, second, extended, rtp_time, now)
-        else:                                               # only padding: a browser probing for bandwidth
+        else:  # only padding: a browser probing for bandwidth
             self._skip(extended, "padding_only")
         return True
 
