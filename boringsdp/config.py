@@ -77,7 +77,11 @@ class RtpConfig:
         "strict: hear only the announced address; once: the first source that sends replaces it; follow: the peer may move.",
         checks.choice("strict", "once", "follow"),
     )
-    latch_window: float = setting(10.0, "Seconds after an offer or answer in which latching may happen.", checks.between(0, 300))
+    latch_window: float = setting(
+        60.0,
+        "Seconds after an offer or answer in which latching may happen; a phone behind NAT may send nothing while it rings.",
+        checks.between(0, 300),
+    )
     allow: tuple[str, ...] = setting((), "Networks that an SDP may name as a destination in spite of `rtp.deny`.", checks.networks)
     deny: tuple[str, ...] = setting(
         ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "::/128", "::1/128", "fe80::/10", "ff00::/8"),
