@@ -243,7 +243,7 @@ def janus_settings(config: Config) -> JanusSettings:
         candidates_timeout=janus.candidates_timeout,
         server_name=janus.server_name,
         disabled_plugins=frozenset(janus.disabled_plugins),
-        plugins={"janus.plugin.nosip": nosip},
+        plugins={**config.plugins, "janus.plugin.nosip": nosip},
     )
 
 

@@ -177,6 +177,11 @@ class Config:
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()
     demo: DemoConfig = DemoConfig()
+    plugins: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    """Tables `[plugins."janus.plugin.name"]` of the file, for the plugins of others; each plugin checks its own."""
+
+
+PLUGINS = "plugins"
 
 
 @dataclass(slots=True, frozen=True)
@@ -202,8 +207,12 @@ class Key:
         return f"{ENVIRONMENT_PREFIX}{self.section}_{self.name}".upper()
 
 
+def _sections() -> Iterator[dataclasses.Field[Any]]:
+    return (section for section in dataclasses.fields(Config) if section.name != PLUGINS)
+
+
 def _keys() -> Iterator[Key]:
-    for section in dataclasses.fields(Config):
+    for section in _sections():
         section_default = getattr(Config(), section.name)
         kind = type(section_default)
         hints = typing.get_type_hints(kind)
@@ -216,7 +225,7 @@ def _keys() -> Iterator[Key]:
 
 KEYS: Mapping[str, Key] = MappingProxyType({key.dotted: key for key in _keys()})
 SECTIONS: Mapping[str, str] = MappingProxyType(
-    {section.name: (type(getattr(Config(), section.name)).__doc__ or "").strip() for section in dataclasses.fields(Config)}
+    {section.name: (type(getattr(Config(), section.name)).__doc__ or "").strip() for section in _sections()}
 )
 
 
@@ -248,6 +257,7 @@ class _Reader:
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
         self._origins: dict[str, str] = {}
+        self._plugins: dict[str, Mapping[str, Any]] = {}
         self._complaints: list[ConfigError] = []
 
     def read_file(self, path: Path) -> None:
@@ -260,7 +270,9 @@ class _Reader:
             self._complain(str(path), f"is not TOML: {error}")
             return
         for section, table in tree.items():
-            if section not in SECTIONS:
+            if section == PLUGINS:
+                self._take_plugins(table)
+            elif section not in SECTIONS:
                 self._complain(section, f"no such section{_suggest(section, SECTIONS)}")
             elif not isinstance(table, dict):
                 self._complain(section, "is a section: write [section] above its keys")
@@ -294,7 +306,13 @@ class _Reader:
         for section in SECTIONS:
             values = {key.name: self._values[key.dotted] for key in KEYS.values() if key.section == section and key.dotted in self._values}
             sections[section] = type(getattr(Config(), section))(**values)
-        return Config(**sections)
+        return Config(**sections, plugins=MappingProxyType(self._plugins))
+
+    def _take_plugins(self, tables: Any) -> None:
+        if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+            self._complain(PLUGINS, 'holds one table for each plugin: write [plugins."janus.plugin.name"]')
+        else:
+            self._plugins.update(tables)
 
     def _take_text(self, dotted: str, text: str, origin: str) -> None:
         key = KEYS.get(dotted)

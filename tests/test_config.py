@@ -118,3 +118,12 @@ def test_the_example_file_holds_every_key_with_its_default(tmp_path: Path):
     loaded = load(file)
     assert loaded.config == config.Config()
     assert set(loaded.origins.values()) == {f"file {file}"}
+
+
+def test_plugins_of_others_have_tables_of_their_own(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    file.write_text('[plugins."janus.plugin.hello"]\ngreeting = "hi"\n')
+    assert config.load(file).config.plugins == {"janus.plugin.hello": {"greeting": "hi"}}
+    file.write_text("[plugins]\ngreeting = 1\n")
+    with pytest.raises(config.ConfigErrors, match="plugins: holds one table for each plugin"):
+        config.load(file)
