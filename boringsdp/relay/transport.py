@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from boringsdp.relay.relay import Relay
 
 
-class Transport:
+class Transport(ABC):
     """What both kinds share. `addresses` are what peers are told: for WebRTC every candidate, for plain the one RTP address."""
 
     def __init__(self, relay: Relay, transport: TransportId, owner: Owner, addresses: tuple[Address, ...], *, cname: str = "") -> None:
@@ -61,9 +62,9 @@ class Transport:
         return tuple(self._streams.values())
 
     @property
+    @abstractmethod
     def ready(self) -> bool:
         """Whether media can be sent now."""
-        raise NotImplementedError
 
     def add_stream(self, rules: StreamRules) -> Stream:
         """Add an m-line. Raises `Exhausted` beyond `max_streams_per_transport`, `WrongState` after close."""
