@@ -159,7 +159,7 @@ class Transport(ABC):
             self._remote = remote
             self.tell(PathChanged(remote))
 
-    def dtls_received(self, data: bytes) -> None:
+    def dtls_received(self, data: bytes) -> None:  # noqa: B027
         """Nothing: a plain transport does not speak DTLS."""
 
     def consent_lost(self) -> None:
@@ -268,7 +268,7 @@ class WebRtcTransport(Transport):
         super().path_selected(remote)
         self._driver.run(self._keying.path(remote, self.relay.loop.time()))
 
-    def dtls_received(self, data: bytes) -> None:
+    def dtls_received(self, data: bytes) -> None:  # noqa: B027
         self._driver.run(self._keying.receive(data, self.relay.loop.time()))
 
     def consent_lost(self) -> None:
