@@ -268,7 +268,7 @@ class WebRtcTransport(Transport):
         super().path_selected(remote)
         self._driver.run(self._keying.path(remote, self.relay.loop.time()))
 
-    def dtls_received(self, data: bytes) -> None:  # noqa: B027
+    def dtls_received(self, data: bytes) -> None:
         self._driver.run(self._keying.receive(data, self.relay.loop.time()))
 
     def consent_lost(self) -> None:
