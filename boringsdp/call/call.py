@@ -146,7 +146,7 @@ class Call:
         Take the answer of `party` to the other party's offer, put it into force and return the answer for the other party.
 
         A forked offer may be answered several times, each time under another `branch` (a To tag): the latest answer is in force. The same
-        branch may answer again (183, then 200).
+        branch may answer again (183, then 200). A first answer that refuses every m-line is an `SdpError`: tell the offerer no (SIP 488).
         """
         self._negotiation.check_answer(party)
         exchange = self._exchange
@@ -156,6 +156,9 @@ class Call:
         received = self._read(sdp, ice=answerer.style.ice)
         answerer.check_families(received, answer=True)
         heard = accept_answer(self._branches.get(branch, exchange.offered[party]), received)
+        if self.state is State.OFFERED and not any(slot.live for slot in heard.slots):
+            refused = received.medias[0]
+            raise SdpError("the answer accepts no m-line of the offer, the call would be silent", refused.line, refused.line_number)
         asked = offerer.memory
         if self.pending is None:
             heard = answerer.carried(heard)

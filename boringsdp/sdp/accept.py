@@ -97,10 +97,16 @@ def _check(offer: Description, answer: Description, ours: Media, theirs: Media) 
     elif offered is Keying.SDES:
         tags = {(crypto.tag, crypto.suite) for crypto in ours.cryptos}
         taken = any((crypto.tag, crypto.suite) in tags for crypto in theirs.cryptos)
-        if not taken and (theirs.crypto_lines or (ours.protocol is not None and ours.protocol.secure)):
+        if not taken and (theirs.crypto_lines or _secure(ours) or _secure(theirs)):
             reason = "no a=crypto line that answers one of ours"
+    elif offered is Keying.NONE and _secure(theirs):
+        reason = f"{theirs.protocol_text} in answer to {ours.protocol_text}"
     if reason:
         raise SdpError(reason, theirs.line, theirs.line_number)
+
+
+def _secure(media: Media) -> bool:
+    return media.protocol is not None and media.protocol.secure
 
 
 def withdraw(before: LegMemory, after: LegMemory) -> LegMemory:

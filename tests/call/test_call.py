@@ -426,3 +426,22 @@ async def test_a_weak_fingerprint_is_named(bench: Bench):
     weak = re.sub(r"a=fingerprint:\S+ \S+", "a=fingerprint:sha-1 " + ":".join(["AB"] * 20), CHROMIUM)
     with pytest.raises(SdpError, match="sha-1"):
         bench.calls.create(bench.news.append).offer(Party.A, weak, to=PLAIN)
+
+
+async def test_a_first_answer_that_refuses_everything_is_an_error(bench: Bench):
+    """A PBX that has nothing but G.729, and a browser that has none: without an error somebody would sit in silence."""
+    call = bench.calls.create(bench.news.append)
+    offer = call.offer(Party.B, plain(9000, formats="18"), to=WEBRTC)
+    nothing = _browser_answer(offer, "inactive").replace("m=audio 9", "m=audio 0")
+    with pytest.raises(SdpError, match="accepts no m-line"):
+        call.answer(Party.A, nothing)
+    assert call.pending is Party.B
+    call.reject()
+    assert bench.relay.statistics()["transports"] == 0
+
+
+async def test_an_answer_that_demands_srtp_of_a_plain_offer_is_refused(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    with pytest.raises(SdpError, match="RTP/SAVP in answer to RTP/AVP"):
+        call.answer(Party.B, plain(9000).replace("RTP/AVP", "RTP/SAVP"))
