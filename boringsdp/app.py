@@ -323,17 +323,21 @@ async def _serve(config: Config, *, demo: bool) -> int:
         gc.freeze()  # what is alive now stays: the collector need not look at it again
         # A full pass stops all media for 0.1 ms a call. Calls that end are freed without it, so it may come seldom.
         gc.set_threshold(*gc.get_threshold()[:2], FULL_COLLECTION_AFTER)
-        await _until_told(gateway, signals)
+        await _until_told(gateway, signals, drain_s=0 if demo else config.limits.drain)
     finally:
         await gateway.close()
     return 0
 
 
-async def _until_told(gateway: Gateway, signals: asyncio.Queue[signal.Signals]) -> None:
-    """Return after the first signal when the calls have ended, or after the second at once."""
+async def _until_told(gateway: Gateway, signals: asyncio.Queue[signal.Signals], drain_s: float) -> None:
+    """Return after the first signal when the calls have ended or `drain_s` is over, or after the second at once."""
     name = (await signals.get()).name
-    log.info("draining", extra={"signal": name, "calls": len(gateway.calls), "at_most_s": gateway.config.limits.drain})
-    draining = asyncio.ensure_future(gateway.drain(gateway.config.limits.drain))
+    calls = len(gateway.calls)
+    log.info("draining", extra={"signal": name, "calls": calls, "at_most_s": drain_s})
+    if calls and drain_s and gateway.config.log.format == "text":
+        what = "1 call" if calls == 1 else f"{calls} calls"
+        print(f"waiting up to {drain_s:g} s for {what}; a second signal ends now", file=sys.stderr, flush=True)
+    draining = asyncio.ensure_future(gateway.drain(drain_s))
     second = asyncio.ensure_future(signals.get())
     _, pending = await asyncio.wait((draining, second), return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

@@ -105,16 +105,25 @@ async def test_drain_ends_when_its_time_is_over():
         assert len(gateway.calls) == 1
 
 
-async def test_a_second_signal_ends_at_once():
-    async with running(limits__drain="3600") as (gateway, _):
+async def test_a_second_signal_ends_at_once(capsys: pytest.CaptureFixture[str]):
+    async with running() as (gateway, _):
         gateway.calls.create(hear)
         signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
-        ending = asyncio.ensure_future(app._until_told(gateway, signals))
+        ending = asyncio.ensure_future(app._until_told(gateway, signals, 3600))
         signals.put_nowait(signal.SIGTERM)
         await asyncio.sleep(0.05)
         assert not ending.done()
+        assert "waiting up to 3600 s for 1 call; a second signal ends now" in capsys.readouterr().err
         signals.put_nowait(signal.SIGINT)
         await asyncio.wait_for(ending, 2)
+
+
+async def test_the_demo_does_not_wait_for_calls():
+    async with running(demo=True) as (gateway, _):
+        gateway.calls.create(hear)
+        signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        signals.put_nowait(signal.SIGINT)
+        await asyncio.wait_for(app._until_told(gateway, signals, 0), 1)
 
 
 async def test_an_address_that_is_not_ours_is_named():
