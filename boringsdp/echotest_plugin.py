@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from boringsdp import logs
 from boringsdp.call import Call, CallClosed, CallEvent, LegSlow, Party
 from boringsdp.errors import BoringError, JanusError, SdpError
 from boringsdp.janus_api.elements import Elements
@@ -21,6 +22,7 @@ INVALID_ELEMENT = 413
 INVALID_SDP = 414
 
 HINT = "I'm taking my time!"
+log = logs.bind("echotest")
 
 CallFactory = Callable[[Callable[[CallEvent], None]], Call]
 
@@ -167,6 +169,10 @@ class EchoTest(PluginHandle):
         first = self._call is None
         call = self._call or self._create_call(self._hear)
         self._call = call
+        if first:
+            handle = self._handle
+            facts = {"call": call.id, "session": handle.session_id, "handle": handle.handle_id, "opaque_id": handle.opaque_id}
+            log.info("call attached", extra=facts)
         try:
             answer = call.echo(offer, policy)
             if first and all(media.rejected for media in describe(answer).medias):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from boringsdp import logs
 from boringsdp.call import Call, CallClosed, CallEvent, Calls, CallTimedOut, LegDtmf, LegMediaTimeout, Party
 from boringsdp.errors import Exhausted, JanusError, SdpError, WrongState
 from boringsdp.janus_api.elements import Elements
@@ -43,6 +44,7 @@ NO_SUCH_STREAM = 451
 STYLES: Mapping[str | None, LegStyle] = {None: PLAIN, "sdes_optional": SDES_OPTIONAL, "sdes_mandatory": SDES_MANDATORY}
 PARTY_NAMES = {Party.A: "webrtc", Party.B: "plain"}
 MAX_DIGITS = 64
+log = logs.bind("nosip")
 
 
 @dataclass(slots=True, frozen=True)
@@ -228,13 +230,16 @@ class NoSipHandle(PluginHandle):
     def message(self, request: Request) -> Outcome:
         """Every request is asynchronous. What is wrong with a jsep is an error of the core, everything else an event with `error_code`."""
         try:
-            result, jsep = self._perform(parse_request(request.body), request.jsep)
+            asked = parse_request(request.body)
+            result, jsep = self._perform(asked, request.jsep)
         except JanusError as error:
             self._refuse(error.code, error.reason, request.transaction)
         except Exhausted as error:
             self._refuse(IO_ERROR, f"The gateway has {error}", request.transaction)
         else:
             self._handle.push({"nosip": "event", "result": result}, jsep, request.transaction)
+            if isinstance(asked, Hangup):
+                self._handle.close_pc()
         return Ack()
 
     def hangup(self, reason: str) -> None:
@@ -260,7 +265,6 @@ class NoSipHandle(PluginHandle):
                 return self._process(request)
             case Hangup():
                 self._end_call("hangup")
-                self._handle.close_pc()
                 return {"event": "hangingup"}, None
             case KeyFrame(user, peer):
                 for party, wanted in ((Party.A, user), (Party.B, peer)):
@@ -269,6 +273,8 @@ class NoSipHandle(PluginHandle):
                 return {"event": "keyframesent"}, None
             case Dtmf(digits, duration_ms):
                 sent = self._needed_call().send_dtmf(Party.B, digits, duration_ms)
+                if not sent:
+                    raise JanusError(WRONG_STATE, "Wrong state: the peer did not agree to telephone-event", "digits")
                 return {"event": "dtmfsent", "digits": sent}, None
             case Statistics():
                 return self._statistics(), None
@@ -298,7 +304,7 @@ class NoSipHandle(PluginHandle):
             sdp = call.answer(Party.A, jsep.sdp)
         update = {"update": True} if jsep.update else {}
         self._handle.notify({"event": "generated", "type": jsep.type.value, "sdp": sdp, "unique_id": self._unique_id})
-        return {"event": "generated", "type": jsep.type.value, "sdp": sdp, **update, "unique_id": self._unique_id}
+        return {"event": "generated", "type": jsep.type.value, "sdp": sdp, **update, **self._ids()}
 
     def _process(self, request: Process) -> tuple[dict[str, Any], Jsep]:
         """The peer's SDP comes from the application's own signalling, so its faults are the plugin's to tell."""
@@ -319,7 +325,7 @@ class NoSipHandle(PluginHandle):
             raise JanusError(WRONG_STATE, f"Wrong state: {error}", "type") from error
         self._handle.notify({"event": "processed", "type": request.type.value, "sdp": request.sdp, "unique_id": self._unique_id})
         srtp = {"srtp": encrypted} if encrypted else {}
-        return {"event": "processed", **srtp, **({"update": True} if update else {}), "unique_id": self._unique_id}, jsep
+        return {"event": "processed", **srtp, **({"update": True} if update else {}), **self._ids()}, jsep
 
     def _check_browser_sdp(self, jsep: Jsep) -> None:
         if jsep.e2ee:
@@ -347,9 +353,16 @@ class NoSipHandle(PluginHandle):
             raise JanusError(WRONG_STATE, "Wrong state: no call on this handle yet", "request")
         return self._call
 
+    def _ids(self) -> dict[str, str]:
+        """Ours of the handle, and the call's: by that one the log and `stats` name it."""
+        return {"unique_id": self._unique_id, "call_id": self._needed_call().id}
+
     def _call_for_offer(self) -> Call:
         if self._call is None:
-            self._call = self._calls.create(self._hear)
+            call = self._call = self._calls.create(self._hear)
+            handle = self._handle
+            facts = {"call": call.id, "session": handle.session_id, "handle": handle.handle_id, "opaque_id": handle.opaque_id}
+            log.info("call attached", extra=facts)
         return self._call
 
     def _end_call(self, reason: str) -> None:

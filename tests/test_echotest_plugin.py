@@ -14,6 +14,7 @@ ANSWER = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP
 
 class FakeCall:
     def __init__(self, owner) -> None:
+        self.id = "call"
         self.owner = owner
         self.offers = []
         self.directions = []

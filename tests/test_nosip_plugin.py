@@ -67,12 +67,12 @@ def offer(sdp: str = CHROMIUM) -> dict[str, str]:
 async def test_browser_offers_peer_answers(janus: JanusClient):
     handle = await janus.attach("janus.plugin.nosip")
     generated = result(await janus.message(handle, {"request": "generate", "info": "mine"}, offer()))
-    assert {"event", "type", "sdp", "unique_id"} == generated.keys()
+    assert {"event", "type", "sdp", "unique_id", "call_id"} == generated.keys()
     assert (generated["event"], generated["type"]) == ("generated", "offer")
     assert describe(generated["sdp"]).medias[0].protocol_text == "RTP/AVP"
     event = await janus.message(handle, {"request": "process", "type": "answer", "sdp": telephone()})
     processed = result(event)
-    assert processed == {"event": "processed", "unique_id": generated["unique_id"]}
+    assert processed == {"event": "processed", "unique_id": generated["unique_id"], "call_id": generated["call_id"]}
     assert event["jsep"]["type"] == "answer"
     assert "a=ice-lite" in event["jsep"]["sdp"]
 
@@ -140,6 +140,36 @@ async def test_errors_are_named_and_the_handle_lives_on(janus: JanusClient, body
     assert result(await janus.message(handle, {"request": "generate"}, offer()))["event"] == "generated"
 
 
+async def test_stats_of_a_call_that_is_not_answered_know_who_the_browser_is(janus: JanusClient):
+    handle = await janus.attach("janus.plugin.nosip")
+    await janus.message(handle, {"request": "generate"}, offer())
+    legs = result(await janus.message(handle, {"request": "stats"}))["legs"]
+    assert (legs["webrtc"]["webrtc"], legs["webrtc"]["ice"], legs["plain"]["webrtc"]) == (True, "new", False)
+
+
+async def test_digits_need_telephone_event(janus: JanusClient):
+    handle = await janus.attach("janus.plugin.nosip")
+    await janus.message(handle, {"request": "generate"}, offer())
+    without = telephone().replace(" 0 101", " 0").replace("a=rtpmap:101 telephone-event/8000\r\n", "")
+    await janus.message(handle, {"request": "process", "type": "answer", "sdp": without})
+    number, text = error(await janus.message(handle, {"request": "dtmf", "digits": "12"}))
+    assert (number, text) == (445, "Wrong state: the peer did not agree to telephone-event")
+
+
+async def test_the_log_tells_whose_call_it_is_and_what_was_refused(janus: JanusClient, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "boringsdp")
+    handle = await janus.attach("janus.plugin.nosip")
+    generated = result(await janus.message(handle, {"request": "generate"}, offer()))
+    await janus.message(handle, {"request": "process", "type": "answer", "sdp": "v=0\r\nm=audio x RTP/AVP 0\r\n"})
+    await janus.request("detach", handle_id=handle)
+    lines = {line.getMessage(): line.__dict__ for line in caplog.records}
+    attached, refused = lines["call attached"], lines["request refused"]
+    assert (attached["call"], attached["session"], attached["handle"]) == (generated["call_id"], janus.session_id, handle)
+    assert (refused["levelname"], refused["session"], refused["handle"], refused["code"]) == ("WARNING", janus.session_id, handle, 446)
+    assert "line 2" in refused["reason"]
+    assert "peer connection ended" not in lines  # it never came up
+
+
 async def test_glare_is_a_wrong_state(janus: JanusClient):
     handle = await janus.attach("janus.plugin.nosip")
     await janus.message(handle, {"request": "generate"}, offer())
@@ -162,9 +192,10 @@ async def test_a_call_comes_up_shows_its_figures_and_is_hung_up(janus: JanusClie
         assert result(await janus.message(handle, {"request": "keyframe", "user": True, "peer": True})) == {"event": "keyframesent"}
         assert result(await janus.message(handle, {"request": "dtmf", "digits": "12"})) == {"event": "dtmfsent", "digits": 2}
         assert result(await janus.message(handle, {"request": "listforwarders"})) == {"event": "forwarders", "rtp_forwarders": []}
-        assert result(await janus.message(handle, {"request": "hangup"})) == {"event": "hangingup"}
+        assert (await janus.request("message", handle_id=handle, body={"request": "hangup"}))["janus"] == "ack"
         assert (await janus.named(handle, "hangup"))["reason"] == "Close PC"
-        assert [left for left in janus.seen(handle) if left["janus"] in ("hangup", "event")] == []
+        reply, *others = [each for each in janus.seen(handle) if each["janus"] in ("hangup", "event")]  # came before the hangup
+        assert (result(reply), others) == ({"event": "hangingup"}, [])
     finally:
         peer.close()
 

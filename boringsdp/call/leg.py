@@ -301,7 +301,7 @@ class Leg:
 
     def statistics(self) -> dict[str, Any]:
         """Plain values for people and tools: states and the quality of each stream."""
-        webrtc = any(isinstance(transport, WebRtcTransport) for transport in self._transports.values())
+        webrtc = self.style.ice if not self._transports else any(isinstance(each, WebRtcTransport) for each in self._transports.values())
         streams = [
             {"mid": stream.rules.mid, "kind": stream.rules.kind, "codec": _codec(plan), **stream.quality()}
             for plan in self.plans

@@ -99,18 +99,22 @@ class PeerConnectionUp:
 
 @dataclass(slots=True, frozen=True)
 class PeerConnectionEnded:
+    """`up`: it had come up before."""
+
     session_id: int
     handle_id: int
     reason: str
+    up: bool
 
 
 @dataclass(slots=True, frozen=True)
 class RequestRefused:
-    """A request got an error."""
+    """A request got an error, of the API or of a plugin; `reason` is what the client was told."""
 
     code: int
     reason: str
     session_id: int | None
+    handle_id: int | None = None
 
 
 @dataclass(slots=True, frozen=True)

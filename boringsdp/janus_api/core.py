@@ -109,14 +109,15 @@ class JanusCore:
         at = len(self._outbox)
         transaction: str | None = None
         session_id: int | None = None
+        handle_id: int | None = None
         try:
             envelope = parse_envelope(text, path)
-            transaction, session_id = envelope.transaction, envelope.session_id
+            transaction, session_id, handle_id = envelope.transaction, envelope.session_id, envelope.handle_id
             reply = self._serve(connection, envelope, now)
         except Refused as refused:
             reply = self._refuse(refused.error, refused.transaction, refused.session_id)
         except JanusError as problem:
-            reply = self._refuse(problem, transaction, session_id)
+            reply = self._refuse(problem, transaction, session_id, handle_id)
         self._outbox.insert(at, Send(connection, replies.encode(reply)))
         return self.flush(now)
 
@@ -374,8 +375,8 @@ class JanusCore:
 
     # Bookkeeping
 
-    def _refuse(self, problem: JanusError, transaction: str | None, session_id: int | None) -> Json:
-        self.report(RequestRefused(problem.code, problem.reason, session_id))
+    def _refuse(self, problem: JanusError, transaction: str | None, session_id: int | None, handle_id: int | None = None) -> Json:
+        self.report(RequestRefused(problem.code, problem.reason, session_id, handle_id))
         return replies.error(problem, transaction, session_id)
 
     def _wrong_verb(self, verb: str) -> JanusError:

@@ -20,7 +20,7 @@ from boringsdp.call.events import (
 )
 from boringsdp.errors import BoringError, JanusError, LocalError, SdpError, WrongState
 from boringsdp.janus_api import replies
-from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectionUp, PluginFailed, PluginNews
+from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectionUp, PluginFailed, PluginNews, RequestRefused
 from boringsdp.janus_api.plugin import Jsep, JsepType, Plugin, PluginHandle, Request, Success, Trickled
 from boringsdp.janus_api.replies import Json
 from boringsdp.janus_api.requests import Message
@@ -139,6 +139,7 @@ class AttachedHandle:
         if self._side is None:
             return
         self._emit("event", replies.plugin_data(self._plugin.package, data, jsep), transaction)
+        self._note_refusal(data)
         if jsep is not None:
             self._pc = self._before = self._pc.sent(jsep.type)
 
@@ -216,6 +217,7 @@ class AttachedHandle:
             if isinstance(outcome, Success):
                 reply = replies.success(transaction, self._session_id, sender=self._handle_id) | self._opaque()
                 reply |= replies.plugin_data(self.package, outcome.data, outcome.jsep)
+                self._note_refusal(outcome.data)
                 replies.encode(reply)  # what JSON cannot hold is the plugin's fault, not the connection's
                 if outcome.jsep is not None:
                     self._pc = self._pc.sent(outcome.jsep.type)
@@ -281,9 +283,10 @@ class AttachedHandle:
             self._outlet.report(PeerConnectionUp(self._session_id, self._handle_id))
 
     def _end_pc(self, reason: str) -> None:
+        up = self._pc.up
         self._pc = self._before = NO_PEER_CONNECTION
         self._early.clear()
-        self._outlet.report(PeerConnectionEnded(self._session_id, self._handle_id, reason))
+        self._outlet.report(PeerConnectionEnded(self._session_id, self._handle_id, reason, up))
         try:
             if self._side is not None:
                 self._side.hangup(reason)
@@ -311,6 +314,11 @@ class AttachedHandle:
             event["transaction"] = transaction
         event["sender"] = self._handle_id
         self._outlet.emit(self._session_id, event | self._opaque() | more)
+
+    def _note_refusal(self, data: Mapping[str, Any]) -> None:
+        """Plugins tell of what they refuse in their data, all in the same two keys."""
+        if isinstance(code := data.get("error_code"), int):
+            self._outlet.report(RequestRefused(code, str(data.get("error", "")), self._session_id, self._handle_id))
 
     def _opaque(self) -> Json:
         return {"opaque_id": self._opaque_id} if self.tells_opaque_id and self._opaque_id is not None else {}

@@ -38,6 +38,8 @@ from boringsdp.janus_api.websocket_server import WebSocketServer
 log = logging.getLogger(__name__)
 
 MAX_SAFE_INTEGER = 2**53 - 1
+LONGEST_REASON = 300
+"""Characters of a refusal's reason in the log: reasons quote what clients sent."""
 
 
 def _ignore(news: News) -> None:
@@ -187,9 +189,12 @@ def log_news(news: News) -> None:
         case PeerConnectionUp():
             log.info("peer connection up", extra={"session": news.session_id, "handle": news.handle_id})
         case PeerConnectionEnded():
-            log.info("peer connection ended", extra={"session": news.session_id, "handle": news.handle_id, "reason": news.reason})
+            facts = {"session": news.session_id, "handle": news.handle_id, "reason": news.reason}
+            log.log(logging.INFO if news.up else logging.DEBUG, "peer connection ended", extra=facts)
         case RequestRefused():
-            log.debug("request refused", extra={"code": news.code, "reason": news.reason, "session": news.session_id})
+            where = {"session": news.session_id, "handle": news.handle_id}
+            named = {name: number for name, number in where.items() if number is not None}
+            log.warning("request refused", extra=named | {"code": news.code, "reason": news.reason[:LONGEST_REASON]})
         case PluginFailed():
             facts = {"plugin": news.package, "handle": news.handle_id, "during": news.during}
             log.error("plugin failed", exc_info=news.error, extra=facts)
