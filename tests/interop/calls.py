@@ -24,17 +24,17 @@ async def hear_each_other(rig: Rig, phone: PlainPeer, *, browser_hz: float = 700
     ):
         assert len(found) == 1, f"{who} heard {found}; phone: {await phone.do('statistics')}; browser: {await rig.get('rig.events')}"
         assert found[0].frequency == pytest.approx(frequency, rel=0.02), who
-        assert found[0].seconds == pytest.approx(seconds, abs=tolerance), f"{who}; {queued} s were queued"
+        assert found[0].seconds == pytest.approx(seconds, abs=tolerance), f"{who} heard {found}; {queued} s were queued"
 
 
 async def drain(rig: Rig) -> float:
     """Waits for the browser's jitter buffer to come down from what gathered while media began; the seconds that are left in it."""
-    queued = 0.0
+    queued = None
     for _ in range(16):
-        queued = await rig.call("queued") or 0.0
-        if queued < 0.12:
-            break
-    return queued
+        queued = await rig.call("queued")
+        if queued is not None and queued < 0.12:
+            return float(queued)
+    return float(queued or 0)
 
 
 async def call_from_browser(rig: Rig, phone: PlainPeer, *lines: Line, **extra: str) -> str:

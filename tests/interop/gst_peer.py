@@ -1,4 +1,4 @@
-"""A plain RTP peer made of GStreamer's rtpbin and nothing of ours: sends tones and coloured pictures, keeps what it hears and sees.
+"""A plain RTP peer made of GStreamer's rtpbin and nothing of ours: sends tones and a green picture, keeps what it hears and sees.
 
 Runs under Debian's own Python (python3-gi). One JSON command a line on standard input, one JSON answer a line on standard output:
 
@@ -6,7 +6,6 @@ Runs under Debian's own Python (python3-gi). One JSON command a line on standard
     {"do": "configure", "medias": [Media, ...]}         -> {}          (re)builds the pipeline on the same ports
     {"do": "burst", "frequency", "seconds"}             -> {}          one tone burst; silence otherwise
     {"do": "tone", "frequency"} / {"do": "silence"}     -> {}          a lasting tone
-    {"do": "colour", "rgb"}                             -> {}          colour of the picture that is sent
     {"do": "request_key_frame"}                         -> {}          PLI or FIR, as configured
     {"do": "statistics"}                                -> {"medias": [...], "key_frames_sent", "key_frames_received", "colour", ...}
     {"do": "events"}                                    -> {"packets": [telephone-event packets]}
@@ -54,6 +53,9 @@ RECEIVE = {
     "VP8": "rtpvp8depay name=depay request-keyframe=false wait-for-keyframe=false ! vp8dec",
     "H264": "rtph264depay name=depay request-keyframe=false ! h264parse ! avdec_h264",
 }
+PICTURE = 0xFF00FF00
+"""What is sent is green from the start: videotestsrc may break when its colour is changed while it runs."""
+
 SUITES = {
     "AES_CM_128_HMAC_SHA1_80": ("aes-128-icm", "hmac-sha1-80"),
     "AES_CM_128_HMAC_SHA1_32": ("aes-128-icm", "hmac-sha1-32"),
@@ -153,7 +155,6 @@ class Peer:
         self.sessions: list[Session] = []
         self.events: list[dict] = []
         self.colour: list[int] | None = None
-        self.colour_wanted = 0xFFFF0000
         self.frequency = 440.0
         self.loudness = 0.0
         self.key_frames = {"sent": 0, "received": 0}
@@ -261,7 +262,7 @@ class Peer:
             )
         else:
             source = (
-                f"videotestsrc name=source is-live=true pattern=solid-color foreground-color={self.colour_wanted}"
+                f"videotestsrc name=source is-live=true pattern=solid-color foreground-color={PICTURE}"
                 " ! video/x-raw,width=320,height=240,framerate=10/1,format=I420"
             )
         # With feedback, key frames come on request only, so that a test sees each request; without it, every two seconds.
@@ -350,12 +351,6 @@ class Peer:
         GLib.timeout_add(int(command["seconds"] * 1000), lambda: bool(self.silence({})))
         return {}
 
-    def colour_(self, command: dict) -> dict:
-        self.colour_wanted = 0xFF000000 | command["rgb"]
-        for source in self._sources("video"):
-            source.set_property("foreground-color", self.colour_wanted)
-        return {}
-
     def request_key_frame(self, _command: dict) -> dict:
         self.asked += 1
         for depay in self.depays[-1:]:
@@ -397,7 +392,7 @@ class Peer:
 
     def handle(self, line: str) -> bool:
         command = json.loads(line)
-        name = {"colour": "colour_", "events": "events_"}.get(command["do"], command["do"])
+        name = {"events": "events_"}.get(command["do"], command["do"])
         try:
             answer = getattr(self, name)(command)
         except Exception as error:  # the parent shall see it, whatever it is

@@ -22,7 +22,6 @@ def is_colour(rgb, wanted):
 
 async def see_each_other(rig, phone):
     """The browser sees the phone's green, the phone the browser's red."""
-    await phone.do("colour", rgb=GREEN)
     for _ in range(80):
         seen = await rig.get("rig.seen()")
         colour = (await phone.do("statistics"))["colour"]

@@ -41,7 +41,6 @@ async def test_a_picture_crosses_and_a_key_frame_comes_on_request(codec):
     async with plain_peer() as caller, plain_peer() as callee:
         line = Line(codec, feedback=True)
         await caller.take_answer(await callee.answer(await caller.offer(line), line))
-        await caller.do("colour", rgb=0x00FF00)
 
         async def sees_green(key_frames):
             for _ in range(80):
