@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import signal
 import socket
@@ -28,6 +29,7 @@ from boringsdp.janus_api import (
     ServerFacts,
     build_plugins,
     find_plugins,
+    installed_plugins,
 )
 from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectionUp, PluginFailed, RequestRefused
 from boringsdp.janus_api.plugin import PluginContext
@@ -67,7 +69,6 @@ class Gateway:
             find_plugins(settings.disabled_plugins),
             lambda package: PluginContext(self.calls, settings.plugins.get(package, {})),
         )
-        self.plugins = tuple(plugins)
         self._demo = _demo(self) if demo else None
         routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics)]
         self.janus = JanusServer(
@@ -123,10 +124,18 @@ class Gateway:
             yield "plain RTP", f"udp {_joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
         secure = "s" if self.config.janus.tls_certificate else ""
         for host, port in self.janus.websocket_addresses:
-            yield "Janus API", f"ws{secure}://{_joined(host, port)}/  (janus-protocol)"
+            for told in _reached_at(host):
+                yield "Janus API", f"ws{secure}://{_joined(told, port)}/  (janus-protocol)"
         for host, port in self.janus.http_addresses:
-            yield "Janus API", f"http{secure}://{_joined(host, port)}{self.config.janus.base_path}"
-            yield "metrics", f"http{secure}://{_joined(host, port)}/metrics"
+            for told in _reached_at(host):
+                yield "Janus API", f"http{secure}://{_joined(told, port)}{self.config.janus.base_path}"
+                yield "metrics", f"http{secure}://{_joined(told, port)}/metrics"
+
+    def plugins(self) -> str:
+        """Say which plugins serve and which are installed but failed, for people; after `start`."""
+        running = self.janus.packages
+        failed = sorted(installed_plugins() - {*self.config.janus.disabled_plugins, *running})
+        return (", ".join(sorted(running)) or "none") + (f"; failed: {', '.join(failed)}" if failed else "")
 
     def _count(self, news: News) -> None:
         match news:
@@ -265,27 +274,47 @@ def _facts(settings: RelaySettings) -> ServerFacts:
 
 
 def _check_free(config: Config, media: RelaySettings) -> None:
-    """Bind every fixed port once, so that the complaint about one that is taken names its key. Raises ConfigError."""
-    wanted = [("webrtc.port", host, media.webrtc_port, socket.SOCK_DGRAM) for host in media.webrtc_hosts]
-    wanted += [("rtp.address", host, 0, socket.SOCK_DGRAM) for host in media.plain_hosts]
-    wanted.append(("janus.websocket_port", config.janus.websocket_host, config.janus.websocket_port, socket.SOCK_STREAM))
-    wanted.append(("janus.http_port", config.janus.http_host, config.janus.http_port, socket.SOCK_STREAM))
-    for key, host, port, kind in wanted:
-        reason = _why_not(host, port, kind)
-        if reason:
-            name = "udp" if kind == socket.SOCK_DGRAM else "tcp"
-            raise ConfigError(key, f"cannot listen on {name} {_joined(host or '*', port)}: {reason}; choose another with --{key}=...")
+    """
+    Bind every fixed port once, so that the complaint about one that is taken names its key. Raises ConfigError.
+
+    An address that this machine does not have is the fault of another key than a port that is taken.
+    """
+    for local in media.advertised:
+        if local not in media.webrtc_hosts:
+            raise ConfigError("webrtc.advertised", f"{local} is not one of the addresses listened on ({', '.join(media.webrtc_hosts)})")
+    wanted = [("webrtc.addresses", "webrtc.port", host, media.webrtc_port, socket.SOCK_DGRAM) for host in media.webrtc_hosts]
+    for host in media.plain_hosts:
+        key = "rtp.address_v6" if host == config.rtp.address_v6 else "rtp.address"
+        wanted.append((key, key, host, 0, socket.SOCK_DGRAM))
+    for name in ("websocket", "http"):
+        host, port = getattr(config.janus, f"{name}_host"), getattr(config.janus, f"{name}_port")
+        wanted.append((f"janus.{name}_host", f"janus.{name}_port", host, port, socket.SOCK_STREAM))
+    for address_key, port_key, host, port, kind in wanted:
+        error = _why_not(host, port, kind)
+        if error is None:
+            continue
+        reason = (error.strerror or str(error)).lower()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise ConfigError(address_key, f"cannot listen on {host}: this machine has no such address{_ADVERTISED.get(address_key, '')}")
+        where = f"{'udp' if kind == socket.SOCK_DGRAM else 'tcp'} {_joined(host or '*', port) if port else host}"
+        raise ConfigError(port_key, f"cannot listen on {where}: {reason}; choose another with --{port_key}=...")
 
 
-def _why_not(host: str, port: int, kind: socket.SocketKind) -> str:
+_ADVERTISED = {
+    "webrtc.addresses": "; a public address of a NAT goes into webrtc.advertised",
+    "rtp.address": "; a public address of a NAT goes into rtp.advertised",
+}
+
+
+def _why_not(host: str, port: int, kind: socket.SocketKind) -> OSError | None:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:
         if kind == socket.SOCK_STREAM:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             sock.bind((host, port))
         except OSError as error:
-            return (error.strerror or str(error)).lower()
-    return ""
+            return error
+    return None
 
 
 def _can_bind(host: str) -> bool:
@@ -293,6 +322,14 @@ def _can_bind(host: str) -> bool:
         return not _why_not(host, 0, socket.SOCK_DGRAM)
     except OSError:  # no IPv6 at all
         return False
+
+
+def _reached_at(host: str) -> tuple[str, ...]:
+    """Return the addresses under which a server bound to `host` can be reached: what to write into a browser for 0.0.0.0."""
+    if host not in ("0.0.0.0", "::"):
+        return (host,)
+    loopback, family = ("::1", socket.AF_INET6) if host == "::" else (LOOPBACK, socket.AF_INET)
+    return tuple(dict.fromkeys((loopback, default_address(family) or loopback)))
 
 
 def _joined(host: str, port: int | str) -> str:
@@ -359,7 +396,7 @@ def _announce(gateway: Gateway, *, demo: bool) -> None:
     print(f"BoringSDP {__version__} ({loop.__module__.partition('.')[0]} event loop, asyncio engine)")
     for what, where in gateway.addresses():
         print(f"  {what:<14} {where}")
-    print(f"  {'plugins':<14} {', '.join(sorted(gateway.plugins)) or 'none'}")
+    print(f"  {'plugins':<14} {gateway.plugins()}")
     if demo:
         host, port = gateway.janus.http_addresses[0]
         name = "localhost" if host in (LOOPBACK, "0.0.0.0", "::1", "::") else host

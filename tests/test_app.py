@@ -11,6 +11,8 @@ import socket
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib.metadata import EntryPoint, entry_points
 
 import aiohttp
 import pytest
@@ -20,6 +22,7 @@ from boringsdp.app import Gateway
 from boringsdp.call import CallEvent
 from boringsdp.config import Config, ConfigErrors, load
 from boringsdp.errors import ConfigError
+from boringsdp.janus_api.plugin import ENTRY_POINT_GROUP
 
 LOCAL = {
     "webrtc.addresses": "127.0.0.1",
@@ -127,12 +130,38 @@ async def test_the_demo_does_not_wait_for_calls():
 
 
 async def test_an_address_that_is_not_ours_is_named():
-    gateway = Gateway(configuration(webrtc__addresses="192.0.2.77"))
-    with pytest.raises(ConfigError) as caught:
+    for key, hint in (("webrtc.addresses", "webrtc.advertised"), ("rtp.address", "rtp.advertised"), ("janus.http_host", "")):
+        gateway = Gateway(configuration(**{key.replace(".", "__"): "192.0.2.77"}))
+        with pytest.raises(ConfigError) as caught:
+            await gateway.start()
+        assert caught.value.key == key
+        assert "192.0.2.77: this machine has no such address" in caught.value.reason
+        assert caught.value.reason.endswith(hint)
+        await gateway.close()
+
+
+async def test_an_advertised_address_belongs_to_one_that_is_listened_on():
+    everywhere = replace(configuration(), webrtc=replace(configuration().webrtc, addresses=(), advertised={"192.0.2.77": "203.0.113.9"}))
+    gateway = Gateway(everywhere)
+    with pytest.raises(ConfigError, match=r"^webrtc\.advertised: 192\.0\.2\.77 is not one of the addresses listened on \(\d+\."):
         await gateway.start()
-    assert caught.value.key == "webrtc.port"
-    assert "192.0.2.77" in caught.value.reason
     await gateway.close()
+
+
+async def test_the_banner_shows_what_can_be_pasted_and_which_plugins_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    broken = EntryPoint("janus.plugin.broken", "nowhere:Nothing", ENTRY_POINT_GROUP)
+    found = (*entry_points(group=ENTRY_POINT_GROUP), broken)
+    monkeypatch.setattr("boringsdp.janus_api.plugins.entry_points", lambda group: found)
+    monkeypatch.setattr("boringsdp.app.default_address", lambda family=socket.AF_INET: "192.0.2.7" if family == socket.AF_INET else None)
+    async with running(janus__http_host="", janus__websocket_host="0.0.0.0") as (gateway, _):
+        where = [address for what, address in gateway.addresses() if what in ("Janus API", "metrics")]
+        app._announce(gateway, demo=False)
+    assert not any("0.0.0.0" in address or "::" in address for address in where)
+    hosts = ["ws://127.0.0.1", "ws://192.0.2.7", *2 * ["http://127.0.0.1"], *2 * ["http://192.0.2.7"]]
+    assert [address.rpartition(":")[0] for address in where] == hosts
+    assert "janus.plugin.echotest, janus.plugin.nosip; failed: janus.plugin.broken" in capsys.readouterr().out
 
 
 async def test_the_api_can_ask_for_a_secret():

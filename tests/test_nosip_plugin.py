@@ -123,7 +123,11 @@ async def test_mandatory_srtp_is_never_given_up(janus: JanusClient):
         ({"request": "process", "type": "answer", "sdp": telephone()}, 445, "no call"),
         ({"request": "process", "type": "offer", "sdp": "v=0\r\nm=audio x RTP/AVP 0\r\n"}, 446, "line 2"),
         ({"request": "process", "type": "offer", "sdp": telephone().replace("m=audio", "m=image")}, 447, "audio"),
-        ({"request": "process", "type": "offer", "sdp": telephone().replace("IP4 127.0.0.1", "IP4 224.0.0.1")}, 447, "224.0.0.1"),
+        (
+            {"request": "process", "type": "offer", "sdp": telephone().replace("IP4 127.0.0.1", "IP4 224.0.0.1")},
+            447,
+            "(224.0.0.1) is not allowed as a destination; rtp.allow names",
+        ),
         ({"request": "generate"}, 446, "jsep"),
         ({"request": "keyframe", "user": True}, 445, "no call"),
         ({"request": "recording", "action": "start", "audio": True}, 449, "Recording"),

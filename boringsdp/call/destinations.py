@@ -44,14 +44,15 @@ class DestinationPolicy:
             address = ipaddress.ip_address(host)
         except ValueError:
             raise SdpError(
-                f"the address of m={media.kind} is a host name ({host[:100]}), a numeric address is needed", media.line, media.line_number
+                f"the address of m={media.kind} is a host name ({host[:60]}), a numeric address is needed", media.line, media.line_number
             ) from None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         if any(address in network for network in self.allow):
             return
         if any(address in network for network in self.deny):
-            raise SdpError(f"the address of m={media.kind} ({host}) is not allowed as a destination", media.line, media.line_number)
+            reason = f"the address of m={media.kind} ({host}) is not allowed as a destination; rtp.allow names exceptions"
+            raise SdpError(reason, media.line, media.line_number)
 
 
 def proves_itself(media: Media, transport: Media) -> bool:

@@ -5,7 +5,7 @@ Plugins are written against `boringsdp.janus_api.plugin`. The gateway builds a `
 """
 
 from boringsdp.janus_api.auth import Authorization, SignedTokens, TokenStore
-from boringsdp.janus_api.plugins import build_plugins, find_plugins
+from boringsdp.janus_api.plugins import build_plugins, find_plugins, installed_plugins
 from boringsdp.janus_api.server import JanusServer
 from boringsdp.janus_api.server_info import ServerFacts
 from boringsdp.janus_api.settings import Access, Authentication, JanusSettings, Limits, Listener
@@ -23,4 +23,5 @@ __all__ = [
     "TokenStore",
     "build_plugins",
     "find_plugins",
+    "installed_plugins",
 ]

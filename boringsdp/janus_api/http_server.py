@@ -44,9 +44,9 @@ class HttpServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The bound host and port."""
+        """The bound host and port; the IPv4 one when all addresses are listened on."""
         assert self._runner is not None, "not started"
-        host, port, *_ = self._runner.addresses[0]
+        host, port, *_ = min(self._runner.addresses, key=lambda bound: (":" in bound[0], bound))
         return host, port
 
     async def start(self) -> None:
@@ -86,11 +86,9 @@ class HttpServer:
         if request.method not in ("GET", "POST"):
             return _json_error(TRANSPORT_SPECIFIC, f"Transport-specific error (method {request.method[:20]} is not served)")
         base, parts = self._base, request.path.rstrip("/")
-        if parts != base and not parts.startswith(base + "/"):
-            return web.Response(status=404)
         names = parts[len(base) + 1 :].split("/") if parts != base else []
-        if len(names) > 2:
-            return web.Response(status=404)
+        if (parts != base and not parts.startswith(base + "/")) or len(names) > 2:
+            return self._nothing_here()
         return await (self._get(request, names) if request.method == "GET" else self._post(request, names))
 
     async def _post(self, request: web.Request, names: list[str]) -> web.Response:
@@ -121,7 +119,12 @@ class HttpServer:
                 return await self._poll(session, request.query)
             case [session, _] if _parse_id(session) is not None:
                 return web.Response(status=302, headers={"Location": f"{self._base}/{session}"})
-        return web.Response(status=404)
+        return self._nothing_here()
+
+    def _nothing_here(self) -> web.Response:
+        """Janus' status with a word for people; a long poll that is refused has no body."""
+        where = f"POST to {self._base or '/'}, GET {self._base}/info"
+        return web.Response(status=404, text=f"This is {self._settings.server_name}, a media gateway. It serves the Janus API: {where}.\n")
 
     async def _poll(self, session: str, query: Mapping[str, str]) -> web.Response:
         # An id that cannot be one is asked for like any other, so that credentials are looked at first.

@@ -12,6 +12,11 @@ from boringsdp.janus_api.plugin import ENTRY_POINT_GROUP, Plugin, PluginContext,
 log = logging.getLogger(__name__)
 
 
+def installed_plugins() -> frozenset[str]:
+    """The package names of all plugins that are installed, whether or not they can be imported."""
+    return frozenset(entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
+
+
 def find_plugins(disabled: Iterable[str] = ()) -> dict[str, PluginFactory]:
     """
     The factories that installed packages offer, by package name, without those `disabled`.

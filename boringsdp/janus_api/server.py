@@ -98,6 +98,11 @@ class JanusServer:
         return self._authorization
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """The plugins that serve; after `start`."""
+        return tuple(self._plugins)
+
+    @property
     def websocket_addresses(self) -> tuple[tuple[str, int], ...]:
         """Where WebSockets are listened for, as bound; after `start`."""
         return tuple(server.address for server in self._websockets)

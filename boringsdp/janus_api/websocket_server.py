@@ -75,9 +75,9 @@ class WebSocketServer:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The bound host and port."""
+        """The bound host and port; the IPv4 one when all addresses are listened on."""
         assert self._runner is not None, "not started"
-        host, port, *_ = self._runner.addresses[0]
+        host, port, *_ = min(self._runner.addresses, key=lambda bound: (":" in bound[0], bound))
         return host, port
 
     @property
