@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from boringsdp import __version__, config, translate
 from boringsdp.errors import ConfigError, SdpError
@@ -18,6 +19,7 @@ _FLAG = re.compile(r"--([a-z]+\.[a-z_]+)(?:=(.*))?", re.DOTALL)
 
 _EPILOG = """\
 Every key of the configuration is a flag as well, --section.key=value, and an environment variable, BORINGSDP_SECTION_KEY.
+A list is written a,b and a table a=b,c=d (--webrtc.advertised=10.0.0.5=203.0.113.9), or either as in TOML.
 Flags win over the environment, the environment over the file. `boringsdp check-config --example` prints an annotated file.
 
 examples:
@@ -96,8 +98,18 @@ def _take_flags(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     return flags, rest
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says which keys a flag without its section may have meant."""
+
+    def error(self, message: str) -> NoReturn:
+        words = re.findall(r"--([a-z_-]+)", message) if message.startswith("unrecognized") else []
+        names = [word.replace("-", "_") for word in words]
+        near = [key.dotted for name in names for key in config.KEYS.values() if f"_{key.name}".endswith(f"_{name}")]
+        super().error(message + (f"; did you mean --{' or --'.join(near)}?" if near else ""))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="boringsdp",
         description="A media gateway between WebRTC and SIP: translates the SDP, relays the media.",
         epilog=_EPILOG,
@@ -111,6 +123,8 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="run the gateway, an echo peer and a page to call it from",
         description="Run the gateway with a plain RTP echo peer and a page that calls it. Needs no configuration; listens on this machine.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     check = commands.add_parser("check-config", help="print the configuration in effect, secrets masked, or every complaint")
     check.add_argument("file", nargs="?", help="TOML file (also --config, or BORINGSDP_CONFIG)")
@@ -121,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_translate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_translate(commands: argparse._SubParsersAction[_Parser]) -> None:
     command = commands.add_parser(
         "translate",
         help="translate an SDP from standard input to its counterpart",

@@ -273,9 +273,9 @@ class _Reader:
             if section == PLUGINS:
                 self._take_plugins(table)
             elif section not in SECTIONS:
-                self._complain(section, f"no such section{_suggest(section, SECTIONS)}")
+                self._complain(section, f"no such section{_suggest(section, SECTIONS)} (file {path})")
             elif not isinstance(table, dict):
-                self._complain(section, "is a section: write [section] above its keys")
+                self._complain(section, f"is a section: write [{section}] above its keys (file {path})")
             else:
                 for name, value in table.items():
                     self._take(f"{section}.{name}", value, f"file {path}")
@@ -294,9 +294,12 @@ class _Reader:
             self._take_text(dotted, text, f"flag --{dotted}")
 
     def result(self) -> Loaded:
-        if not self._complaints:
-            config = self._build()
-            self._complaints.extend(ConfigError(key, reason) for key, reason in _across(config))
+        config = self._build()
+        bad = {complaint.key for complaint in self._complaints}
+        for keys, reason in _across(config):
+            if bad.isdisjoint(keys):
+                origins = dict.fromkeys(self._origins[key] for key in keys if key in self._origins)
+                self._complain(keys[0], f"{reason} ({', '.join(origins)})" if origins else reason)
         if self._complaints:
             raise ConfigErrors(tuple(self._complaints))
         return Loaded(config, MappingProxyType({dotted: self._origins.get(dotted, "default") for dotted in KEYS}))
@@ -358,7 +361,7 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 
 def _from_text(kind: type, text: str) -> Any:
-    """Read a flag's or variable's text: lists are separated by commas, maps are `from=to` pairs separated by commas."""
+    """Read a flag's or variable's text: lists are separated by commas, maps are `from=to` pairs separated by commas; or both as in TOML."""
     text = text.strip()
     if kind is bool:
         if text.lower() not in _WORDS:
@@ -369,6 +372,11 @@ def _from_text(kind: type, text: str) -> Any:
             return kind(text)
         except ValueError:
             raise ValueError(f"wanted a {'whole ' if kind is int else ''}number, not {text!r}") from None
+    if (kind is tuple and text.startswith("[")) or (kind is dict and text.startswith("{")):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            raise ValueError(f"wanted {_ARTICLES[kind]} as in TOML or separated by commas, not {text!r}") from None
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if kind is tuple:
         return parts
@@ -408,26 +416,27 @@ def _typed(kind: type, value: Any) -> Any:
     return value
 
 
-def _across(config: Config) -> Iterator[tuple[str, str]]:
-    """Complaints that concern more than one key."""
-    if config.rtp.port_max - config.rtp.port_min < 3:
-        yield "rtp.port_max", f"must be at least 3 above rtp.port_min ({config.rtp.port_min})"
-    if config.rtp.port_min % 2:
-        yield "rtp.port_min", f"must be even, not {config.rtp.port_min}"
-    if config.rtp.port_min <= config.webrtc.port <= config.rtp.port_max:
-        yield "webrtc.port", f"lies in the range of plain legs ({config.rtp.port_min}-{config.rtp.port_max})"
+def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Complaints about values that are good by themselves: the keys concerned, the one to blame first, and the reason."""
+    first, last = config.rtp.port_min, config.rtp.port_max
+    if last - first < 3:
+        yield ("rtp.port_max", "rtp.port_min"), f"must be at least 3 above rtp.port_min ({first})"
+    if first % 2:
+        yield ("rtp.port_min",), f"must be even, not {first}"
+    if first <= config.webrtc.port <= last:
+        yield ("webrtc.port", "rtp.port_min", "rtp.port_max"), f"lies in the range of plain legs ({first}-{last})"
     if config.janus.websocket_port and config.janus.websocket_port == config.janus.http_port:
-        yield "janus.websocket_port", f"is the same as janus.http_port ({config.janus.http_port})"
+        yield ("janus.websocket_port", "janus.http_port"), f"is the same as janus.http_port ({config.janus.http_port})"
     if bool(config.janus.tls_certificate) != bool(config.janus.tls_key):
-        missing = "janus.tls_key" if config.janus.tls_certificate else "janus.tls_certificate"
-        yield missing, "is needed too: certificate and key go together"
+        pair = ("janus.tls_key", "janus.tls_certificate")
+        yield pair if config.janus.tls_certificate else pair[::-1], "is needed too: certificate and key go together"
     if config.janus.enforce_cors and not config.janus.allow_origin:
-        yield "janus.allow_origin", "is needed by janus.enforce_cors"
+        yield ("janus.allow_origin", "janus.enforce_cors"), "is needed by janus.enforce_cors"
     if config.janus.tokens and config.janus.token_secret:
-        yield "janus.token_secret", "cannot be set beside janus.tokens: tokens are either stored or signed"
+        yield ("janus.token_secret", "janus.tokens"), "cannot be set beside janus.tokens: tokens are either stored or signed"
     for local in config.webrtc.advertised:
         if config.webrtc.addresses and local not in config.webrtc.addresses:
-            yield "webrtc.advertised", f"{local} is not among webrtc.addresses"
+            yield ("webrtc.advertised", "webrtc.addresses"), f"{local} is not among webrtc.addresses"
 
 
 # --- showing ---------------------------------------------------------------------------------------------------------------------------
@@ -450,6 +459,7 @@ def example() -> str:
     lines = [
         "# BoringSDP's configuration. Every key is optional; what stands here, commented out, is its default.",
         "# Each key can also be set by environment (BORINGSDP_SECTION_KEY) or by flag (--section.key=value).",
+        "# There a list is written a,b and a table a=b,c=d; as TOML they can be written too.",
         "# A flag wins over the environment, the environment over this file.",
         "# `boringsdp check-config FILE` prints what is in effect and where it came from.",
     ]

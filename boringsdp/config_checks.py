@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -98,6 +99,19 @@ def readable(value: str) -> str | None:
 
 
 def codecs(values: tuple[str, ...]) -> str | None:
-    """Encoding names as in a=rtpmap."""
-    bad = [value for value in values if not re.fullmatch(r"[A-Za-z0-9._-]+", value)]
-    return f"must be encoding names such as PCMU, not {bad[0]!r}" if bad else None
+    """Encoding names as in a=rtpmap, of codecs that there are: a misspelt one would be ignored in silence."""
+    bad = [value for value in values if value.lower() not in KNOWN_CODECS]
+    if not bad:
+        return None
+    near = difflib.get_close_matches(bad[0].lower(), KNOWN_CODECS, n=1)
+    hint = f"; did you mean {KNOWN_CODECS[near[0]]}?" if near else ""
+    return f"must be encoding names such as PCMU, not {bad[0][:60]!r}{hint}"
+
+
+_CODECS = """
+    opus multiopus PCMU PCMA G722 G7221 G719 G723 G726-16 G726-24 G726-32 G726-40 G728 G729 GSM GSM-EFR iLBC iSAC SILK speex AMR AMR-WB EVS
+    EVRC BV16 BV32 L8 L16 L24 LPC DVI4 QCELP MPA MP4A-LATM MPEG4-GENERIC CLEARMODE telephone-event CN red
+    VP8 VP9 AV1 H261 H263 H263-1998 H263-2000 H264 H265 MP4V-ES MPV JPEG rtx ulpfec flexfec-03
+"""
+KNOWN_CODECS: Mapping[str, str] = {name.lower(): name for name in _CODECS.split()}
+"""Names as registered, by their lower-case form."""

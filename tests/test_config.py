@@ -47,6 +47,28 @@ def test_every_kind_of_value_can_be_given_as_text():
     assert loaded.janus.tokens == ()
 
 
+def test_lists_and_tables_can_be_written_as_in_toml():
+    loaded = load(flags={"nosip.codecs": '["opus", "PCMU"]', "webrtc.advertised": '{"192.0.2.1" = "203.0.113.9"}'}).config
+    assert loaded.nosip.codecs == ("opus", "PCMU")
+    assert dict(loaded.webrtc.advertised) == {"192.0.2.1": "203.0.113.9"}
+    found = complaints(flags={"nosip.codecs": '["opus"', "rtp.allow": "[1]"})
+    assert "as in TOML or separated by commas" in found["nosip.codecs"]
+    assert "a list of texts" in found["rtp.allow"]
+
+
+def test_keys_that_do_not_go_together_are_reported_with_the_others_and_their_source(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    file.write_text(f"[rtp]\nport_min = 30000\n[janus]\ntls_key = '{file}'\n[wbrtc]\nport = 1\n")
+    with pytest.raises(ConfigErrors) as caught:
+        load(file, {}, {"rtp.port_max": "30001", "nosip.codecs": "opsu,PCMU", "webrtc.port": "high"})
+    found = {complaint.key: complaint.reason for complaint in caught.value.complaints}
+    assert found["rtp.port_max"] == f"must be at least 3 above rtp.port_min (30000) (flag --rtp.port_max, file {file})"
+    assert found["janus.tls_certificate"] == f"is needed too: certificate and key go together (file {file})"
+    assert found["wbrtc"] == f"no such section; did you mean webrtc? (file {file})"
+    assert found["nosip.codecs"] == "must be encoding names such as PCMU, not 'opsu'; did you mean opus? (flag --nosip.codecs)"
+    assert "whole number" in found["webrtc.port"]
+
+
 def test_every_complaint_is_reported_at_once_and_names_its_key():
     found = complaints(
         environment={"BORINGSDP_JANUS_APISECRET": "x"},
