@@ -9,7 +9,7 @@ from boringsdp.errors import WrongState
 from boringsdp.sdp.attributes import passed_on
 from boringsdp.sdp.crypto import Crypto
 from boringsdp.sdp.description import Description, Media
-from boringsdp.sdp.formats import FEEDBACK, formats_to_answer, shared
+from boringsdp.sdp.formats import feedback_for, formats_to_answer, shared
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import Written
@@ -153,8 +153,7 @@ def _outline(offer: Description, media: Media, slots: Sequence[Slot], pair: _Pai
     theirs = pair[1]
     transport, slot = offer.tagged(media), slots[media.index]
     assert media.protocol is not None
-    feedback = FEEDBACK if media.protocol.feedback and media.kind == "video" else ()
-    formats = formats_to_answer(media.formats, theirs.formats, policy, feedback)
+    formats = formats_to_answer(media.formats, theirs.formats, policy, feedback_for(media.kind, media.protocol))
     if not formats:
         return None
     keyed = keying(media, transport, sdes)

@@ -6,9 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from boringsdp.sdp.codec import STATIC, STATIC_NUMBER, Codec, Format
 from boringsdp.sdp.policy import CodecPolicy
+from boringsdp.sdp.style import Protocol
 
-FEEDBACK = ("nack", "nack pli", "ccm fir")
-"""The rtcp-fb that the relay serves, for video."""
+_FEEDBACK = ("nack", "nack pli", "ccm fir")
+_KEY_FRAMES = ("nack pli", "ccm fir")
+
+
+def feedback_for(kind: str, protocol: Protocol) -> tuple[str, ...]:
+    """
+    Return the rtcp-fb values that the relay serves on an m-line: for video only, all under AVPF.
+
+    Deviation: under AVP the requests for key frames too. RFC 4585 has no rtcp-fb there, but video phones (baresip, Linphone, others) send
+    and read it, and without it nobody can ask them for a picture.
+    """
+    if kind != "video":
+        return ()
+    return _FEEDBACK if protocol.feedback else _KEY_FRAMES
+
 
 EVENTS = "0-15"
 EVENT_CLOCK = 8000

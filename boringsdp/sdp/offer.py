@@ -10,7 +10,7 @@ from boringsdp.sdp.attributes import passed_on
 from boringsdp.sdp.codec import Codec, Format
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.direction import Direction
-from boringsdp.sdp.formats import EVENT_CLOCK, FEEDBACK, formats_to_offer, late_formats, number_formats
+from boringsdp.sdp.formats import EVENT_CLOCK, feedback_for, formats_to_offer, late_formats, number_formats
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.outline import Outline, Sheet, extension_ids, pass_media, previous_line, refused, share_transports, wanted_extensions
@@ -204,7 +204,7 @@ def _outline(
     before: Sequence[Outline], bundled: bool, old: Slot | None,
 ) -> Outline:  # fmt: skip
     protocol, muxed = _profile(index, memory, style, sent, old)
-    feedback = FEEDBACK if protocol.feedback and line.kind == "video" else ()
+    feedback = feedback_for(line.kind, protocol)
     elsewhere = [f for s, slot in enumerate(memory.slots) if s != index for f in slot.fixed] if bundled else []
     elsewhere += [f for o in before for f in o.formats] if bundled else []
     ptime, maxptime = pass_media(line.source)
