@@ -72,11 +72,18 @@ def _translate(options: argparse.Namespace) -> int:
         result = translate.translate(text, to=options.to, sdes=options.sdes, prefer=options.prefer, remove=options.remove)
         shown = translate.show(result, options.output)
     except SdpError as error:
-        print(f"boringsdp translate: {error}", file=sys.stderr)
+        print(f"boringsdp translate: {_visible(str(error))}", file=sys.stderr)
         return FAILED
+    for note in result.notes:
+        print(f"boringsdp translate: note: {_visible(note)}", file=sys.stderr)
     sys.stdout.buffer.write(shown.encode())
     sys.stdout.flush()
     return OK
+
+
+def _visible(text: str) -> str:
+    """Return the text with what a terminal would obey, or could not show, escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 def _take_flags(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
@@ -146,7 +153,7 @@ def _add_translate(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--to",
         type=str.lower,
         choices=("webrtc", "rtp/avp", "rtp/avpf", "rtp/savp", "rtp/savpf"),
-        help="what the other side speaks; by default RTP/AVP for a WebRTC SDP and WebRTC for any other",
+        help="what the other side speaks; by default RTP/AVP for a WebRTC SDP and WebRTC for any other; rtp/savp and rtp/savpf imply SDES",
     )
     command.add_argument(
         "--sdes", choices=("off", "optional", "mandatory"), default="off", help="SRTP keys in the plain SDP (default: off)"

@@ -11,6 +11,10 @@ import re
 _SECRETS = re.compile(r"(\binline:|\bice-pwd:|^k=)[^\r\n;| ]*", re.IGNORECASE | re.MULTILINE)
 
 
+LONGEST_QUOTE = 60
+"""Characters of a bad line that an error shows: enough to find it, and a log stays readable."""
+
+
 def without_keys(sdp: str) -> str:
     """Return SDP text for people to read: keys and passwords (a=crypto, a=ice-pwd, k=) are masked."""
     return _SECRETS.sub(r"\1********", sdp)
@@ -59,7 +63,7 @@ class SdpError(PeerError):
 
     def __init__(self, reason: str, line: str = "", number: int = 0) -> None:
         where = f"line {number}: " if number else ""
-        shown = f" ({without_keys(line)[:200]!r})" if line else ""
+        shown = f" ({without_keys(line)[:LONGEST_QUOTE]!a})" if line else ""
         super().__init__(f"{where}{reason}{shown}")
         self.reason = reason
         self.line = line

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from boringsdp import sdp
 from boringsdp.comparison import Change, Row, compare
+from boringsdp.config import Config
+from boringsdp.errors import SdpError
 
 EXAMPLE_HOST = "192.0.2.1"
 """TEST-NET-1 (RFC 5737): nobody's address."""
@@ -17,10 +19,11 @@ EXAMPLE_PORT = 20000
 
 @dataclass(slots=True, frozen=True)
 class Translation:
-    """A text and its counterpart."""
+    """A text and its counterpart; `notes` say what a person should know besides."""
 
     before: str
     after: str
+    notes: tuple[str, ...] = ()
 
 
 def translate(
@@ -36,10 +39,38 @@ def translate(
     policy = sdp.CodecPolicy(prefer=tuple(prefer), remove=frozenset(remove))
     near = sdp.accept_offer(sdp.LegMemory(session_id=1), source)
     far = sdp.LegMemory(session_id=1)
-    draft = sdp.draft_offer(far, style, near, policy)
+    emptied = _emptied(source, policy.remove)
+    try:
+        draft = sdp.draft_offer(far, style, near, policy)
+    except SdpError as error:
+        if emptied:
+            raise SdpError(f"--remove takes every codec of m={' and m='.join(emptied)}") from error
+        raise
     transports = {need.slot: _transport(index, need) for index, need in enumerate(draft.needs)}
     local = {need.slot: sdp.LocalMedia(transport=transports[need.transport_slot]) for need in draft.needs}
-    return Translation(source.text, draft.write(local).text)
+    notes = [f"--remove takes every codec of m={kind}, so it is left out" for kind in emptied]
+    return Translation(source.text, draft.write(local).text, (*notes, *_refusals(source)))
+
+
+def _emptied(source: sdp.Description, remove: Iterable[str]) -> tuple[str, ...]:
+    """The kinds of media that `remove` leaves without a codec."""
+    unwanted = {name.lower() for name in remove}
+    offered: dict[str, set[str]] = {}
+    for media in source.medias:
+        if not media.rejected:
+            names = {each.codec.name.lower() for each in media.formats if each.codec.carries_media}
+            offered.setdefault(media.kind, set()).update(names)
+    return tuple(kind for kind, names in offered.items() if names and names <= unwanted)
+
+
+def _refusals(source: sdp.Description) -> Iterator[str]:
+    """What a gateway with default settings has against the addresses."""
+    from boringsdp.call.destinations import DestinationPolicy  # what a check of the configuration need not wait for
+
+    try:
+        DestinationPolicy.of(deny=Config().rtp.deny).check(source)
+    except SdpError as error:
+        yield f"a running gateway with default settings refuses this SDP: {error.reason}"
 
 
 def _style(to: str, sdes: str) -> sdp.LegStyle:

@@ -97,6 +97,31 @@ def test_the_difference_says_why(given, capsys: pytest.CaptureFixture[str]):
     assert any(line.startswith("   s=-") for line in lines)
 
 
+def test_removing_every_codec_is_said(given, capsys: pytest.CaptureFixture[str]):
+    given(PLAIN)
+    assert main(["translate", "--remove", "pcmu"]) == 1
+    assert "--remove takes every codec of m=audio" in capsys.readouterr().err
+    given(PLAIN + "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n")
+    assert main(["translate", "--remove", "PCMU"]) == 0
+    assert "note: --remove takes every codec of m=audio, so it is left out" in capsys.readouterr().err
+
+
+def test_an_address_that_the_gateway_would_refuse_is_noted(given, capsys: pytest.CaptureFixture[str]):
+    given(PLAIN.replace("c=IN IP4 192.0.2.9", "c=IN IP4 127.0.0.1"))
+    assert main(["translate", "--sdp"]) == 0
+    captured = capsys.readouterr()
+    assert "note: a running gateway with default settings refuses this SDP: the address of m=audio (127.0.0.1)" in captured.err
+    assert "m=audio" in captured.out
+
+
+def test_what_an_error_quotes_is_short_and_does_not_reach_the_terminal(given, capsys: pytest.CaptureFixture[str]):
+    given("\x1b[31m\u009b" + "x" * 500)
+    assert main(["translate"]) == 1
+    error = capsys.readouterr().err
+    assert len(error) < 160
+    assert error.rstrip("\n").isprintable()
+
+
 def test_sdes_keys_can_be_asked_for(given, capsys: pytest.CaptureFixture[str]):
     for arguments, expected in (
         (["--sdes", "optional"], "RTP/AVP"),
