@@ -152,6 +152,22 @@ async def test_a_call_is_heard_back_and_shown(page: DemoPage, codec: str):
     await page.until_state("idle")
 
 
+async def test_descriptions_are_shown_whole(page: DemoPage):
+    await page.click("call")
+    await page.until_state("up")
+    await page.until("() => document.querySelectorAll('.row').length > 20")
+    heights = await page.page.evaluate("() => [document.getElementById('rows')].flatMap((it) => [it.scrollHeight, it.clientHeight])")
+    assert heights[0] <= heights[1]
+
+
+async def test_a_connection_that_the_browser_closes_is_said_in_plain_words(page: DemoPage):
+    await page.click("call")
+    await page.until_heard()
+    await page.page.evaluate("() => window.demo.call().connection.close()")
+    await page.until_state("idle")
+    assert "closed by the browser" in await page.text("status")
+
+
 async def test_the_echo_peer_calls(page: DemoPage):
     await page.click("be-called")
     await page.until_state("up")
@@ -178,6 +194,7 @@ async def test_hold_resume_and_a_change_of_codec(page: DemoPage):
     await page.until_heard()
     await page.click("hold")
     await page.until_state("held")
+    assert await page.text("status") == "On hold: the peer still receives you; you receive nothing."
     await page.until_silent()
     await page.click("hold")
     await page.until_state("up")

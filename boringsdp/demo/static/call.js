@@ -148,7 +148,8 @@ export class Call extends EventTarget {
       if (result?.event === "media_timeout") this.hangUp(`No media from the ${result.leg} side for ${result.seconds} seconds.`);
       if (error) this.hangUp(`The gateway complained: ${error}`);
     } else if (name === "hangup") {
-      this.hangUp(`The gateway ended the call: ${message.reason}.`);
+      const byBrowser = message.reason === "DTLS alert"; // what the API calls a close from this side
+      this.hangUp(byBrowser ? "The call was closed by the browser." : `The gateway ended the call: ${message.reason}.`);
     } else if (name === "ice-failed") {
       this.dispatchEvent(new CustomEvent("trouble", { detail: { reason: "The gateway no longer hears this browser." } }));
     }

@@ -215,7 +215,7 @@ function update() {
     const connected = connection?.connectionState === "connected";
     if (connection?.connectionState === "failed") trouble("The browser could not reach the gateway's media port (UDP). A firewall may be in between.");
     setState(call.held ? "held" : connected ? "up" : "connecting");
-    if (connected) status(call.held ? "Held: you are sent to the peer, nothing comes back." : "Connected. You should hear yourself.");
+    if (connected) status(call.held ? "On hold: the peer still receives you; you receive nothing." : "Connected. You should hear yourself.");
   } else {
     for (const name of Object.keys(figures)) $(`link-${name}`).dataset.flow = "off";
     state("plain-state", "new", "idle");
