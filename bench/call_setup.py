@@ -1,14 +1,16 @@
 """
 What a call costs to set up and to keep: CPU milliseconds and bytes of the gateway process per established call.
 
-Run as `python -m bench.call_setup [calls]`. Real requests over the Janus API, a real ICE check and DTLS handshake per call, no media.
+Run as `python -m bench.call_setup [calls] [--janus]`. Real requests over the Janus API, a real ICE check and DTLS handshake per call,
+no media.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
 
+from bench.janus import running_janus
 from bench.webrtc_peer import Peer
 from boringsdp.dtls import Identity
 from tests.support.gateway import Gateway, running_gateway
@@ -61,9 +63,17 @@ async def measure(gateway: Gateway, calls: int) -> None:
 
 
 def main() -> None:
-    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    parser = argparse.ArgumentParser(description="CPU and memory of the gateway process per call.")
+    parser.add_argument("calls", nargs="?", type=int, default=200)
+    parser.add_argument("--janus", action="store_true", help="then the same with Janus (apt-get install janus), for the ratio")
+    options = parser.parse_args()
     with running_gateway("--janus.max_handles=10000", "--media.timeout=0", "--log.level=warning") as gateway:
-        asyncio.run(measure(gateway, calls))
+        print("BoringSDP")
+        asyncio.run(measure(gateway, options.calls))
+    if options.janus:
+        with running_janus() as janus:
+            print("Janus")
+            asyncio.run(measure(janus, options.calls))
 
 
 if __name__ == "__main__":

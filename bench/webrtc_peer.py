@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from boringsdp.dtls import Association, Established, Identity, Transmit
-from boringsdp.ice.stun import Attribute, Kind, write_stun
+from boringsdp.ice.stun import Attribute, Kind, parse_stun, write_stun, write_xor_address
 
 OFFER = Path(__file__).parent.parent / "tests" / "golden" / "captured" / "chromium-offer-audio-trickle.sdp"
 
@@ -18,7 +18,7 @@ class Peer(asyncio.DatagramProtocol):
     """Make with `await Peer.open(identity)`; `offer` is a real Chromium offer with our credentials; `connect` runs until keys are there."""
 
     def __init__(self, identity: Identity) -> None:
-        self._association = Association(identity, client=True)
+        self._identity = identity
         self._ufrag, self._password = secrets.token_hex(4), secrets.token_hex(12)
         self._up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reachable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -29,12 +29,13 @@ class Peer(asyncio.DatagramProtocol):
 
     @classmethod
     async def open(cls, identity: Identity) -> Peer:
-        _, peer = await asyncio.get_running_loop().create_datagram_endpoint(lambda: cls(identity), local_addr=("127.0.0.1", 0))
+        _, peer = await asyncio.get_running_loop().create_datagram_endpoint(lambda: cls(identity), local_addr=("0.0.0.0", 0))
         return peer
 
     async def connect(self, answer: str) -> None:
-        """Check the path once and shake hands. Raises TimeoutError after 20 s."""
+        """Check the path once and shake hands, in the role that the answer leaves us. Raises TimeoutError after 20 s."""
         loop = asyncio.get_running_loop()
+        self._association = Association(self._identity, client=_attribute(answer, "setup") == "passive")
         password = _attribute(answer, "ice-pwd")
         host, port = re.search(r"a=candidate:\S+ 1 udp \d+ (\S+) (\d+) typ host", answer, re.IGNORECASE).groups()  # type: ignore[union-attr]
         self._remote = (host, int(port))
@@ -60,10 +61,18 @@ class Peer(asyncio.DatagramProtocol):
         self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if data[0] < 4 and not self._reachable.done():
+        if data[0] == 0:
+            self._answer_check(data, addr)
+        elif data[0] < 4 and not self._reachable.done():
             self._reachable.set_result(None)
         elif 20 <= data[0] < 64:
             self._perform(self._association.receive(data, asyncio.get_running_loop().time()))
+
+    def _answer_check(self, data: bytes, addr: tuple[str, int]) -> None:
+        """A full ICE agent, as Janus is one, checks us too."""
+        request = parse_stun(data)
+        mapped = (Attribute.XOR_MAPPED_ADDRESS, write_xor_address(addr, request.transaction))
+        self._transport.sendto(write_stun(Kind.SUCCESS, request.transaction, [mapped], password=self._password.encode()), addr)
 
     def _perform(self, actions: list[object]) -> None:
         for action in actions:
