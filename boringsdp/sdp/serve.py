@@ -71,7 +71,8 @@ def _reason(media: Media, transport: Media, sdes: Sdes, policy: CodecPolicy) -> 
         return "no a=fingerprint with SHA-256 or better"
     if used is Keying.DTLS and not transport.ufrag:
         return "DTLS without ICE is not relayed"  # its transport would have to tell components and handshakes apart by address alone
-    if used is Keying.DTLS and not (transport.rtcp_mux or transport.rtcp_mux_only):
+    # In a bundle that a data channel leads, only the m-lines of media say it.
+    if used is Keying.DTLS and not any(each.rtcp_mux or each.rtcp_mux_only for each in (media, transport)):
         return "ICE without a=rtcp-mux is not relayed"  # on a shared port nothing tells the RTCP component from the other
     if used is Keying.NONE and (media.protocol.secure or sdes is Sdes.MANDATORY):
         return "no a=crypto line that may be used" if media.crypto_lines else "neither a=crypto nor a=fingerprint keys its SRTP"
