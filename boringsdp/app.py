@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import resource
 import signal
 import socket
 import ssl
@@ -343,8 +344,16 @@ def run(loaded: Loaded, *, demo: bool = False) -> int:
     """Run a gateway until it is told to end; return the exit status. Raises ConfigError when it cannot start."""
     config = demo_config(loaded) if demo else loaded.config
     logs.setup(config.log.level, config.log.format)
+    _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(config, demo=demo))
+
+
+def _allow_open_files() -> None:
+    """A call takes about three sockets, so take as many descriptors as this process is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _serve(config: Config, *, demo: bool) -> int:

@@ -34,12 +34,16 @@ from boringsdp.janus_api.server_info import AUTHOR, Component, ServerFacts, serv
 from boringsdp.janus_api.settings import JanusSettings
 from boringsdp.janus_api.switchboard import Switchboard
 from boringsdp.janus_api.websocket_server import WebSocketServer
+from boringsdp.net.limit import RateLimit
 
 log = logging.getLogger(__name__)
 
 MAX_SAFE_INTEGER = 2**53 - 1
 LONGEST_REASON = 300
 """Characters of a refusal's reason in the log: reasons quote what clients sent."""
+REFUSALS_LOGGED_PER_SECOND = 5.0
+REFUSALS_LOGGED_AT_ONCE = 50
+"""More are counted, not logged: a stranger must not be able to fill a disk."""
 
 
 def _ignore(news: News) -> None:
@@ -84,6 +88,7 @@ class JanusServer:
         self._websockets = [WebSocketServer(self._switchboard, listener, settings) for listener in settings.websockets]
         routes = tuple(routes)
         self._http = [HttpServer(self._switchboard, listener, settings, routes) for listener in settings.http]
+        self._refusals = RateLimit(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE)
         self._closed = False
         self._servers: tuple[WebSocketServer | HttpServer, ...] = (*self._websockets, *self._http)
 
@@ -174,12 +179,14 @@ class JanusServer:
         }
 
     def _hear(self, news: News) -> None:
-        log_news(news)
+        unlogged = self._refusals.allow(asyncio.get_running_loop().time()) if isinstance(news, RequestRefused) else 0
+        if unlogged is not None:
+            log_news(news, unlogged)
         self._on_news(news)
 
 
-def log_news(news: News) -> None:
-    """One constant line for each, the facts as fields."""
+def log_news(news: News, unlogged: int = 0) -> None:
+    """One constant line for each, the facts as fields; `unlogged` refusals before this one were too many to be logged."""
     match news:
         case SessionCreated():
             log.debug("session created", extra={"session": news.session_id, "transport": news.transport})
@@ -199,7 +206,8 @@ def log_news(news: News) -> None:
         case RequestRefused():
             where = {"session": news.session_id, "handle": news.handle_id}
             named = {name: number for name, number in where.items() if number is not None}
-            log.warning("request refused", extra=named | {"code": news.code, "reason": news.reason[:LONGEST_REASON]})
+            more = {"refused_unlogged": unlogged} if unlogged else {}
+            log.warning("request refused", extra=named | {"code": news.code, "reason": news.reason[:LONGEST_REASON]} | more)
         case PluginFailed():
             facts = {"plugin": news.package, "handle": news.handle_id, "during": news.during}
             log.error("plugin failed", exc_info=news.error, extra=facts)
