@@ -247,6 +247,14 @@ def test_serve_says_where_it_listens_answers_and_ends_on_sigterm(serve: type[Ser
     assert "Traceback" not in errors
 
 
+def test_serve_takes_the_open_files_it_may_have(serve: type[Serving]):
+    gateway = serve()
+    gateway.http()
+    limits = Path(f"/proc/{gateway.process.pid}/limits").read_text()
+    soft, hard = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3:5]
+    assert soft == hard
+
+
 def test_a_port_that_is_taken_is_named(serve: type[Serving]):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
