@@ -78,6 +78,7 @@ def test_log_lines_are_those_of_the_code():
     assert [text for text in texts if not any(f'"{text}"' in code for code in CODE.values())] == []
 
 
+@pytest.mark.interop
 def test_the_unit_is_one(tmp_path: Path):
     program = shutil.which("systemd-analyze")
     if program is None:

@@ -58,6 +58,7 @@ def test_the_start_up_lists_them(gateway: Gateway):
     assert line in gateway.log.splitlines()
 
 
+@pytest.mark.interop
 def test_the_commands_bring_what_the_text_says(gateway: Gateway):
     if shutil.which("curl") is None:
         pytest.skip("apt-get install curl")
