@@ -80,6 +80,15 @@ class JanusError(PeerError):
         self.element = element
 
 
+class NgError(PeerError):
+    """An NG request that is refused. `reason` is the error-reason word for word; `key` is the key it is about (may be empty)."""
+
+    def __init__(self, reason: str, key: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.key = key
+
+
 class StunError(PeerError):
     """Bytes that are not a STUN message we can use (RFC 8489)."""
 

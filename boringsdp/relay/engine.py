@@ -56,6 +56,12 @@ class Latch(enum.Enum):
     address; after that only it is heard. Until the next `set_remote` nothing moves again."""
     FOLLOW = "follow"
     """The peer may move at any time (media handover)."""
+    DELAYED = "delayed"
+    """FOLLOW for the first `learn_s` seconds after `set_remote`, so that late packets of a former path settle nothing; then as ONCE."""
+    HEURISTIC = "heuristic"
+    """As DELAYED, but within `learn_s` a source at the announced address and port, then at the announced address, beats any other."""
+    ASYMMETRIC = "asymmetric"
+    """Every source is heard, and what we send goes to the announced address alone: a peer that sends and receives in different places."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -63,9 +69,12 @@ class TransportSpec:
     """
     Where a transport lives and how it is protected.
 
-    With `ice`, packets reach it by ICE user fragment and then by remote address, over any of `ports`, which other transports may share.
-    Without, `ports` is the one RTP port that belongs to it, and `rtcp_port` its RTCP port; None means rtcp-mux.
+    With `ice` and not `own`, packets reach it by ICE user fragment and then by remote address, over any of `ports`, which other transports
+    may share. Else `ports` is the one RTP port that belongs to it, and `rtcp_port` its RTCP port; None means rtcp-mux. `own` with `ice`:
+    the ports answer ICE checks, each port is one component and has its own path, and only a path that a check has proved counts, until
+    `set_remote` says that the peer speaks no ICE.
     A `secured` transport passes no RTP or RTCP in either direction before `set_keys` was called for that direction.
+    With `raw` (UDPTL and the like) nothing is parsed: datagrams go to where `forward` says. `tos` is the IPv4 TOS or IPv6 traffic class.
     """
 
     id: TransportId
@@ -74,7 +83,11 @@ class TransportSpec:
     ice: IceCredentials | None = None
     secured: bool = False
     latch: Latch = Latch.ONCE
+    own: bool = False
+    raw: bool = False
+    tos: int = 0
     latch_window_s: float = 10.0
+    learn_s: float = 3.0
     consent_timeout_s: float = 30.0
     max_addresses: int = 8
     max_ssrcs: int = 32
@@ -112,6 +125,7 @@ class Route:
     types that are never forwarded but reported as `TelephoneEvent`. `extensions` maps header extension ids; what is absent is removed.
     `constant_extensions` are added to every packet (MID). SSRC, sequence and timestamp are always rewritten to the target's own,
     continuous over changes of the source. With `enabled=False` (hold) packets are received and counted but not forwarded.
+    `silence` replaces the payload of these incoming payload types: one octet is repeated over its length, more are the new payload.
     """
 
     source: StreamId
@@ -120,6 +134,7 @@ class Route:
     telephone_events: frozenset[int] = frozenset()
     extensions: Mapping[int, int] = field(default_factory=dict)
     constant_extensions: Mapping[int, bytes] = field(default_factory=dict)
+    silence: Mapping[int, bytes] = field(default_factory=dict)
     enabled: bool = True
 
 
@@ -150,10 +165,16 @@ class IceRestarted:
 
 @dataclass(slots=True, frozen=True)
 class DtlsReceived:
-    """A datagram whose first byte is 20..63, from an address that ICE or latching has accepted."""
+    """
+    A datagram whose first byte is 20..63, from an address that ICE or latching has accepted. `rtcp`: it came to the RTCP port.
+
+    On an own port it is heard from any source that latching would allow now, but moves nothing by itself.
+    """
 
     transport: TransportId
     data: bytes
+    rtcp: bool = False
+    source: Address | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -353,6 +374,12 @@ class Engine(Protocol):
         in the clear again, or nothing on a `secured` transport. Keys that were in use before take up where they stopped.
         """
 
+    def set_rtcp_keys(self, transport: TransportId, way: Way, keys: Keys | None) -> None:
+        """RTCP has keys of its own from now on: DTLS without rtcp-mux makes one association for each port (RFC 5764 §4.1)."""
+
+    def forward(self, source: TransportId, target: TransportId | None) -> None:
+        """Copy what arrives at a `raw` transport to another; None: drop and count it."""
+
     def add_stream(self, spec: StreamSpec) -> None:
         """Add a stream, or replace the receive rules of one that exists (same id); counters and send state go on."""
 
@@ -363,8 +390,12 @@ class Engine(Protocol):
 
     def unroute(self, source: StreamId, target: StreamId) -> None: ...
 
-    def send(self, transport: TransportId, data: bytes) -> None:
-        """Send a raw datagram (DTLS) to the selected remote address; dropped when there is none."""
+    def send(self, transport: TransportId, data: bytes, *, rtcp: bool = False, to: Address | None = None) -> None:
+        """
+        Send a raw datagram (DTLS) to the selected remote address, with `rtcp` from the RTCP port to the RTCP address; dropped without one.
+
+        `to` names where instead: a ServerHello goes back to where the ClientHello came from, before anything is latched.
+        """
 
     def send_rtcp(self, transport: TransportId, data: bytes) -> None:
         """Protect (when secured) and send a compound RTCP packet; dropped when there are no keys or no address yet."""

@@ -23,6 +23,8 @@ class RelaySettings:
     advertised: Mapping[str, str] = field(default_factory=dict)
     plain_advertised: Mapping[str, str] = field(default_factory=dict)
     """The same for `plain_hosts`: the PBX may stand inside, where the public address is no use."""
+    interfaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names for groups of local hosts, in order of preference; each is one of `webrtc_hosts` or `plain_hosts`. "": all of them."""
     port_rest_s: float = 30.0
     ice_timeout_s: float = 30.0
     """From `start()` to the first authenticated check; and from a lost consent to the failure, unless the peer returns."""
@@ -82,7 +84,9 @@ class RouteRules:
 
     `telephone_events` are incoming payload types with their clock in Hz: never forwarded, collected into digits, reported, and sent anew
     to the target when it has a `dtmf_payload_type`. `extensions` maps header extension ids, `constant_extensions` are put on every packet
-    (MID). With `enabled=False` (hold) nothing is forwarded, digits included; they are still reported.
+    (MID). With `enabled=False` (hold) nothing is forwarded, digits included; they are still reported. With `media=False` digits pass and
+    media does not, with `dtmf=False` the reverse; with `silenced` the media is replaced by silence where its codec has a known one (G.711,
+    G.722, Opus), else it is held back.
     """
 
     payload_types: Mapping[int, int]
@@ -90,3 +94,6 @@ class RouteRules:
     extensions: Mapping[int, int] = field(default_factory=dict)
     constant_extensions: Mapping[int, bytes] = field(default_factory=dict)
     enabled: bool = True
+    media: bool = True
+    dtmf: bool = True
+    silenced: bool = False

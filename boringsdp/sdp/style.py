@@ -62,6 +62,21 @@ class LegStyle:
     bundle: bool = False
     rtcp_mux: bool = False
     mids: bool = False
+    rtcp_mux_only: bool = False
+    """Act as if rtcp-mux were agreed: one port, no fallback (a=rtcp-mux-only, RFC 8858)."""
+    setup: str = ""
+    """DTLS role in our answers where the peer leaves the choice: `active` or `passive`; empty: passive."""
+    fingerprint_hash: str = "sha-256"
+    ice_optional: bool = False
+    """ICE beside a usable c= and m= line: our candidates have low priority and the other leg's stay where no key forbids it."""
+    trickle: bool = True
+    sdes_pad: bool = False
+    """Write `=` padding at the end of SDES keys (RFC 4568 asks for base64; many peers omit it)."""
+    sdes_lifetime: bool = False
+    sdes_preferred: bool = False
+    """Where a peer's description has both DTLS and SDES, take SDES."""
+    osrtp: bool = False
+    """Opportunistic SRTP (RFC 8643): RTP/AVP(F) with keys; the peer may answer without. With `dtls` or SDES OPTIONAL."""
 
     @property
     def webrtc(self) -> bool:

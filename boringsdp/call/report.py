@@ -1,0 +1,116 @@
+"""What a call is and how it fares, as plain frozen values: for query and statistics replies, dashboards and records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from boringsdp.call.events import Party
+
+Address = tuple[str, int]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Counts:
+    """Whole packets and their octets as they came or went, headers included; `errors` are those dropped."""
+
+    packets: int = 0
+    bytes: int = 0
+    errors: int = 0
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class QualitySample:
+    """Quality at one time; `mos` 1.0 to 4.5, `loss_percent` 0 to 100 of the interval, `at` wallclock seconds."""
+
+    at: float
+    mos: float
+    jitter_ms: float
+    loss_percent: float
+    round_trip_us: int
+    leg_round_trip_us: int = 0
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class SsrcReport:
+    """One source that we received from a party. `samples` are at regular intervals of `interval_s`, bounded, oldest first."""
+
+    ssrc: int
+    packets: int = 0
+    bytes: int = 0
+    last_timestamp: int = 0
+    last_sequence: int = 0
+    lost: int = 0
+    average: QualitySample | None = None
+    lowest: QualitySample | None = None
+    highest: QualitySample | None = None
+    sample_count: int = 0
+    interval_s: float = 0.0
+    samples: tuple[QualitySample, ...] = ()
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class PortReport:
+    """One of our ports towards a party: RTP, or RTCP. `last_packet` is wallclock seconds, 0 when none came."""
+
+    rtcp: bool
+    local: Address
+    remote: Address | None = None
+    """Where we send now."""
+    announced: Address | None = None
+    """Where its SDP said it is."""
+    suite: str = ""
+    """SRTP protection profile in force, empty in the clear."""
+    last_packet: float = 0.0
+    received: Counts = Counts()
+    sent: Counts = Counts()
+    ssrcs: tuple[int, ...] = ()
+    flags: frozenset[str] = frozenset()
+    """Any of: filled (an address is known), confirmed (learned), strict, handover, ice, fingerprint-verified, muxed."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class MediaReport:
+    """One m-line of a leg."""
+
+    index: int
+    kind: str
+    protocol: str
+    codec: str = ""
+    mid: str = ""
+    receive: bool = False
+    send: bool = False
+    received_ssrcs: tuple[int, ...] = ()
+    sent_ssrcs: tuple[int, ...] = ()
+    flags: frozenset[str] = frozenset()
+    """Any of: initialized, asymmetric, rtcp-mux, dtls, dtls-active, dtls-passive, sdes, ice, trickle, ice-lite-peer, ice-lite-self,
+    feedback, blocked, silenced, raw."""
+    ports: tuple[PortReport, ...] = ()
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class LegReport:
+    """One leg. `branch` is empty for party A. `joined` is True for those between whom media flows now."""
+
+    party: Party
+    branch: str = ""
+    tag: str = ""
+    """The tag of who answered last on the leg, as the front named it."""
+    label: str = ""
+    created: float = 0.0
+    joined: bool = False
+    medias: tuple[MediaReport, ...] = ()
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class CallReport:
+    """A whole call; times are wallclock seconds."""
+
+    call_id: str
+    created: float
+    last_signal: float
+    state: str
+    legs: tuple[LegReport, ...] = ()
+    rtp: Counts = Counts()
+    rtcp: Counts = Counts()
+    ssrcs: Mapping[int, SsrcReport] = field(default_factory=dict)

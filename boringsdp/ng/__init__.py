@@ -1,0 +1,1 @@
+"""Front: rtpengine's NG protocol, for Kamailio, OpenSIPS and everyone else who drives rtpengine."""
