@@ -29,6 +29,7 @@ from boringsdp.sdp.lines import Section, SessionDescription
 from boringsdp.sdp.local import LocalMedia, LocalTransport, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import OfferDraft, Written, draft_offer, make_offer, needs_for_offer
+from boringsdp.sdp.passing import OWN_TEXT, THEIR_TEXT, OriginPart, Passing
 from boringsdp.sdp.plan import MediaPlan, PayloadTypes, media_plans, payload_type_map
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.style import (
@@ -44,11 +45,13 @@ from boringsdp.sdp.style import (
 
 __all__ = [
     "DEFAULT_POLICY",
+    "OWN_TEXT",
     "PLAIN",
     "PLAIN_FEEDBACK",
     "SDES_MANDATORY",
     "SDES_OPTIONAL",
     "SUITES",
+    "THEIR_TEXT",
     "WEBRTC",
     "Address",
     "AnswerDraft",
@@ -70,6 +73,8 @@ __all__ = [
     "MediaPlan",
     "OfferDraft",
     "Origin",
+    "OriginPart",
+    "Passing",
     "PayloadTypes",
     "Protocol",
     "Sdes",

@@ -14,6 +14,7 @@ from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import Written
 from boringsdp.sdp.outline import Outline, Sheet, pass_media, refused, share_transports, wanted_extensions
+from boringsdp.sdp.passing import OWN_TEXT, Passing
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.serve import Servable, keying, servable
 from boringsdp.sdp.style import Keying, LegStyle, Sdes
@@ -40,7 +41,11 @@ class AnswerDraft:
 
 
 def draft_answer(
-    memory: LegMemory, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY, style: LegStyle | None = None
+    memory: LegMemory,
+    source: LegMemory | None,
+    policy: CodecPolicy = DEFAULT_POLICY,
+    style: LegStyle | None = None,
+    passing: Passing = OWN_TEXT,
 ) -> AnswerDraft:
     """
     Decide the answer to the offer that the leg `memory` has received, made from the answer that the leg `source` has received.
@@ -56,10 +61,14 @@ def draft_answer(
 
 
 def needs_for_answer(
-    memory: LegMemory, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY, style: LegStyle | None = None
+    memory: LegMemory,
+    source: LegMemory | None,
+    policy: CodecPolicy = DEFAULT_POLICY,
+    style: LegStyle | None = None,
+    passing: Passing = OWN_TEXT,
 ) -> tuple[MediaNeed, ...]:
     """Return what `make_answer` with the same arguments will ask of `locals`. Raises as `draft_answer`."""
-    return draft_answer(memory, source, policy, style).needs
+    return draft_answer(memory, source, policy, style, passing).needs
 
 
 def make_answer(
@@ -68,9 +77,10 @@ def make_answer(
     locals: Mapping[int, LocalMedia],
     policy: CodecPolicy = DEFAULT_POLICY,
     style: LegStyle | None = None,
+    passing: Passing = OWN_TEXT,
 ) -> Written:
     """Return the answer at one go, for callers who have `locals` already. Raises as `draft_answer`."""
-    return draft_answer(memory, source, policy, style).write(locals)
+    return draft_answer(memory, source, policy, style, passing).write(locals)
 
 
 def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, style: LegStyle | None) -> Sheet:

@@ -57,3 +57,14 @@ class MediaNeed:
     """The peer restarted ICE: supply new credentials."""
     kept: bool = False
     """The slot was in use before: supply the transport it has."""
+    shared: bool = False
+    """The shared UDP port will do: ICE, DTLS-SRTP and rtcp-mux for certain. Else the m-line needs a port (pair) of its own: with `ice` and
+    not `rtcp_mux`, candidates of both components."""
+    raw: bool = False
+    """No RTP (udptl and the like): an own port whose datagrams are copied as they are."""
+    fingerprint_hash: str = "sha-256"
+    """Which hash of our certificate `LocalTransport.fingerprints` should hold, with `dtls`."""
+    low_priority: bool = False
+    """Our candidates stand beside those of the other leg, which should be tried first."""
+    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    """(ufrag, password) that our transport must answer to: those of the other leg's peer, whose candidates are passed on beside ours."""

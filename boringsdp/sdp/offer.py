@@ -14,6 +14,7 @@ from boringsdp.sdp.formats import EVENT_CLOCK, feedback_for, formats_to_offer, l
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.outline import Outline, Sheet, extension_ids, pass_media, previous_line, refused, share_transports, wanted_extensions
+from boringsdp.sdp.passing import OWN_TEXT, Passing
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.serve import keying, servable
 from boringsdp.sdp.style import Keying, LegStyle, Protocol, Sdes
@@ -47,7 +48,13 @@ class OfferDraft:
         return Written(text, after, text != self.memory.sent)
 
 
-def draft_offer(memory: LegMemory, style: LegStyle | None, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY) -> OfferDraft:
+def draft_offer(
+    memory: LegMemory,
+    style: LegStyle | None,
+    source: LegMemory | None,
+    policy: CodecPolicy = DEFAULT_POLICY,
+    passing: Passing = OWN_TEXT,
+) -> OfferDraft:
     """
     Decide the offer for the leg `memory`, made from the last SDP that the leg `source` has received.
 
@@ -60,10 +67,14 @@ def draft_offer(memory: LegMemory, style: LegStyle | None, source: LegMemory | N
 
 
 def needs_for_offer(
-    memory: LegMemory, style: LegStyle | None, source: LegMemory | None, policy: CodecPolicy = DEFAULT_POLICY
+    memory: LegMemory,
+    style: LegStyle | None,
+    source: LegMemory | None,
+    policy: CodecPolicy = DEFAULT_POLICY,
+    passing: Passing = OWN_TEXT,
 ) -> tuple[MediaNeed, ...]:
     """Return what `make_offer` with the same arguments will ask of `locals`. Raises as `draft_offer`."""
-    return draft_offer(memory, style, source, policy).needs
+    return draft_offer(memory, style, source, policy, passing).needs
 
 
 def make_offer(
@@ -72,9 +83,10 @@ def make_offer(
     source: LegMemory | None,
     locals: Mapping[int, LocalMedia],
     policy: CodecPolicy = DEFAULT_POLICY,
+    passing: Passing = OWN_TEXT,
 ) -> Written:
     """Return the offer at one go, for callers who have `locals` already. Raises as `draft_offer`."""
-    return draft_offer(memory, style, source, policy).write(locals)
+    return draft_offer(memory, style, source, policy, passing).write(locals)
 
 
 def _style(memory: LegMemory, style: LegStyle | None) -> LegStyle:

@@ -73,6 +73,7 @@ class Sheet:
                 suites=o.suites,
                 ice_restart=o.ice_restart,
                 kept=o.kept,
+                shared=o.ice and o.keying is Keying.DTLS and o.rtcp_mux_sure,
             )
             for o in self.outlines
             if o.accepted

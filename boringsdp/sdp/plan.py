@@ -61,6 +61,10 @@ class MediaPlan:
     """rtcp-fb agreed for the first codec: "nack", "nack pli", "ccm fir"."""
     remote_ssrcs: tuple[int, ...] = ()
     ptime_ms: int = 0
+    shared: bool = False
+    """Carried by the shared UDP port, as `MediaNeed.shared` said."""
+    raw: bool = False
+    """No RTP: datagrams are copied between this m-line and its counterpart. Of all else here only addresses and directions count."""
 
     @property
     def extension_ids(self) -> dict[str, int]:

@@ -77,6 +77,15 @@ class LegStyle:
     """Where a peer's description has both DTLS and SDES, take SDES."""
     osrtp: bool = False
     """Opportunistic SRTP (RFC 8643): RTP/AVP(F) with keys; the peer may answer without. With `dtls` or SDES OPTIONAL."""
+    reset: bool = False
+    """Offer ICE again to a peer that answered without, and let DTLS and rtcp-mux begin anew."""
+    refuse_ice: bool = False
+    """Answer an offer of ICE without."""
+    refuse_dtls: bool = False
+    """Treat fingerprints in a peer's offer as not there."""
+    refuse_rtcp_mux: bool = False
+    answer_suites: tuple[str, ...] = ()
+    """SDES suites that answers take, the best first; empty: any that we speak, in the peer's order."""
 
     @property
     def webrtc(self) -> bool:
