@@ -1,0 +1,1 @@
+"""Tools around the KSR stubs: reading what a Kamailio exports, writing stubs of it, and a double of KSR for unit tests."""
