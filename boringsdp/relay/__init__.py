@@ -1,6 +1,8 @@
 """Moves media between peers: transports, streams, routes. `engine.py` is the contract below, `Relay` what the call layer uses."""
 
 from boringsdp.relay.engine import Address, IceCredentials, Keys, Latch, Profile
+from boringsdp.relay.figures import Counts, PortFigures, QualitySample, SsrcFigures
+from boringsdp.relay.history import QualityHistory
 from boringsdp.relay.news import (
     Closed,
     Connected,
@@ -18,13 +20,14 @@ from boringsdp.relay.news import (
 from boringsdp.relay.relay import Relay
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamFormat, StreamRules
 from boringsdp.relay.stream import Stream
-from boringsdp.relay.transport import PlainTransport, Transport, WebRtcTransport
+from boringsdp.relay.transport import PlainTransport, RawTransport, Transport, WebRtcTransport
 
 __all__ = [
     "Address",
     "Closed",
     "Connected",
     "ConsentLost",
+    "Counts",
     "Dtmf",
     "Failed",
     "IceCredentials",
@@ -35,12 +38,17 @@ __all__ = [
     "Owner",
     "PathChanged",
     "PlainTransport",
+    "PortFigures",
     "Profile",
+    "QualityHistory",
+    "QualitySample",
+    "RawTransport",
     "Receiving",
     "Relay",
     "RelaySettings",
     "RouteRules",
     "SlowLink",
+    "SsrcFigures",
     "Stream",
     "StreamFormat",
     "StreamRules",

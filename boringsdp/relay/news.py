@@ -66,11 +66,12 @@ class SlowLink:
 
 @dataclass(slots=True, frozen=True)
 class Dtmf:
-    """One digit, 0-9*#ABCD, once, when it has ended."""
+    """One digit, 0-9*#ABCD, once, when it has ended. `volume` is as in RFC 4733: 0 (loudest) to 63, in -dBm0."""
 
     stream: Stream
     digit: str
     duration_ms: int
+    volume: int = 10
 
 
 @dataclass(slots=True, frozen=True)

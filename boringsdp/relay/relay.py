@@ -30,12 +30,13 @@ from boringsdp.relay.engine import (
     TelephoneEventReceived,
     TransportId,
 )
+from boringsdp.relay.figures import PortFigures
 from boringsdp.relay.keying import HalfOpen
 from boringsdp.relay.news import Owner
 from boringsdp.relay.ports import PlainPorts, SharedPorts
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamRules
 from boringsdp.relay.stream import Stream
-from boringsdp.relay.transport import PlainTransport, Transport, WebRtcTransport
+from boringsdp.relay.transport import PlainTransport, RawTransport, Transport, WebRtcTransport
 
 UFRAG_OCTETS, PASSWORD_OCTETS = 6, 16
 """Random ones, written in hex; RFC 8445 §5.3 asks for 24 and 128 bits."""
@@ -103,11 +104,12 @@ class Relay:
             raise WrongState("not running", "start")
         return self._engine
 
-    def open_webrtc(self, owner: Owner, *, cname: str = "") -> WebRtcTransport:
+    def open_webrtc(self, owner: Owner, *, cname: str = "", interface: str = "", tos: int = 0) -> WebRtcTransport:
         """
         A transport on the shared port. `cname` is the RTCP name of the leg (random when empty), the same for all its transports.
 
-        Raises `Exhausted("transports")`, `WrongState` before start or after close.
+        Its addresses are those of `interface`. Raises `Exhausted("transports")`, `ConfigError` when the interface has no WebRTC host,
+        `WrongState` before start or after close.
         """
         number = self._next_transport()
         transport = WebRtcTransport(self, number, owner, self._shared.addresses, self._shared.ids, cname=cname)
@@ -115,12 +117,23 @@ class Relay:
         return transport
 
     def open_plain(
-        self, owner: Owner, *, host: str | None = None, rtcp_mux: bool = False, secured: bool = False, cname: str = ""
+        self,
+        owner: Owner,
+        *,
+        host: str | None = None,
+        rtcp_mux: bool = False,
+        secured: bool = False,
+        ice: bool = False,
+        credentials: IceCredentials | None = None,
+        cname: str = "",
+        tos: int = 0,
     ) -> PlainTransport:
         """
-        Take a port pair (one port with `rtcp_mux`) on local address `host`. `secured`: nothing passes before `set_keys` (mandatory SDES).
+        Take a port pair (one port with `rtcp_mux`) on local address `host`.
 
-        Raises `Exhausted("ports")` or `Exhausted("transports")`.
+        `secured`: nothing passes before keys are there (`set_keys` for SDES, `start` for DTLS). `ice`: the ports answer ICE checks, each
+        as one component, under `credentials` (fresh ones when None; several transports may share theirs). `tos` is the IP TOS octet.
+        Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the plain ones.
         """
         number = self._next_transport()
         ports, address, rtcp_port = self._plain.take(host, single=rtcp_mux, now=self.loop.time())
@@ -132,10 +145,30 @@ class Relay:
         self._transports[number] = transport
         return transport
 
-    def plain_host_for(self, peer: str) -> str | None:
-        """Return the plain host from which a peer's numeric address can be reached, None when we have none of its family (IPv4, IPv6)."""
+    def open_raw(self, owner: Owner, *, host: str | None = None, tos: int = 0) -> RawTransport:
+        """
+        Take one port for datagrams that are no RTP (UDPTL); they go nowhere before `join_raw`.
+
+        Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the plain ones.
+        """
+        raise NotImplementedError
+
+    def join_raw(self, one: RawTransport, other: RawTransport) -> None:
+        """Copy datagrams both ways; whoever either was joined with before hears nothing more. Raises `WrongState` after close."""
+        raise NotImplementedError
+
+    def plain_host_for(self, peer: str, interface: str = "") -> str | None:
+        """
+        Return the plain host of `interface` from which a peer can be reached; None when it has none of that family, or is unknown.
+
+        `peer` is a numeric address, or `IP4` or `IP6` for a family.
+        """
         _ = self.engine
         return self._plain.host_for(peer)
+
+    def port_reports(self, transport: Transport | RawTransport) -> tuple[PortFigures, ...]:
+        """Return the figures of the transport's ports: RTP, then RTCP when it has a port of its own."""
+        raise NotImplementedError
 
     def connect(self, source: Stream, target: Stream, rules: RouteRules) -> None:
         """Join or re-join two streams, one way (the same stream twice: echo). A target hears one source; a new one replaces the old."""

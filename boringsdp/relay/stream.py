@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from boringsdp.errors import WrongState
 from boringsdp.relay.engine import StreamId, StreamSpec, StreamStatistics, TelephoneEventReceived
+from boringsdp.relay.figures import SsrcFigures
+from boringsdp.relay.history import QualityHistory
 from boringsdp.relay.news import Dtmf
 from boringsdp.relay.rules import StreamRules
 from boringsdp.relay.tones import ToneReader, ToneSender
@@ -49,10 +51,23 @@ class Stream:
         if not self.closed:
             self.transport.request_key_frame(self)
 
-    def send_dtmf(self, digits: str, duration_ms: int = 100, gap_ms: int = 50) -> int:
-        """Queue digits (0-9*#ABCD, others are skipped) towards this peer; returns how many were queued, 0 without telephone-event."""
+    def send_dtmf(self, digits: str, duration_ms: int = 100, gap_ms: int = 50, volume_dbm0: int = -10) -> int:
+        """
+        Queue digits (0-9*#ABCD, others are skipped) towards this peer; returns how many were queued, 0 without telephone-event.
+
+        A digit lasts 100 to 5000 ms, the gap after it 50 to 5000 ms; `volume_dbm0` is 0 to -63 (a positive one means the negative).
+        """
         sender = self.tones
         return 0 if sender is None else sender.enqueue(events_of(digits), duration_ms, gap_ms)
+
+    @property
+    def history(self) -> QualityHistory:
+        """How well the peer's present source was received, sampled every 5 s while media flows."""
+        raise NotImplementedError
+
+    def sources(self) -> tuple[SsrcFigures, ...]:
+        """What each source that the peer sent on this stream came to, the present one last; the oldest are forgotten."""
+        raise NotImplementedError
 
     def statistics(self) -> StreamStatistics:
         """The engine's figures of this stream."""

@@ -76,6 +76,22 @@ class Transport(ABC):
         self._streams[stream.id] = stream
         return stream
 
+    def fingerprint_of(self, hash_name: str) -> tuple[str, str]:
+        """
+        Return our certificate's `(hash, "AB:CD:…")` for a=fingerprint: sha-1, sha-224, sha-256, sha-384 or sha-512.
+
+        Who is told it may say hello: a plain transport serves an early ClientHello from then on. Raises `ConfigError` for another hash.
+        """
+        raise NotImplementedError
+
+    def announce(self, rtp: Address | None, rtcp: Address | None = None) -> None:
+        """Note where the peer's SDP says that it is, where ICE decides (for figures only)."""
+        raise NotImplementedError
+
+    def pierce(self) -> None:
+        """Send a few packets of an unused payload type towards the peer until its first packet comes, to open what stands between."""
+        raise NotImplementedError
+
     def statistics(self) -> TransportStatistics:
         """The engine's figures of this transport."""
         return self.relay.engine.transport_statistics(self.id)
@@ -380,6 +396,26 @@ class PlainTransport(Transport):
         for way in (Way.SEND, Way.RECEIVE):
             self.relay.engine.set_keys(self.id, way, None)
 
+    def start(self, fingerprints: Iterable[tuple[str, str]], *, client: bool) -> None:
+        """
+        DTLS on our own ports, as `WebRtcTransport.start`; without rtcp-mux there is an association on each port (RFC 5764 §4.1).
+
+        Leads to `Connected` (when that of the RTP port is up) or `Failed`. Raises `DtlsError` when no fingerprint is usable.
+        """
+        raise NotImplementedError
+
+    def restart_ice(self) -> IceCredentials:
+        """Return new credentials for the next description; the old ones are good until the peer uses the new."""
+        raise NotImplementedError
+
+    def expect_ice(self) -> None:
+        """The peer's description is known and speaks ICE: `Failed("ice-failed")` follows if no check comes. `start` says the same."""
+        raise NotImplementedError
+
+    def relatch(self) -> None:
+        """Open the latching window anew although the peer announced nothing new."""
+        raise NotImplementedError
+
     def use_rtcp_mux(self) -> None:
         """rtcp-mux was agreed on a transport opened with a pair: RTCP moves to the RTP port (RFC 5761 §5.1.1)."""
         if self.rtcp_port is None:
@@ -399,6 +435,29 @@ class PlainTransport(Transport):
 
     def _release(self) -> None:
         self.relay.forget_transport(self, self._ports)
+
+
+class RawTransport:
+    """Datagrams that are no RTP, on a port of its own; copied to the transport that it is joined with."""
+
+    addresses: tuple[Address, ...]
+    """The one address that the peer is told."""
+
+    def set_remote(self, address: Address | None, latch: Latch = Latch.ONCE) -> None:
+        """Say where the peer announced itself; opens the latching window."""
+        raise NotImplementedError
+
+    def relatch(self) -> None:
+        """Open the latching window anew although the peer announced nothing new."""
+        raise NotImplementedError
+
+    def reaches(self, peer: str) -> bool:
+        """Whether a peer's numeric address is of our family (IPv4, IPv6)."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Forget it and give the port back; no event follows."""
+        raise NotImplementedError
 
 
 def _plain(address: Address | None) -> list[Any] | None:
