@@ -18,15 +18,21 @@ from boringsdp.call.events import (
     Party,
 )
 from boringsdp.call.negotiation import State
+from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
+from boringsdp.call.report import CallReport, Counts, LegReport, MediaReport, PortReport, QualitySample, SsrcReport
 from boringsdp.call.settings import CallSettings
 
 __all__ = [
+    "UNCHANGED",
+    "Block",
     "Call",
     "CallClosed",
     "CallEvent",
+    "CallReport",
     "CallSettings",
     "CallTimedOut",
     "Calls",
+    "Counts",
     "DestinationPolicy",
     "LegClosed",
     "LegConnected",
@@ -34,8 +40,15 @@ __all__ = [
     "LegDtmf",
     "LegFailed",
     "LegMediaTimeout",
+    "LegOptions",
     "LegReceiving",
+    "LegReport",
     "LegSlow",
+    "MediaReport",
     "Party",
+    "PortReport",
+    "QualitySample",
+    "SsrcReport",
     "State",
+    "Timeouts",
 ]

@@ -13,6 +13,8 @@ from boringsdp import logs
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
 from boringsdp.call.leg import MID_EXTENSION, Leg
 from boringsdp.call.negotiation import Negotiation, State
+from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
+from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
 from boringsdp.dtls import usable_fingerprints
 from boringsdp.errors import BoringError, DtlsError, SdpError, WrongState, without_keys
@@ -34,6 +36,7 @@ from boringsdp.sdp import (
     payload_type_map,
     withdraw,
 )
+from boringsdp.sdp.passing import OWN_TEXT, Passing
 
 
 @dataclass(slots=True, frozen=True)
@@ -63,7 +66,13 @@ class Call:
     """
 
     def __init__(
-        self, call_id: str, relay: Relay, settings: CallSettings, owner: Callable[[CallEvent], None], ended: Callable[[Call], None]
+        self,
+        call_id: str,
+        relay: Relay,
+        settings: CallSettings,
+        owner: Callable[[CallEvent], None],
+        ended: Callable[[Call], None],
+        timeouts: Timeouts | None = None,
     ) -> None:
         self.id = call_id
         self._relay = relay
@@ -94,10 +103,24 @@ class Call:
 
     @property
     def branches(self) -> tuple[str, ...]:
-        """The branches that have answered the last offer, in order; the last is in force."""
+        """The far legs (party B), in the order in which they came."""
+        return ("",) if Party.B in self._legs else ()
+
+    @property
+    def current(self) -> str | None:
+        """The branch whose media is in force; None before the first answer."""
+        return "" if self._branches else None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags that have answered the last offer, in order; the last is in force."""
         return tuple(self._branches)
 
-    def style(self, party: Party) -> LegStyle | None:
+    def options(self, party: Party, branch: str = "") -> LegOptions:
+        """The options in force of a leg."""
+        return LegOptions()
+
+    def style(self, party: Party, branch: str = "") -> LegStyle | None:
         """What `party` speaks, None when it has no leg yet."""
         leg = self._legs.get(party)
         return None if leg is None else leg.style
@@ -110,7 +133,19 @@ class Call:
 
     # --- commands ----------------------------------------------------------------------------------------------------------------------
 
-    def offer(self, party: Party, sdp: str | Description, to: LegStyle, policy: CodecPolicy = DEFAULT_POLICY) -> str:
+    def offer(
+        self,
+        party: Party,
+        sdp: str | Description,
+        to: LegStyle,
+        policy: CodecPolicy = DEFAULT_POLICY,
+        *,
+        passing: Passing = OWN_TEXT,
+        branch: str = "",
+        here: LegOptions = UNCHANGED,
+        there: LegOptions = UNCHANGED,
+        tag: str = "",
+    ) -> str:
         """
         Take an offer (or re-offer) of `party` and return the offer for the other party.
 
@@ -141,12 +176,24 @@ class Call:
         self._show("offer", party, received, written.text)
         return written.text
 
-    def answer(self, party: Party, sdp: str | Description, branch: str = "") -> str:
+    def answer(
+        self,
+        party: Party,
+        sdp: str | Description,
+        *,
+        branch: str = "",
+        tag: str = "",
+        passing: Passing = OWN_TEXT,
+        policy: CodecPolicy | None = None,
+        style: LegStyle | None = None,
+        here: LegOptions = UNCHANGED,
+        there: LegOptions = UNCHANGED,
+    ) -> str:
         """
         Take the answer of `party` to the other party's offer, put it into force and return the answer for the other party.
 
-        A forked offer may be answered several times, each time under another `branch` (a To tag): the latest answer is in force. The same
-        branch may answer again (183, then 200). A first answer that refuses every m-line is an `SdpError`: tell the offerer no (SIP 488).
+        A forked offer may be answered several times, each time under another `tag` (a To tag): the latest answer is in force. The same
+        tag may answer again (183, then 200). A first answer that refuses every m-line is an `SdpError`: tell the offerer no (SIP 488).
         """
         self._negotiation.check_answer(party)
         exchange = self._exchange
@@ -155,7 +202,7 @@ class Call:
         answerer, offerer = self._legs[party], self._legs[party.other]
         received = self._read(sdp, ice=answerer.style.ice)
         answerer.check_families(received, answer=True)
-        heard = accept_answer(self._branches.get(branch, exchange.offered[party]), received)
+        heard = accept_answer(self._branches.get(tag, exchange.offered[party]), received)
         if self.state is State.OFFERED and not any(slot.live for slot in heard.slots):
             refused = received.medias[0]
             raise SdpError("the answer accepts no m-line of the offer, the call would be silent", refused.line, refused.line_number)
@@ -171,14 +218,14 @@ class Call:
                 offerer.prune()
             raise
         answerer.memory, offerer.memory = heard, written.memory
-        self._branches[branch] = heard
+        self._branches[tag] = heard
         self._negotiation.answer(party, self._loop.time())
         self._arm()
         self._put_into_force()
         self._show("answer", party, received, written.text)
         return written.text
 
-    def reject(self) -> None:
+    def reject(self, branch: str = "") -> None:
         """The pending offer was refused elsewhere (488, 491): what was in force before stays in force. Raises `WrongState` without one."""
         self._negotiation.reject(self._loop.time())
         self._restore_before()
@@ -215,13 +262,29 @@ class Call:
                 self._blocked.add((party, kind))
         self._join()
 
+    def drop_branch(self, branch: str) -> None:
+        """Close a far leg; when its media was in force, that of the latest other branch that has answered is now, if any."""
+        raise WrongState("not built", "a branch")
+
+    def block(self, party: Party, what: Block, on: bool, *, branch: str | None = None, towards: str | None = None) -> None:
+        """
+        Hold back (or let through again) what `party` sends, whatever is agreed.
+
+        For party B `branch` limits it to one far leg, for party A `towards` to what goes to one; None: all of them, also later ones.
+        """
+        raise WrongState("not built", "blocks")
+
+    def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
+        """Take a trickle ICE fragment (RFC 8840) of `party` and return the one for the other side, empty when it needs none."""
+        raise WrongState("not built", "fragments")
+
     def request_key_frame(self, party: Party) -> None:
         """Ask `party` for a key frame of each of its video streams."""
         if (leg := self._legs.get(party)) is not None:
             for stream in leg.streams.values():
                 stream.request_key_frame()
 
-    def send_dtmf(self, party: Party, digits: str, duration_ms: int = 100) -> int:
+    def send_dtmf(self, party: Party, digits: str, duration_ms: int = 100, gap_ms: int = 50, volume_dbm0: int = -10) -> int:
         """Send digits to `party` as telephone-events of our own; returns how many were queued, 0 when it takes none."""
         leg = self._legs.get(party)
         audio = [stream for stream in leg.streams.values() if stream.rules.kind == "audio"] if leg is not None else []
@@ -248,6 +311,10 @@ class Call:
             "state": self.state.value,
             "legs": {party.value: leg.statistics() for party, leg in self._legs.items()},
         }
+
+    def report(self) -> CallReport:
+        """What the call is and how it fares, for people, proxies and records."""
+        return CallReport(call_id=self.id, created=0.0, last_signal=0.0, state=self.state.value)
 
     def record(self) -> dict[str, Any]:
         """The call's whole state as plain JSON-able values. A secret: it holds keys and passwords."""

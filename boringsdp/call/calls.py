@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from boringsdp.call.call import Call
 from boringsdp.call.events import CallEvent
+from boringsdp.call.options import Timeouts
 from boringsdp.call.settings import CallSettings
 from boringsdp.errors import Exhausted, WrongState
 from boringsdp.relay import Relay
@@ -30,10 +31,11 @@ class Calls:
     def get(self, call_id: str) -> Call | None:
         return self._calls.get(call_id)
 
-    def create(self, owner: Callable[[CallEvent], None], call_id: str | None = None) -> Call:
+    def create(self, owner: Callable[[CallEvent], None], call_id: str | None = None, timeouts: Timeouts | None = None) -> Call:
         """
         Return a new call whose news goes to `owner`. It must be closed, or end by itself, to be forgotten.
 
+        `timeouts` None: those of the settings.
         Raises `Exhausted("calls")` at the limit and `WrongState` when `call_id` is taken.
         """
         if len(self._calls) >= self._settings.max_calls:
@@ -41,7 +43,7 @@ class Calls:
         name = call_id or secrets.token_hex(8)
         if name in self._calls:
             raise WrongState(f"call {name} exists", "another call id")
-        call = self._calls[name] = Call(name, self._relay, self._settings, owner, self._forget)
+        call = self._calls[name] = Call(name, self._relay, self._settings, owner, self._forget, timeouts)
         self.created += 1
         return call
 

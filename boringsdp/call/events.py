@@ -1,4 +1,4 @@
-"""What happens on a call, as its owner (a front) hears it. `party` is which side of the call it concerns."""
+"""What happens on a call, as its owner (a front) hears it. `party` is the side it concerns, `branch` which far leg (party B) it is."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class LegConnected:
     """ICE found a path and the DTLS handshake finished with the right fingerprint; once for each association."""
 
     party: Party
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -30,6 +31,7 @@ class LegFailed:
 
     party: Party
     reason: str
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,6 +40,7 @@ class LegClosed:
 
     party: Party
     reason: str
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,6 +48,7 @@ class LegConsentLost:
     """No authenticated ICE check for the consent timeout (RFC 7675); `LegFailed` follows unless the peer returns."""
 
     party: Party
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -56,6 +60,7 @@ class LegReceiving:
     kind: str
     receiving: bool
     seconds: float
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,6 +72,7 @@ class LegSlow:
     kind: str
     uplink: bool
     lost: int
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,6 +82,7 @@ class LegDtmf:
     party: Party
     digit: str
     duration_ms: int
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -84,14 +91,20 @@ class LegMediaTimeout:
 
     party: Party
     after: float
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)
 class CallTimedOut:
-    """A waiting state ended by its timer, e.g. no answer came to an offer; `CallClosed` follows."""
+    """
+    A waiting state ended by its timer after so many seconds; `CallClosed` follows where the call cannot go on.
+
+    `waiting_for`: `answer` (to an offer, on `branch`), `media`, `silence` (media, while all is held or blocked), `end` (the call's life).
+    """
 
     waiting_for: str
     after: float
+    branch: str = ""
 
 
 @dataclass(slots=True, frozen=True)

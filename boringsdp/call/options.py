@@ -40,6 +40,7 @@ class Timeouts:
 
     `answer_s`: an offer without answer. `media_s`: no packet on any stream of the call while some leg should send. `silent_s`: the same
     while all is held or blocked. `final_s`: the life of the call. With `each_leg` one silent leg is enough.
+    With `end_on_failure` the call ends with a leg whose media is in force and whose ICE or DTLS fails; without, its owner is told.
     """
 
     answer_s: float = 300.0
@@ -47,6 +48,7 @@ class Timeouts:
     silent_s: float = 0.0
     final_s: float = 0.0
     each_leg: bool = True
+    end_on_failure: bool = False
 
 
 class Block(enum.Enum):

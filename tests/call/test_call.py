@@ -272,9 +272,9 @@ async def test_two_branches_answer_and_the_last_is_in_force(bench: Bench):
     call = bench.calls.create(bench.news.append)
     a, first, second = Phone(), Phone(), Phone()
     call.offer(Party.A, plain(a.port), to=PLAIN)
-    early = call.answer(Party.B, plain(first.port), branch="tag1")
-    final = call.answer(Party.B, plain(second.port), branch="tag2")
-    assert call.branches == ("tag1", "tag2")
+    early = call.answer(Party.B, plain(first.port), tag="tag1")
+    final = call.answer(Party.B, plain(second.port), tag="tag2")
+    assert call.tags == ("tag1", "tag2")
     assert port_of(early) == port_of(final)
     a.send(port_of(final))
     assert await second.receive()
@@ -348,7 +348,7 @@ async def test_a_later_answer_cannot_accept_what_an_earlier_one_refused(bench: B
     refused = re.sub("m=video [0-9]+", "m=video 0", accepted)
     assert [media.port == 0 for media in describe(call.answer(Party.B, refused)).medias] == [False, True]
     assert [media.port == 0 for media in describe(call.answer(Party.B, accepted)).medias] == [False, True]
-    assert [media.port == 0 for media in describe(call.answer(Party.B, accepted, branch="other")).medias] == [False, True]
+    assert [media.port == 0 for media in describe(call.answer(Party.B, accepted, tag="other")).medias] == [False, True]
 
 
 def test_destinations_are_a_policy():
