@@ -17,7 +17,9 @@ class New:
 
 @dataclass(slots=True, frozen=True)
 class Pending:
-    """The first copy is not answered yet; `finish` returns this waiter too."""
+    """The first copy is not answered yet; `finish` returns this waiter too, unless there were too many (`heard` is False)."""
+
+    heard: bool = True
 
 
 @dataclass(slots=True, frozen=True)
@@ -61,7 +63,7 @@ class CookieCache(Generic[Waiter]):
         return len(self._pending)
 
     def begin(self, cookie: bytes, waiter: Waiter, now: float) -> New | Pending | Reply:
-        """Take note of a request; `waiter` is who wants its reply. Of too many waiters for one the later ones are forgotten."""
+        """Take note of a request; `waiter` is who wants its reply."""
         self.tick(now)
         reply = self._young.get(cookie)
         if reply is None:
@@ -72,8 +74,9 @@ class CookieCache(Generic[Waiter]):
         if waiters is None:
             self._pending[cookie] = [waiter]
             return New()
-        if len(waiters) < self._most_waiters:
-            waiters.append(waiter)
+        if len(waiters) >= self._most_waiters:
+            return Pending(heard=False)
+        waiters.append(waiter)
         return Pending()
 
     def finish(self, cookie: bytes, reply: bytes, now: float) -> list[Waiter]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import enum
+import re
 
 _COLON, _MINUS = b":-"
 _D, _L, _I, _E = b"dlie"
-_QUOTE, _BACKSLASH, _OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = b'"\\{}[]'
+_QUOTE, _OPEN, _OPEN_LIST = b'"{['
+_JSON_MARK = re.compile(rb'["{}\[\]]')
+_STRING_MARK = re.compile(rb'["\\]')
 _DIGITS = frozenset(b"0123456789")
 _BETWEEN = frozenset(b"\r\n")
+MOST_STEPS = 60_000
+"""Of one message; a real one has a few hundred. It bounds what 256 KiB of brackets can cost."""
 
 
 class Broken(Exception):
@@ -28,7 +33,7 @@ class StreamFramer:
     Cuts a stream into messages of cookie, space and dictionary: `feed`, then `next` until it returns None.
 
     Line ends between messages are skipped. The result does not depend on how the stream was cut into pieces. Every octet is looked at
-    once, strings in bencode not at all; at most `longest` octets of a message are kept.
+    once, strings in bencode not at all; of a message at most `longest` octets and the last piece are kept.
     """
 
     def __init__(self, *, longest: int = 256 * 1024, longest_cookie: int = 512) -> None:
@@ -53,8 +58,9 @@ class StreamFramer:
         is then of no more use.
         """
         while self._at < len(self._buffer):
-            if self._at >= self._longest:
-                raise Broken(self._part(0) if self._state is _State.COOKIE else self._part(self._body))
+            self._steps += 1
+            if self._at >= self._longest or self._steps > MOST_STEPS:
+                raise Broken(self._part(self._body + 1))
             if self._step():
                 message = self._part(self._at)
                 del self._buffer[: self._at]
@@ -64,7 +70,7 @@ class StreamFramer:
 
     def _restart(self) -> None:
         self._state = _State.COOKIE
-        self._at = self._body = self._depth = self._length = 0
+        self._at = self._body = self._depth = self._length = self._steps = 0
 
     def _part(self, end: int) -> bytes:
         return bytes(self._buffer[:end])
@@ -123,7 +129,7 @@ class StreamFramer:
     def _read_length(self, octet: int) -> None:
         if octet in _DIGITS:
             self._length = self._length * 10 + octet - 0x30
-        if (octet not in _DIGITS and octet != _COLON) or self._length > self._longest:
+        if (octet not in _DIGITS and octet != _COLON) or self._at + self._length >= self._longest:
             raise Broken(self._part(self._at + 1))
         self._at += 1
         if octet == _COLON:
@@ -137,19 +143,23 @@ class StreamFramer:
         elif octet not in _DIGITS and octet != _MINUS:
             raise Broken(self._part(self._at))
 
-    def _read_json(self, octet: int) -> None:
-        self._at += 1
-        if octet == _QUOTE:
-            self._state = _State.JSON_STRING
-        elif octet in (_OPEN, _OPEN_LIST):
-            self._depth += 1
-        elif octet in (_CLOSE, _CLOSE_LIST):
-            self._depth -= 1
+    def _read_json(self, _octet: int) -> None:
+        found = _JSON_MARK.search(self._buffer, self._at)
+        self._at = found.end() if found else len(self._buffer)
+        match found and found[0][0]:
+            case None:
+                pass
+            case octet if octet == _QUOTE:
+                self._state = _State.JSON_STRING
+            case octet if octet in (_OPEN, _OPEN_LIST):
+                self._depth += 1
+            case _:
+                self._depth -= 1
 
-    def _read_json_string(self, octet: int) -> None:
-        if octet == _BACKSLASH:
-            self._at += 2  # the escaped octet too, come or not
-            return
-        self._at += 1
-        if octet == _QUOTE:
+    def _read_json_string(self, _octet: int) -> None:
+        found = _STRING_MARK.search(self._buffer, self._at)
+        self._at = found.end() if found else len(self._buffer)
+        if found and found[0][0] == _QUOTE:
             self._state = _State.JSON
+        elif found:
+            self._at += 1  # the escaped octet too, come or not
