@@ -135,6 +135,12 @@ class Description:
     timeout_url: str = ""
     """`xmlrpc-callback`."""
     generate_rtcp: bool | None = None
+    webrtc: bool = False
+    """The flag `WebRTC`; what it stands for is already in `ice`, `protocol`, `rtcp_mux` and the others."""
+    reply: bool = False
+    """The SDP came in a SIP reply."""
+    sip_code: int = 0
+    """The code of that reply, 0 when not said."""
     # flags
     sip_source_address: bool = False
     asymmetric: bool = False
@@ -144,6 +150,7 @@ class Description:
     reset: bool = False
     trickle: bool = False
     fragment: bool = False
+    """The SDP is a trickle ICE fragment (RFC 8840)."""
     generate_mid: bool = False
     rtcp_attribute: str = "needed"
     """`needed`, `never` (no rtcp attribute), `full` (full rtcp attribute)."""
@@ -160,6 +167,7 @@ class Description:
     new_branch: bool = False
     provisional: bool = False
     debug: bool = False
+    fatal: bool = False
     ignored: tuple[str, ...] = ()
     """Keys and flags that are known and do nothing here, or are unknown: for one log line."""
     warnings: tuple[str, ...] = ()
@@ -216,6 +224,8 @@ class SetBlocking:
     identity: Identity
     what: Blocking
     on: bool
+    ignored: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -1,0 +1,61 @@
+"""What the codec words of an offer mean where nothing is transcoded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from boringsdp.ng.requests import CodecOptions, Description
+from boringsdp.sdp import Codec, CodecPolicy
+
+_ALL = frozenset({"all", "full"})
+
+
+def codec_policy(request: Description, offered: Collection[Codec] | None, warnings: list[str]) -> CodecPolicy:
+    """
+    Return which codecs of an offer are passed on. What cannot be had is added to `warnings`.
+
+    `transcode` means: keep this one if the source has it. `mask` hides codecs in favour of those to transcode to; when the source has none
+    of these, hiding would leave the two sides without a common codec, so nothing is hidden. `offered` None: not known, all are taken to
+    be there.
+    """
+    codec = request.codec
+    kept = _present(codec.transcode, offered)
+    missing = [name for name in codec.transcode if name not in kept]
+    if missing:
+        warnings.append(f"there is no transcoding, and the offer has no {', '.join(missing[:8])}: the call goes on in a codec both have")
+    hidden = codec.mask + codec.consume
+    if codec.transcode and not kept:
+        hidden = ()
+    stripped_all, hidden_all = bool(_ALL.intersection(codec.strip)), bool(_ALL.intersection(hidden))
+    wanted = tuple(_plain(name) for name in (*codec.offer, *(kept if stripped_all or hidden_all else ())))
+    white = frozenset((*wanted, *codec.keep))
+    return CodecPolicy(
+        prefer=wanted,
+        remove=_removed(codec, hidden, kept),
+        only=white if hidden_all and not stripped_all else frozenset(),
+        keep=white if stripped_all else frozenset(),
+        may_be_empty=request.allow_no_codec_media,
+    )
+
+
+def _removed(codec: CodecOptions, hidden: Iterable[str], kept: Collection[str]) -> frozenset[str]:
+    """Names to take out: `strip all` as `all`, and single ones unless they are also to be transcoded to."""
+    names = {_plain(name) for name in (*codec.strip, *hidden) if name not in _ALL}
+    if _ALL.intersection(codec.strip):
+        return frozenset({"all"})
+    return frozenset(names - {_plain(name) for name in kept})
+
+
+def _present(names: Iterable[str], offered: Collection[Codec] | None) -> tuple[str, ...]:
+    """Those of `names` that the source offers."""
+    if offered is None:
+        return tuple(names)
+    have: set[str] = set()
+    for each in offered:
+        have |= {each.name.lower(), f"{each.name}/{each.clock_rate}".lower(), f"{each.name}/{each.clock_rate}/{each.channels}".lower()}
+    return tuple(name for name in names if _plain(name).lower() in have)
+
+
+def _plain(name: str) -> str:
+    """`opus/48000/2/32000//useinbandfec=1` as `opus/48000/2`: bit rate, ptime and parameters are the transcoder's."""
+    return "/".join(name.split("/")[:3]).rstrip("/")

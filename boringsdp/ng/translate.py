@@ -1,0 +1,343 @@
+"""From an offer or answer in NG's words to what a call is told: leg style, codec policy, text to keep, leg options. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from boringsdp.call import LegOptions
+from boringsdp.ng.codecs import codec_policy
+from boringsdp.ng.requests import Description, Ice, Learning
+from boringsdp.relay import Latch
+from boringsdp.sdp import (
+    DEFAULT_POLICY,
+    SUITES,
+    THEIR_TEXT,
+    WEBRTC,
+    Codec,
+    CodecPolicy,
+    LegStyle,
+    OriginPart,
+    Passing,
+    Protocol,
+    Sdes,
+)
+
+SUITE_ORDER = ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", *(suite for suite in SUITES if not suite.startswith("AEAD_")))
+"""In which order our offers name the SDES suites we speak: the strongest first, as rtpengine's do."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Plan:
+    """
+    What to tell `Call.offer` or `Call.answer`.
+
+    `to` is how the leg of the receiver is spoken to: in offers the style, in answers what our answer may be. `here` are the options of the
+    sender's leg, `there` those of the receiver's. `warnings` belong into the reply beside the request's own.
+    """
+
+    to: LegStyle
+    policy: CodecPolicy
+    passing: Passing
+    here: LegOptions
+    there: LegOptions
+    warnings: tuple[str, ...] = ()
+
+
+def plan_offer(
+    request: Description,
+    source: LegStyle,
+    target: LegStyle | None = None,
+    *,
+    offered: Collection[Codec] | None = None,
+    ice_refused: bool = False,
+    interfaces: Collection[str] | None = None,
+    loop_mark: str = "",
+) -> Plan:
+    """
+    Return how an offer goes on to the other side.
+
+    `source` is what the sender speaks (`Description.style` of its SDP), `target` what the other leg speaks when there is one already: what
+    an earlier message asked of it stays unless this one says otherwise. `offered` are the codecs in the sender's SDP, needed to tell which
+    of the codecs to transcode to it has itself; `ice_refused` says that the other side answered an offer of ours without ICE; `interfaces`
+    are the names that exist; `loop_mark` is written when the request asks for loop protection.
+    """
+    warnings: list[str] = []
+    style = _offer_style(request, source, target, ice_refused, warnings)
+    policy = codec_policy(request, offered, warnings)
+    here, there = _options(request, interfaces, warnings)
+    return Plan(to=style, policy=policy, passing=_passing(request, style, loop_mark), here=here, there=there, warnings=tuple(warnings))
+
+
+def plan_answer(
+    request: Description,
+    source: LegStyle,
+    target: LegStyle | None = None,
+    *,
+    offer: Description | None = None,
+    agreed: CodecPolicy = DEFAULT_POLICY,
+    interfaces: Collection[str] | None = None,
+    loop_mark: str = "",
+) -> Plan:
+    """
+    Return how an answer goes back to the offerer.
+
+    `target` is what the offerer speaks; its offer decides (RFC 3264 §6), so protocol and rtcp-mux of the request count only where the
+    offer leaves a choice. `offer` is the request that carried the offer: what it said about the way back still holds. `agreed` is the
+    policy of the offer.
+    """
+    warnings: list[str] = []
+    theirs = target or source
+    style = _answer_style(request, offer, theirs, warnings)
+    policy = replace(agreed, single=True) if request.single_codec else agreed
+    here, there = _options(request, interfaces, warnings)
+    return Plan(to=style, policy=policy, passing=_passing(request, style, loop_mark), here=here, there=there, warnings=tuple(warnings))
+
+
+# --- the style of an offer ---------------------------------------------------------------------------------------------------------------
+
+
+def _offer_style(request: Description, source: LegStyle, target: LegStyle | None, ice_refused: bool, warnings: list[str]) -> LegStyle:
+    protocol = _protocol(request, source, target)
+    osrtp = not protocol.secure and _offers_osrtp(request, source)
+    dtls, sdes = _keying(request, protocol, osrtp, warnings)
+    ice = _offer_ice(request, source, target, ice_refused)
+    browser = ice and dtls and protocol.feedback
+    known = target or source
+    bundle = "reject" not in request.bundle and (browser or bool(request.bundle & {"offer", "require"}))
+    mux, mux_only = _offer_mux(request, known, browser)
+    return LegStyle(
+        protocol=protocol,
+        sdes=sdes,
+        suites=_offer_suites(request, source) if sdes is not Sdes.OFF else LegStyle().suites,
+        ice=ice,
+        dtls=dtls,
+        bundle=bundle,
+        rtcp_mux=mux,
+        mids=browser or bundle or request.generate_mid,
+        rtcp_mux_only=mux_only,
+        setup=request.dtls if request.dtls in {"active", "passive"} else "",
+        fingerprint_hash=request.fingerprint_hash or WEBRTC.fingerprint_hash,
+        ice_optional=ice and request.ice is Ice.OPTIONAL,
+        trickle=request.trickle or browser,
+        sdes_pad=request.sdes.pad,
+        sdes_lifetime=request.sdes.lifetime,
+        sdes_preferred=request.sdes.prefer,
+        osrtp=osrtp,
+    )
+
+
+def _protocol(request: Description, source: LegStyle, target: LegStyle | None) -> Protocol:
+    """What is asked for; else what the leg has; else the sender's own."""
+    if request.protocol and request.protocol != "accept":
+        return Protocol(request.protocol)
+    return (target or source).protocol
+
+
+def _offers_osrtp(request: Description, source: LegStyle) -> bool:
+    """Whether keys are offered under RTP/AVP: asked for, or what the sender does (passed through unless SDES is off)."""
+    return "offer" in request.osrtp or (source.sdes is Sdes.OPTIONAL and not request.sdes.off)
+
+
+def _keying(request: Description, protocol: Protocol, osrtp: bool, warnings: list[str]) -> tuple[bool, Sdes]:
+    """
+    Return whether DTLS and whether SDES is offered.
+
+    UDP/TLS protocols are DTLS and nothing else. RTP/SAVP(F) has both unless one is off; with both off media would have no keys at all, so
+    SDES stays.
+    """
+    if not protocol.secure:
+        return False, Sdes.OPTIONAL if osrtp else Sdes.OFF
+    if protocol in {Protocol.DTLS_SAVP, Protocol.DTLS_SAVPF}:
+        if request.dtls == "off":
+            warnings.append(f"DTLS=off does not go with {protocol.value}: DTLS is offered")
+        return True, Sdes.OFF
+    dtls = request.dtls != "off"
+    if request.sdes.off and not dtls:
+        warnings.append(f"{protocol.value} needs SDES or DTLS, and both are off: SDES is offered")
+        return False, Sdes.MANDATORY
+    return dtls, Sdes.OFF if request.sdes.off else Sdes.MANDATORY
+
+
+def _offer_ice(request: Description, source: LegStyle, target: LegStyle | None, refused: bool) -> bool:
+    match request.ice:
+        case Ice.REMOVE:
+            return False
+        case Ice.FORCE | Ice.OPTIONAL:
+            return request.reset or not refused
+        case Ice.DEFAULT:
+            return (target or source).ice and (request.reset or not refused)
+
+
+def _offer_mux(request: Description, known: LegStyle, browser: bool) -> tuple[bool, bool]:
+    """
+    Return whether rtcp-mux is offered, and whether without a port to fall back to.
+
+    Browsers refuse an offer without it, so they get it unless the request says no. What has ICE, DTLS and rtcp-mux stands on the shared
+    port, which has no second one anyway.
+    """
+    words = request.rtcp_mux
+    if words & {"offer", "require"}:
+        return True, "require" in words and not browser
+    if words & {"demux"}:
+        return False, False
+    return browser or known.rtcp_mux, False
+
+
+def _offer_suites(request: Description, source: LegStyle) -> tuple[str, ...]:
+    """The sender's own suites come first, then the others we speak; `nonew` leaves those out. An empty choice is no choice."""
+    wanted = request.sdes
+    theirs = tuple(suite for suite in source.suites if suite in SUITE_ORDER) if source.sdes is not Sdes.OFF else ()
+    pool = theirs if wanted.no_new and theirs else tuple(dict.fromkeys((*theirs, *SUITE_ORDER)))
+    if wanted.no_new:
+        chosen = pool
+    elif wanted.only:
+        chosen = tuple(suite for suite in pool if suite in wanted.only)
+    else:
+        chosen = tuple(suite for suite in pool if suite not in wanted.without)
+    rank = {suite: position for position, suite in reversed(list(enumerate(wanted.order)))}
+    return tuple(sorted(chosen or pool[:1], key=lambda suite: rank.get(suite, len(wanted.order))))
+
+
+# --- the style of an answer --------------------------------------------------------------------------------------------------------------
+
+
+def _answer_style(request: Description, offer: Description | None, theirs: LegStyle, warnings: list[str]) -> LegStyle:
+    asked = Protocol(request.protocol) if request.protocol not in {"", "accept"} else theirs.protocol
+    if asked.secure != theirs.protocol.secure:
+        warnings.append(f"transport-protocol {asked.value} in an answer: the offer had {theirs.protocol.value}, which stays")
+    setup = next(
+        (word for word in (request.dtls, *((offer.dtls_reverse, offer.dtls) if offer else ())) if word in {"active", "passive"}), ""
+    )
+    keep_dtls, keep_sdes = _answer_keying(request, theirs, warnings)
+    preferred = offer.sdes.offerer_preference if offer is not None else ()
+    return replace(
+        theirs,
+        ice=_answer_ice(request, offer, theirs, warnings),
+        dtls=keep_dtls,
+        sdes=keep_sdes,
+        suites=tuple(dict.fromkeys((*(suite for suite in preferred if suite in theirs.suites), *theirs.suites))),
+        rtcp_mux=theirs.rtcp_mux and not _refuses_mux(request, offer, theirs),
+        setup=setup,
+        fingerprint_hash=request.fingerprint_hash or theirs.fingerprint_hash,
+        sdes_pad=request.sdes.pad,
+        sdes_lifetime=request.sdes.lifetime,
+        sdes_preferred=request.sdes.prefer or (offer is not None and offer.sdes.prefer),
+    )
+
+
+def _answer_ice(request: Description, offer: Description | None, theirs: LegStyle, warnings: list[str]) -> bool:
+    removed = request.ice is Ice.REMOVE or request.reject_ice or (offer is not None and offer.reject_ice)
+    if not removed or not theirs.ice:
+        return theirs.ice
+    if theirs.dtls:
+        warnings.append("ICE=remove towards an offerer with ICE and DTLS is ignored: a browser would refuse the answer")
+        return True
+    return False
+
+
+def _answer_keying(request: Description, theirs: LegStyle, warnings: list[str]) -> tuple[bool, Sdes]:
+    """Of two keyings that were offered one may be turned off; the only one may not."""
+    if request.dtls == "off" and theirs.dtls:
+        if theirs.sdes is not Sdes.OFF:
+            return False, theirs.sdes
+        warnings.append("DTLS=off towards an offerer that has nothing else is ignored")
+    if request.sdes.off and theirs.sdes is not Sdes.OFF:
+        if theirs.dtls or theirs.sdes is Sdes.OPTIONAL:
+            return theirs.dtls, Sdes.OFF
+        warnings.append("SDES=off towards an offerer that has nothing else is ignored")
+    return theirs.dtls, theirs.sdes
+
+
+def _refuses_mux(request: Description, offer: Description | None, theirs: LegStyle) -> bool:
+    """`reject` in the offer or in the answer counts for offerers that can do without: not for a browser."""
+    return "reject" in request.rtcp_mux | (offer.rtcp_mux if offer is not None else frozenset()) and not theirs.webrtc
+
+
+# --- text and transport ------------------------------------------------------------------------------------------------------------------
+
+_ORIGIN = {
+    "origin": frozenset({OriginPart.ADDRESS}),
+    "origin-full": frozenset(OriginPart),
+    "username": frozenset({OriginPart.USERNAME}),
+    "SDP-version": frozenset({OriginPart.VERSION}),
+    "force-increment-sdp-ver": frozenset({OriginPart.VERSION}),
+}
+
+
+def _passing(request: Description, style: LegStyle, loop_mark: str) -> Passing:
+    origin = frozenset(part for word in request.replace for part in _ORIGIN.get(word, ()))
+    attribute = request.rtcp_attribute
+    if attribute == "needed" and not style.rtcp_mux:
+        attribute = "always"  # as rtpengine writes it; it costs one line, and some phones look at nothing else
+    return replace(
+        THEIR_TEXT,
+        origin=origin,
+        session_name="session-name" in request.replace,
+        force_version="force-increment-sdp-ver" in request.replace,
+        zero_address="zero-address" in request.replace,
+        original_direction=request.original_sendrecv,
+        rtcp_attribute=attribute,
+        extensions=_extensions(request),
+        loop_mark=loop_mark if request.loop_protect else "",
+    )
+
+
+def _extensions(request: Description) -> tuple[str, ...]:
+    unwanted = request.extmap_strip | request.extmap_mask
+    return () if "all" in unwanted else tuple(uri for uri in THEIR_TEXT.extensions if uri not in unwanted)
+
+
+_LATCHES = {
+    Learning.IMMEDIATE: Latch.ONCE,
+    Learning.DELAYED: Latch.DELAYED,
+    Learning.HEURISTIC: Latch.HEURISTIC,
+}
+
+
+def _latch(request: Description) -> Latch | None:
+    """How both legs find their peers; None: as configured. After learning other sources are dropped in any case (`strict source`)."""
+    if request.media_handover:
+        return Latch.FOLLOW
+    if request.learning is Learning.OFF:
+        return Latch.STRICT if request.strict_source else Latch.ASYMMETRIC
+    return _LATCHES[request.learning] if request.learning is not None else None
+
+
+def _options(request: Description, interfaces: Collection[str] | None, warnings: list[str]) -> tuple[LegOptions, LegOptions]:
+    """Return the options of the sender's leg and of the receiver's."""
+    latch = _latch(request)
+    tos = request.tos if request.tos is not None and 0 <= request.tos <= 255 else None
+    (near, near_family), (far, far_family) = (_interface(name, interfaces, warnings) for name in request.direction)
+    here = LegOptions(
+        interface=near,
+        family=near_family,
+        source_address=request.received_from if request.sip_source_address else "",
+        latch=Latch.ASYMMETRIC if request.asymmetric else latch,
+        relatch=request.port_latching is True,
+        tos=tos,
+        label=request.identity.set_label,
+        metadata=request.metadata,
+    )
+    there = LegOptions(
+        interface=far,
+        family=request.address_family or far_family,
+        announce=request.media_address,
+        latch=latch,
+        tos=tos,
+    )
+    return here, there
+
+
+_LEGACY_NAMES = {"internal": "IP4", "external": "IP6"}
+"""What these two mean as interfaces where none is named so."""
+
+
+def _interface(name: str, interfaces: Collection[str] | None, warnings: list[str]) -> tuple[str, str]:
+    """Return (interface, address family) that a name of `direction` stands for; one that does not exist is the default interface."""
+    if not name or interfaces is None or name in interfaces:
+        return name, ""
+    if name in _LEGACY_NAMES:
+        return "", _LEGACY_NAMES[name]
+    warnings.append(f'there is no interface "{name[:64]}": the default one is used')
+    return "", ""
