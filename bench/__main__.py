@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("sdp_translate", "relay_packet", "call_setup")
+ORDER = ("sdp_translate", "relay_packet", "call_setup", "ng_cycle")
 
 
 def main() -> int:

@@ -1,0 +1,109 @@
+"""
+What Kamailio's commands cost: CPU milliseconds per offer, answer and delete of a WebRTC to RTP call, and how soon they are answered.
+
+Run as `python -m bench.ng_cycle [cycles]`. When rtpengine is installed (Debian: `apt-get install rtpengine-daemon`) it does the same in the
+same run, for the ratio. Requests only: no ICE, no DTLS, no media.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.rtpengine import running_rtpengine
+from boringsdp.ng.bencode import parse_bencode, write_bencode
+from tests.support.gateway import Gateway, free_port, running_gateway
+
+CAPTURED = Path(__file__).parent.parent / "tests" / "golden" / "captured"
+ANSWER = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9000 RTP/AVP 0 8 126\r\n"
+    "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:126 telephone-event/8000\r\n"
+)
+TO_PHONE = {"ICE": "remove", "DTLS": "off", "transport-protocol": "RTP/AVP", "rtcp-mux": ["demux"], "replace": ["origin"]}
+TO_BROWSER = {"ICE": "force", "transport-protocol": "UDP/TLS/RTP/SAVPF", "rtcp-mux": ["require"], "replace": ["origin"]}
+WARM_UP = 200
+RATE = 200
+RATE_S = 5.0
+
+
+class Client:
+    """A proxy's worker: one request at a time over UDP."""
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(5.0)
+        self._count = 0
+
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        self._count += 1
+        cookie = f"{id(self)}_{self._count}".encode()
+        self._socket.send(cookie + b" " + write_bencode(message))
+        answered, _, body = self._socket.recv(65536).partition(b" ")
+        assert answered == cookie
+        reply = parse_bencode(body)
+        assert isinstance(reply, dict)
+        if reply["result"] not in ("ok", "pong"):
+            raise RuntimeError(f"{message['command']}: {reply}")
+        return reply
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def cycle(client: Client, offer: str, number: int) -> list[float]:
+    """One call from offer to delete; returns how long each reply took, in seconds."""
+    who = {"call-id": f"bench-{number}", "from-tag": f"a{number}"}
+    taken = []
+    for message in (
+        {"command": "offer", **who, **TO_PHONE, "sdp": offer},
+        {"command": "answer", **who, **TO_BROWSER, "to-tag": f"b{number}", "sdp": ANSWER},
+        {"command": "delete", **who, "delete-delay": 0},
+    ):
+        began = time.perf_counter()
+        client.request(message)
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+def measure(name: str, process: Gateway, port: int, cycles: int) -> None:
+    offer = (CAPTURED / "chromium-offer-audio.sdp").read_text(newline="")
+    client = Client(port)
+    for number in range(WARM_UP):
+        cycle(client, offer, number)
+    cpu = process.cpu_s()
+    for number in range(WARM_UP, WARM_UP + cycles):
+        cycle(client, offer, number)
+    print(f"{name:<12} CPU per offer, answer and delete    {(process.cpu_s() - cpu) / cycles * 1e3:.2f} ms")
+    began, taken = time.perf_counter(), []
+    for number in range(int(RATE * RATE_S)):
+        time.sleep(max(0.0, began + number / RATE - time.perf_counter()))
+        taken += cycle(client, offer, WARM_UP + cycles + number)
+    taken.sort()
+    done = len(taken) / 3 / (time.perf_counter() - began)
+    print(
+        f"{name:<12} {done:.0f} calls a second for {RATE_S:.0f} s: replies after {taken[len(taken) // 2] * 1e3:.2f} ms (median), "
+        f"{taken[int(len(taken) * 0.99)] * 1e3:.2f} ms (99th percentile), {taken[-1] * 1e3:.1f} ms (worst)"
+    )
+    client.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="CPU per offer, answer and delete over the NG protocol.")
+    parser.add_argument("cycles", nargs="?", type=int, default=1000)
+    options = parser.parse_args()
+    port = free_port(socket.SOCK_DGRAM)
+    with running_gateway(f"--ng.listen=127.0.0.1:{port}", "--rtp.port_rest=0", "--log.level=warning") as gateway:
+        measure("BoringSDP", gateway, port, options.cycles)
+    try:
+        with running_rtpengine() as (rtpengine, port):
+            measure("rtpengine", rtpengine, port, options.cycles)
+    except FileNotFoundError:
+        print("rtpengine is not installed (Debian: apt-get install rtpengine-daemon); no comparison")
+
+
+if __name__ == "__main__":
+    main()
