@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
+import struct
+from collections.abc import Callable
 
 Address = tuple[str, int]
 
@@ -57,6 +60,30 @@ def set_dont_fragment(sock: socket.socket, on: bool) -> None:
             sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, value)
     except OSError:
         pass
+
+
+def set_tos(sock: socket.socket, tos: int) -> None:
+    """Mark all that the socket sends with an IPv4 TOS or IPv6 traffic class, 0..255, where the system lets us."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(*_tos_option(sock), tos)
+
+
+def marked_sendto(sock: socket.socket, tos: int) -> Callable[[bytes, Address], int]:
+    """A `sendto` of the socket that marks its own packets only (ancillary data, RFC 3542 §6.5)."""
+    level, option = _tos_option(sock)
+    marks = [(level, option, struct.pack("@i", tos))]
+    sendmsg = sock.sendmsg
+
+    def send(data: bytes, address: Address) -> int:
+        return sendmsg((data,), marks, 0, address)
+
+    return send
+
+
+def _tos_option(sock: socket.socket) -> tuple[int, int]:
+    if sock.family == socket.AF_INET6:
+        return socket.IPPROTO_IPV6, socket.IPV6_TCLASS
+    return socket.IPPROTO_IP, socket.IP_TOS
 
 
 def send_too_long(sock: socket.socket, data: bytes, address: Address, error: OSError) -> None:

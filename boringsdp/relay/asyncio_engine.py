@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 
 from boringsdp.errors import WrongState
-from boringsdp.net.udp import MAX_DATAGRAM, bind_udp, send_too_long
+from boringsdp.net.udp import MAX_DATAGRAM, bind_udp, marked_sendto, send_too_long, set_tos
 from boringsdp.relay.engine import (
     EMPTY,
     Address,
@@ -89,7 +89,9 @@ class AsyncioEngine:
         sock = bind_udp(address, receive_buffer=RECEIVE_BUFFER, send_buffer=SEND_BUFFER)
         bound: Address = sock.getsockname()[:2]
         self._next_port = max(self._next_port, number) + 1
-        port = self._plane.open_port(number, bound, sock.sendto, _recovery(sock))
+        port = self._plane.open_port(
+            number, bound, sock.sendto, _recovery(sock), lambda tos: set_tos(sock, tos), lambda tos: marked_sendto(sock, tos)
+        )
         self._sockets[number] = sock
         reader = _reader(sock, port, self._plane)
         if self._epoll is not None:
@@ -217,6 +219,18 @@ class AsyncioEngine:
     def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         self._plane.set_keys(transport, way, keys, rollover, monotonic())
 
+    def set_rtcp_keys(self, transport: TransportId, way: Way, keys: Keys | None) -> None:
+        self._plane.set_rtcp_keys(transport, way, keys, monotonic())
+
+    def mux_rtcp(self, transport: TransportId, muxed: bool) -> None:
+        self._plane.mux_rtcp(transport, muxed)
+
+    def set_tos(self, transport: TransportId, tos: int) -> None:
+        self._plane.set_tos(transport, tos)
+
+    def forward(self, source: TransportId, target: TransportId | None) -> None:
+        self._plane.forward(source, target)
+
     def add_stream(self, spec: StreamSpec) -> None:
         self._plane.add_stream(spec)
 
@@ -229,8 +243,8 @@ class AsyncioEngine:
     def unroute(self, source: StreamId, target: StreamId) -> None:
         self._plane.unroute(source, target)
 
-    def send(self, transport: TransportId, data: bytes) -> None:
-        self._plane.send(transport, data)
+    def send(self, transport: TransportId, data: bytes, *, rtcp: bool = False, to: Address | None = None) -> None:
+        self._plane.send(transport, data, rtcp, to)
 
     def send_rtcp(self, transport: TransportId, data: bytes) -> None:
         self._plane.send_rtcp(transport, data)

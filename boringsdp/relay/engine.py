@@ -67,7 +67,7 @@ class Latch(enum.Enum):
 @dataclass(slots=True, frozen=True, kw_only=True)
 class TransportSpec:
     """
-    Where a transport lives and how it is protected.
+    Where a transport lives and how it is protected. `tos` is 0..255, ECN bits included.
 
     With `ice` and not `own`, packets reach it by ICE user fragment and then by remote address, over any of `ports`, which other transports
     may share. Else `ports` is the one RTP port that belongs to it, and `rtcp_port` its RTCP port; None means rtcp-mux. `own` with `ice`:
@@ -125,7 +125,9 @@ class Route:
     types that are never forwarded but reported as `TelephoneEvent`. `extensions` maps header extension ids; what is absent is removed.
     `constant_extensions` are added to every packet (MID). SSRC, sequence and timestamp are always rewritten to the target's own,
     continuous over changes of the source. With `enabled=False` (hold) packets are received and counted but not forwarded.
-    `silence` replaces the payload of these incoming payload types: one octet is repeated over its length, more are the new payload.
+    `silence` replaces the payload of these incoming payload types: one octet is repeated over its length, more are the new payload, none
+    leaves the packet out (dropped as `silenced`). Header extensions that the sender put on such a packet are not passed on: a level or a
+    voice mark would tell what is hidden.
     """
 
     source: StreamId
@@ -144,6 +146,14 @@ class Route:
 @dataclass(slots=True, frozen=True)
 class PathSelected:
     """The transport's peer is now known to be at `remote`: by an authenticated ICE check, or by latching."""
+
+    transport: TransportId
+    remote: Address
+
+
+@dataclass(slots=True, frozen=True)
+class RtcpPathSelected:
+    """The same of a transport's own RTCP port, when RTCP does not share the RTP port."""
 
     transport: TransportId
     remote: Address
@@ -236,6 +246,7 @@ class NotKept:
 
 Event = (
     PathSelected
+    | RtcpPathSelected
     | ConsentLost
     | IceRestarted
     | DtlsReceived
@@ -309,13 +320,31 @@ class StreamStatistics:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class PortStatistics:
+    """RTP, or RTCP, of one transport, whether each has a port of its own or not. DTLS and STUN are counted with neither."""
+
+    remote: Address | None = None
+    """Where it is sent to now."""
+    announced: Address | None = None
+    """What `set_remote` said; None while ICE counts."""
+    learned: bool = False
+    """`remote` was proved by a packet from there (by a check, with ICE), and is not only announced."""
+    last_arrival: float = 0.0
+    """Monotonic time of the last valid packet; 0.0: there was none."""
+    packets_received: int = 0
+    bytes_received: int = 0
+    packets_sent: int = 0
+    bytes_sent: int = 0
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class TransportStatistics:
     """
-    Counters of one transport. `drops` by reason.
+    Counters of one transport, DTLS included. `drops` by reason. On a raw transport `rtp` counts the datagrams.
 
     In: unverified, replayed, duplicate, jumped, malformed, no_keys, unknown_source, unknown_ssrc, too_many_ssrcs, payload_type,
-    padding_only, former_ssrc, stun_refused. Out, counted with the target: late, no_keys, no_address, too_long, send_blocked, send_failed,
-    send_<reason>.
+    padding_only, former_ssrc, stun_refused, silenced, too_long and not_forwarded (raw). Out, counted with the target: late, no_keys,
+    no_address, too_long, send_blocked, send_failed, send_<reason>.
     """
 
     remote: Address | None
@@ -325,6 +354,8 @@ class TransportStatistics:
     packets_sent: int
     bytes_sent: int
     drops: Mapping[str, int]
+    rtp: PortStatistics = PortStatistics()
+    rtcp: PortStatistics = PortStatistics()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -353,7 +384,12 @@ class Engine(Protocol):
         """Forget the transport, its streams and every route from or to them."""
 
     def restart_ice(self, transport: TransportId, credentials: IceCredentials) -> None:
-        """Accept `credentials` beside the present ones until the peer has used them once (RFC 8445 §9)."""
+        """
+        Accept `credentials` beside the present ones until the peer has used them once (RFC 8445 §9).
+
+        On an own transport of which `set_remote` said that the peer speaks no ICE, media goes on as it did until the first valid check
+        brings ICE back, or `set_remote` is called again.
+        """
 
     def set_remote(self, transport: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch) -> None:
         """
@@ -361,8 +397,19 @@ class Engine(Protocol):
 
         On a transport with an RTCP port of its own, `rtcp == rtp` means rtcp-mux: RTCP then leaves from the RTP port and is heard there.
         An address that is announced again does not undo what was latched (a peer behind NAT repeats its private one) unless `latch` is
-        STRICT. Raises `WrongState` for a host name, and on a transport with ICE.
+        STRICT or ASYMMETRIC. On an own transport with ICE it says that the peer speaks none: checks are still answered, but what they
+        proved is forgotten, and they move nothing until `restart_ice`. Raises `WrongState` for a host name, and on shared ports.
         """
+
+    def mux_rtcp(self, transport: TransportId, muxed: bool) -> None:
+        """
+        RTCP shares the RTP port although the transport has an RTCP port (rtcp-mux was agreed, RFC 5761), or does so no longer.
+
+        Needed with ICE; without, `set_remote` with the same address for both says it too. RTCP then uses the keys of RTP.
+        """
+
+    def set_tos(self, transport: TransportId, tos: int) -> None:
+        """Change the TOS or traffic class of what is sent, as in `TransportSpec.tos`."""
 
     def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         """
@@ -375,10 +422,15 @@ class Engine(Protocol):
         """
 
     def set_rtcp_keys(self, transport: TransportId, way: Way, keys: Keys | None) -> None:
-        """RTCP has keys of its own from now on: DTLS without rtcp-mux makes one association for each port (RFC 5764 §4.1)."""
+        """
+        RTCP has keys of its own from now on: DTLS without rtcp-mux makes one association for each port (RFC 5764 §4.1).
+
+        None: they have not come yet, and no RTCP passes that way. While RTCP shares the RTP port they are not used. `set_keys` with None
+        ends it: that way RTCP goes under the keys of RTP again. Raises `WrongState` on a transport without an RTCP port.
+        """
 
     def forward(self, source: TransportId, target: TransportId | None) -> None:
-        """Copy what arrives at a `raw` transport to another; None: drop and count it."""
+        """Copy what arrives at a `raw` transport to another (or itself: echo); None: drop and count it. Both must be raw."""
 
     def add_stream(self, spec: StreamSpec) -> None:
         """Add a stream, or replace the receive rules of one that exists (same id); counters and send state go on."""
@@ -394,7 +446,8 @@ class Engine(Protocol):
         """
         Send a raw datagram (DTLS) to the selected remote address, with `rtcp` from the RTCP port to the RTCP address; dropped without one.
 
-        `to` names where instead: a ServerHello goes back to where the ClientHello came from, before anything is latched.
+        `to` names where instead: a ServerHello goes back to where the ClientHello came from, before anything is latched. With ICE it must
+        be an address that a check has proved. Raises `WrongState` for a host name.
         """
 
     def send_rtcp(self, transport: TransportId, data: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 
 from boringsdp.errors import Exhausted, StunError, WrongState
 from boringsdp.ice.lite import LiteResponder, write_error
@@ -33,8 +34,9 @@ from boringsdp.relay.engine import (
     TransportStatistics,
     Way,
 )
-from boringsdp.relay.plane.port import PlanePort, Recover, Transmit, give_up
-from boringsdp.relay.plane.reach import IceReach, PlainReach
+from boringsdp.relay.plane.ice_reach import IceReach
+from boringsdp.relay.plane.port import MakeMarked, PlanePort, Recover, SetTos, Transmit, give_up, mark_nothing
+from boringsdp.relay.plane.reach import PlainReach, RawReach
 from boringsdp.relay.plane.rewrite import Rewriter
 from boringsdp.relay.plane.stream import StreamState
 from boringsdp.relay.plane.transport import MAX_STREAMS, Transport
@@ -70,18 +72,20 @@ class Plane:
 
     def receive_other(self, port: PlanePort, data: bytes, source: Address, now: float) -> None:
         """Everything but RTP and RTCP from a settled address (RFC 7983)."""
-        if not data:
+        if port.raw is not None:
+            port.raw.receive(data, source, now)
+        elif not data:
             self.drop("empty")
         elif data[0] < 4:
             self._receive_stun(port, data, source, now)
         elif port.rtcp_owner is not None:
-            port.rtcp_owner.reach.receive_rtcp(data, source, now)  # type: ignore[union-attr]
+            port.rtcp_owner.reach.receive_rtcp(data, source, now)
         elif port.owner is not None:
-            port.owner.reach.receive(data, source, now)  # type: ignore[union-attr]
+            port.owner.reach.receive(data, source, now)
         elif (transport := port.by_remote.get(source)) is None:
             self.drop("unknown_source")
         elif 19 < data[0] < 64:
-            transport.receive_dtls(data)
+            transport.receive_dtls(data, source)
         else:
             transport.receive_media(data, now)
 
@@ -94,7 +98,8 @@ class Plane:
         if message.kind is not Kind.REQUEST or message.method != BINDING:
             self.drop("stun_ignored")  # keepalive indications, and responses: a lite agent asks nothing
             return
-        if port.owner is not None or port.rtcp_owner is not None:
+        owner = port.owner or port.rtcp_owner
+        if owner is not None and owner.ice is None:
             self.drop("stun_ignored")
             return
         username = message.username
@@ -102,11 +107,12 @@ class Plane:
             self._refuse(port, write_error(message, 400), source)
             return
         transport = self._by_ufrag.get(username.partition(":")[0])
-        if transport is None or not isinstance(transport.reach, IceReach) or port not in transport.reach.ports:
+        ice = None if transport is None else transport.ice
+        if transport is None or ice is None or ice.component(port) is None:
             self.drop("stun_unknown_ufrag")
             return
         refused = transport.drops.get("stun_refused", 0)
-        reply = transport.reach.receive_check(port, message, source, now)
+        reply = ice.receive_check(port, message, source, now)
         if transport.drops.get("stun_refused", 0) != refused:
             self._refuse(port, reply, source)
         else:
@@ -167,8 +173,12 @@ class Plane:
 
     # --- ports
 
-    def open_port(self, number: PortId, address: Address, transmit: Transmit, recover: Recover = give_up) -> PlanePort:
-        port = self.ports[number] = PlanePort(self, number, address, transmit, recover)
+    def open_port(
+        self, number: PortId, address: Address, transmit: Transmit, recover: Recover = give_up, set_tos: SetTos = mark_nothing,
+        make_marked: MakeMarked | None = None,
+    ) -> PlanePort:  # fmt: skip
+        """Take a port up. Without `make_marked` a shared port marks no packet."""
+        port = self.ports[number] = PlanePort(self, number, address, transmit, recover, set_tos, make_marked)
         return port
 
     def close_port(self, number: PortId) -> None:
@@ -191,57 +201,87 @@ class Plane:
             raise Exhausted("transports")
         if not spec.ports:
             raise WrongState("no ports", "at least one port")
+        _require_tos(spec.tos)
+        if spec.ice is not None and spec.ice.ufrag in self._by_ufrag:
+            raise WrongState("user fragment in use", "a new one")
         ports = [self._port(number) for number in spec.ports]
         rtcp_port = None if spec.rtcp_port is None else self._port(spec.rtcp_port)
         transport = Transport(self, spec)
-        if spec.ice is not None:
-            if any(port.owner or port.rtcp_owner for port in ports) or rtcp_port is not None:
-                raise WrongState("port belongs to a transport without ICE", "a shared port")
-            if spec.ice.ufrag in self._by_ufrag:
-                raise WrongState("user fragment in use", "a new one")
-            transport.reach = IceReach(transport, LiteResponder(spec.ice.ufrag, spec.ice.password), ports)
-            self._by_ufrag[spec.ice.ufrag] = transport
+        if spec.ice is not None and not spec.own:
+            if spec.raw or rtcp_port is not None or any(port.owner or port.rtcp_owner for port in ports):
+                raise WrongState("port of a transport's own", "a shared port")
+            transport.reach = transport.ice = IceReach(transport, LiteResponder(spec.ice.ufrag, spec.ice.password), ports)
             for port in ports:
                 port.guests += 1
         else:
-            if len(ports) != 1 or ports[0].in_use or (rtcp_port is not None and (rtcp_port.in_use or rtcp_port is ports[0])):
-                raise WrongState("port in use", "a port of its own")
-            transport.reach = PlainReach(transport, ports[0], rtcp_port)
-            ports[0].owner = transport
-            if rtcp_port is not None:
-                rtcp_port.rtcp_owner = transport
+            self._take_ports(transport, ports, rtcp_port)
+        if spec.ice is not None:
+            self._by_ufrag[spec.ice.ufrag] = transport
         self.transports[spec.id] = transport
         if self._next_tick is None:
             self._next_tick = now + TICK_S
+
+    def _take_ports(self, transport: Transport, ports: list[PlanePort], rtcp_port: PlanePort | None) -> None:
+        """Give a transport its own ports, and the ways to reach its peer from them."""
+        spec, port = transport.spec, ports[0]
+        if len(ports) != 1 or port.in_use or (rtcp_port is not None and (rtcp_port.in_use or rtcp_port is port)):
+            raise WrongState("port in use", "a port of its own")
+        if spec.raw:
+            if spec.ice is not None or rtcp_port is not None or spec.secured:
+                raise WrongState("raw transport with ICE, keys or RTCP", "one port")
+            raw = RawReach(transport, port)
+            transport.reach = transport.plain = port.raw = raw
+        else:
+            transport.reach = transport.plain = PlainReach(transport, port, rtcp_port)
+        if spec.ice is not None:
+            responder = LiteResponder(spec.ice.ufrag, spec.ice.password)
+            transport.reach = transport.ice = IceReach(transport, responder, ports)
+            if rtcp_port is not None:
+                transport.ice.control = IceReach(transport, responder, [rtcp_port], is_control=True)
+        port.owner = transport
+        if rtcp_port is not None:
+            rtcp_port.rtcp_owner = transport
+        self._mark(transport)
+
+    def _mark(self, transport: Transport) -> None:
+        for number in (*transport.spec.ports, transport.spec.rtcp_port):
+            port = None if number is None else self.ports[number]
+            if port is not None and (port.owner or port.rtcp_owner) is not None:
+                port.mark(transport.spec.tos)
 
     def remove_transport(self, number: TransportId) -> None:
         transport = self.transport(number)
         for stream in list(transport.streams):
             self.remove_stream(stream)
-        reach = transport.reach
-        reach.close()
-        if isinstance(reach, IceReach):
-            for ufrag in reach.responder.credentials:
+        for reach in (transport.ice, transport.plain):
+            if reach is not None:
+                reach.close()
+        if transport.ice is not None:
+            for ufrag in transport.ice.responder.credentials:
                 self._by_ufrag.pop(ufrag, None)
-            for port in reach.ports:
+        for port in self._ports_of(transport):
+            if port.owner is None and port.rtcp_owner is None:
                 port.guests -= 1
-        else:
-            reach.port.owner = None
-            if reach.rtcp_port is not None:
-                reach.rtcp_port.rtcp_owner = None
+            port.owner = port.rtcp_owner = port.raw = None
         del transport.reach  # they name each other, and calls that end are not left to the garbage collector
+        transport.ice = transport.plain = None
         del self.transports[number]
+
+    def _ports_of(self, transport: Transport) -> list[PlanePort]:
+        numbers = transport.spec.ports if transport.spec.rtcp_port is None else (*transport.spec.ports, transport.spec.rtcp_port)
+        return [self.ports[number] for number in numbers]
 
     def restart_ice(self, number: TransportId, credentials: IceCredentials) -> None:
         transport = self.transport(number)
-        if not isinstance(transport.reach, IceReach):
+        if transport.ice is None:
             raise WrongState("transport without ICE", "an ICE transport")
         if credentials.ufrag in self._by_ufrag:
             raise WrongState("user fragment in use", "a new one")
-        dropped = transport.reach.responder.restart(credentials.ufrag, credentials.password)
+        dropped = transport.ice.responder.restart(credentials.ufrag, credentials.password)
         if dropped is not None:
             del self._by_ufrag[dropped]
         self._by_ufrag[credentials.ufrag] = transport
+        transport.ice.returning = transport.reach is not transport.ice
 
     def forget_ufrags(self, transport: Transport, responder: LiteResponder) -> None:
         """Only the responder's present credentials lead to the transport from now on."""
@@ -249,13 +289,29 @@ class Plane:
             del self._by_ufrag[ufrag]
 
     def set_remote(self, number: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch, now: float) -> None:
-        reach = self.transport(number).reach
-        if not isinstance(reach, PlainReach):
-            raise WrongState("transport with ICE", "a transport without ICE")
-        reach.set_remote(_numeric(rtp), _numeric(rtcp), latch, now)
+        transport = self.transport(number)
+        plain = transport.plain
+        if plain is None:
+            raise WrongState("transport on shared ports", "a transport on its own")
+        rtp, rtcp = _numeric(rtp), _numeric(rtcp)
+        transport.speak_plain(plain)
+        plain.set_remote(rtp, rtcp, latch, now)
+
+    def mux_rtcp(self, number: TransportId, muxed: bool) -> None:
+        transport = self.transport(number)
+        if transport.spec.rtcp_port is None and not muxed:
+            raise WrongState("transport without an RTCP port", "rtcp-mux")
+        transport.muxed = muxed
+
+    def set_tos(self, number: TransportId, tos: int) -> None:
+        transport = self.transport(number)
+        _require_tos(tos)
+        transport.spec = replace(transport.spec, tos=tos)
+        self._mark(transport)
+        transport.refresh()
 
     def set_keys(self, number: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int], now: float) -> None:
-        transport = self.transport(number)
+        transport = self._rtp_transport(number)
         if keys is None:
             transport.drop_keys(way)
             return
@@ -267,6 +323,31 @@ class Plane:
         except ValueError as error:
             raise WrongState(str(error), "keys that fit the profile") from None
 
+    def set_rtcp_keys(self, number: TransportId, way: Way, keys: Keys | None, now: float) -> None:
+        transport = self.transport(number)
+        if transport.spec.rtcp_port is None:
+            raise WrongState("transport without an RTCP port", "set_keys")
+        try:
+            transport.set_rtcp_keys(way, keys, now)
+        except ValueError as error:
+            raise WrongState(str(error), "keys that fit the profile") from None
+
+    def forward(self, source: TransportId, target: TransportId | None) -> None:
+        reach = self._raw(source)
+        reach.forward(None if target is None else self._raw(target))
+
+    def _raw(self, number: TransportId) -> RawReach:
+        reach = self.transport(number).plain
+        if not isinstance(reach, RawReach):
+            raise WrongState(f"transport {number} carries RTP", "a raw transport")
+        return reach
+
+    def _rtp_transport(self, number: TransportId) -> Transport:
+        transport = self.transport(number)
+        if transport.spec.raw:
+            raise WrongState(f"transport {number} is raw", "one that carries RTP")
+        return transport
+
     def transport(self, number: TransportId) -> Transport:
         if (transport := self.transports.get(number)) is None:
             raise WrongState(f"no transport {number}", "add_transport")
@@ -275,7 +356,7 @@ class Plane:
     # --- streams and routes
 
     def add_stream(self, spec: StreamSpec) -> None:
-        transport = self.transport(spec.transport)
+        transport = self._rtp_transport(spec.transport)
         known = self.streams.get(spec.id)
         if known is not None and known.transport is not transport:
             raise WrongState(f"stream {spec.id} is on another transport", "a new id")
@@ -320,11 +401,11 @@ class Plane:
 
     # --- sending and reading
 
-    def send(self, number: TransportId, data: bytes) -> None:
-        self.transport(number).send_raw(data)
+    def send(self, number: TransportId, data: bytes, rtcp: bool, to: Address | None) -> None:
+        self.transport(number).send_dtls(data, rtcp=rtcp, to=_numeric(to))
 
     def send_rtcp(self, number: TransportId, data: bytes) -> None:
-        self.transport(number).send_rtcp(data)
+        self._rtp_transport(number).send_rtcp(data)
 
     def inject(self, number: StreamId, payload_type: int, payload: bytes, marker: bool, same_timestamp: bool, now: float) -> None:
         self.stream(number).inject(payload_type, payload, marker, same_timestamp, now)
@@ -346,6 +427,11 @@ class Plane:
 
     def transport_statistics(self, number: TransportId) -> TransportStatistics:
         return self.transport(number).statistics()
+
+
+def _require_tos(tos: int) -> None:
+    if not 0 <= tos <= 255:
+        raise WrongState(f"TOS {tos}", "0 to 255")
 
 
 def _numeric(address: Address | None) -> Address | None:

@@ -9,6 +9,7 @@ from boringsdp.relay.engine import Address, PortId
 
 if TYPE_CHECKING:
     from boringsdp.relay.plane.plane import Plane
+    from boringsdp.relay.plane.reach import RawReach
     from boringsdp.relay.plane.transport import Transport
 
 Transmit = Callable[[bytes, Address], object]
@@ -17,9 +18,19 @@ Transmit = Callable[[bytes, Address], object]
 Recover = Callable[[bytes, Address, OSError], object]
 """Try again after an OSError of `Transmit`; raises OSError when there is nothing to be done, which is counted."""
 
+SetTos = Callable[[int], object]
+"""Mark everything that leaves the port with this TOS or traffic class from now on."""
+
+MakeMarked = Callable[[int], Transmit]
+"""A `Transmit` that marks what it sends, and nothing else that leaves the port."""
+
 
 def give_up(data: bytes, address: Address, error: OSError) -> None:
     raise error
+
+
+def mark_nothing(tos: int) -> None:
+    """A port without marks."""
 
 
 class PlanePort:
@@ -30,27 +41,58 @@ class PlanePort:
     everything that is not RTP or RTCP, takes the slow way through the plane.
     """
 
-    __slots__ = ("address", "by_remote", "guests", "id", "owner", "plane", "recover", "rtcp_owner", "transmit")
+    __slots__ = (
+        "_make_marked",
+        "_set_tos",
+        "address",
+        "by_remote",
+        "guests",
+        "id",
+        "owner",
+        "plane",
+        "raw",
+        "recover",
+        "rtcp_owner",
+        "tos",
+        "transmit",
+    )  # fmt: skip
 
-    def __init__(self, plane: Plane, number: PortId, address: Address, transmit: Transmit, recover: Recover) -> None:
+    def __init__(
+        self, plane: Plane, number: PortId, address: Address, transmit: Transmit, recover: Recover, set_tos: SetTos,
+        make_marked: MakeMarked | None,
+    ) -> None:  # fmt: skip
         self.plane = plane
         self.id = number
         self.address = address
         self.transmit = transmit
         self.recover = recover
+        self._set_tos = set_tos
+        self._make_marked = make_marked
+        self.tos = 0
         self.by_remote: dict[Address, Transport] = {}
         self.owner: Transport | None = None
         self.rtcp_owner: Transport | None = None
+        self.raw: RawReach | None = None
         self.guests = 0
 
     @property
     def in_use(self) -> bool:
         return bool(self.guests or self.owner or self.rtcp_owner)
 
-    def send(self, data: bytes, address: Address) -> None:
+    def mark(self, tos: int) -> None:
+        """Mark everything that leaves an own port."""
+        if tos != self.tos:
+            self._set_tos(tos)
+            self.tos = tos
+
+    def transmit_marked(self, tos: int) -> Transmit:
+        """What sends with this mark: an own port marks all, a shared one packet by packet."""
+        return self.transmit if tos == self.tos or self._make_marked is None else self._make_marked(tos)
+
+    def send(self, data: bytes, address: Address, transmit: Transmit | None = None) -> None:
         """Send one datagram. Raises OSError."""
         try:
-            self.transmit(data, address)
+            (transmit or self.transmit)(data, address)
         except OSError as error:
             self.recover(data, address, error)
 
@@ -61,3 +103,6 @@ class PlanePort:
             transport.receive_rtp(data, now)
         else:
             self.plane.receive_other(self, data, source, now)
+
+
+Path = tuple[PlanePort, Address]

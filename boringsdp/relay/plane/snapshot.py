@@ -2,8 +2,8 @@
 The plane's whole state as plain values, and back.
 
 What cannot be carried over: libsrtp's sending state. A sender that began again at an old index would use nonces twice, so a restored
-secured transport sends under new SSRCs with the same keys (the SSRC is part of the nonce, RFC 3711 §4.1). The receiving side is brought to
-the last index of every SSRC, and nothing at or below it is accepted again.
+secured transport sends under new SSRCs with the same keys (the SSRC is part of the nonce, RFC 3711 §4.1), and so does one whose keys are
+parked. The receiving side is brought to the last index of every SSRC, and nothing at or below it is accepted again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from boringsdp.relay.engine import (
     Way,
 )
 from boringsdp.relay.plane.plane import Plane
-from boringsdp.relay.plane.reach import IceReach, PlainReach
+from boringsdp.relay.plane.port import Path
+from boringsdp.relay.plane.reach import PlainReach, RawReach
+from boringsdp.relay.plane.rtcp_keys import RtcpKeys
 from boringsdp.relay.plane.stream import StreamState
 from boringsdp.relay.plane.transport import Transport
 
-VERSION = 1
+VERSION = 2
 
 Record = dict[str, Any]
 
@@ -55,20 +57,40 @@ def _transport_record(transport: Transport, now: float) -> Record:
         "latch": spec.latch.value,
         "receive_keys": transport.receiver and _keys_record(transport.receiver.keys),
         "send_keys": transport.sender and _keys_record(transport.sender.keys),
-        "indices": {str(ssrc): index for ssrc, index in _indices(transport).items()},
+        "indices": _numbers_record(transport.indices),
+        "parked_receive_keys": transport.parked_receiver and _keys_record(transport.parked_receiver.keys),
+        "parked_send_keys": transport.parked_sender and _keys_record(transport.parked_sender.keys),
+        "parked_indices": _numbers_record(transport.parked_indices),
+        "rtcp_keys": transport.rtcp_keys and _rtcp_keys_record(transport.rtcp_keys),
+        "muxed": transport.muxed,
     }
-    if isinstance(reach, IceReach):
-        record["ice"] = [[ufrag, password] for ufrag, password in reach.responder.credentials.items()]
-        record["selected"] = reach.selected and [reach.selected[0].id, list(reach.selected[1])]
-    else:
-        record["announced"] = [reach.announced, reach.rtcp_announced, reach.latch.value]
-        record["window_left"] = max(0.0, reach.window_ends - now)
-        record["remote"] = [reach.remote if reach.latched else None, reach.rtcp_remote if reach.rtcp_latched else None]
+    ice, plain = transport.ice, transport.plain
+    if ice is not None:
+        record["ice"] = [[ufrag, password] for ufrag, password in ice.responder.credentials.items()]
+        record["speaks_ice"], record["returning"] = reach is ice, ice.returning
+        record["paths"] = [_path_record(ice.selected), _path_record(None if ice.control is None else ice.control.selected)]
+    if isinstance(plain, PlainReach):
+        record["latching"] = [plain.main.record(now), plain.side.record(now)]
+    elif isinstance(plain, RawReach):
+        record["latching"] = [plain.main.record(now)]
+        record["forward"] = plain.target and plain.target.transport.spec.id
     return record
 
 
-def _indices(transport: Transport) -> dict[int, int]:
-    return {**transport.retired, **{ssrc: source.reception.highest for ssrc, source in transport.sources.items()}}
+def _path_record(path: Path | None) -> list[Any] | None:
+    return path and [path[0].id, list(path[1])]
+
+
+def _numbers_record(indices: Mapping[int, int]) -> Record:
+    return {str(ssrc): index for ssrc, index in indices.items()}
+
+
+def _rtcp_keys_record(keys: RtcpKeys) -> Record:
+    return {
+        "own": [way.value for way in keys.own],
+        "keyed": [way.value for way in keys.keyed],
+        "keys": [[way.value, _keys_record(known)] for way, known in keys.former.items()],
+    }
 
 
 def _keys_record(keys: Keys) -> Record:
@@ -102,6 +124,7 @@ def _route_record(route: Route) -> Record:
         "telephone_events": sorted(route.telephone_events),
         "extensions": [list(pair) for pair in route.extensions.items()],
         "constant_extensions": [[number, value.hex()] for number, value in route.constant_extensions.items()],
+        "silence": [[number, value.hex()] for number, value in route.silence.items()],
         "enabled": route.enabled,
     }
 
@@ -117,6 +140,9 @@ def restore_snapshot(plane: Plane, snapshot: Mapping[str, Any], open_port: Calla
         open_port(PortId(port["id"]), (port["address"][0], port["address"][1]))
     for record in snapshot["transports"]:
         _restore_transport(plane, record, now)
+    for record in snapshot["transports"]:
+        if record.get("forward") is not None:
+            plane.forward(TransportId(record["id"]), TransportId(record["forward"]))
     for record in snapshot["streams"]:
         _restore_stream(plane, record, now)
     for record in snapshot["routes"]:
@@ -125,7 +151,7 @@ def restore_snapshot(plane: Plane, snapshot: Mapping[str, Any], open_port: Calla
                 source=StreamId(record["source"]), target=StreamId(record["target"]), payload_types=dict(record["payload_types"]),
                 telephone_events=frozenset(record["telephone_events"]), extensions=dict(record["extensions"]),
                 constant_extensions={number: bytes.fromhex(value) for number, value in record["constant_extensions"]},
-                enabled=record["enabled"],
+                silence={number: bytes.fromhex(value) for number, value in record["silence"]}, enabled=record["enabled"],
             )
         )  # fmt: skip
 
@@ -142,6 +168,7 @@ def _restore_transport(plane: Plane, record: Record, now: float) -> None:
             id=number, ports=tuple(PortId(port) for port in record["ports"]),
             rtcp_port=None if record["rtcp_port"] is None else PortId(record["rtcp_port"]),
             ice=credentials[0] if credentials else None, secured=record["secured"], latch=Latch(record["latch"]),
+            own=record["own"], raw=record["raw"], tos=record["tos"], learn_s=record["learn_s"],
             latch_window_s=record["latch_window_s"], consent_timeout_s=record["consent_timeout_s"],
             max_addresses=record["max_addresses"], max_ssrcs=record["max_ssrcs"],
         ),
@@ -150,26 +177,54 @@ def _restore_transport(plane: Plane, record: Record, now: float) -> None:
     for pending in credentials[1:]:
         plane.restart_ice(number, pending)
     transport = plane.transport(number)
-    indices = {int(ssrc): index for ssrc, index in record["indices"].items()}
+    transport.muxed = record["muxed"]
+    _restore_keys(plane, transport, record, now)
+    _restore_reach(plane, transport, record, now)
+
+
+def _restore_keys(plane: Plane, transport: Transport, record: Record, now: float) -> None:
+    number = transport.spec.id
+    indices, parked_indices = _numbers(record["indices"]), _numbers(record["parked_indices"])
     if record["receive_keys"]:
         transport.retired.update(indices)
         plane.set_keys(number, Way.RECEIVE, _keys(record["receive_keys"]), {s: i for s, i in indices.items() if i >= 0}, now)
-    if record["send_keys"]:
-        plane.set_keys(number, Way.SEND, _keys(record["send_keys"]), {}, now)
-    reach = transport.reach
-    if isinstance(reach, IceReach):
-        if record["selected"]:
-            port, address = record["selected"]
-            reach.restore((plane.ports[PortId(port)], (address[0], address[1])), now)
-    elif isinstance(reach, PlainReach):
-        rtp, rtcp, latch = record["announced"]
-        reach.set_remote(_address(rtp), _address(rtcp), Latch(latch), now)
-        reach.window_ends = now + record["window_left"]
-        reach.restore(_address(record["remote"][0]), _address(record["remote"][1]))
+    elif record["parked_receive_keys"]:
+        transport.retired.update(parked_indices)
+        keys = _keys(record["parked_receive_keys"])
+        plane.set_keys(number, Way.RECEIVE, keys, {s: i for s, i in parked_indices.items() if i >= 0}, now)
+        plane.set_keys(number, Way.RECEIVE, None, {}, now)
+    if record["send_keys"] or record["parked_send_keys"]:
+        plane.set_keys(number, Way.SEND, _keys(record["send_keys"] or record["parked_send_keys"]), {}, now)
+        if not record["send_keys"]:
+            plane.set_keys(number, Way.SEND, None, {}, now)
+    rtcp = record["rtcp_keys"]
+    if rtcp:
+        for way, keys_record in rtcp["keys"]:
+            transport.set_rtcp_keys(Way(way), _keys(keys_record), now)
+        if transport.rtcp_keys is None:
+            transport.rtcp_keys = RtcpKeys()
+        transport.rtcp_keys.own, transport.rtcp_keys.keyed = {Way(way) for way in rtcp["own"]}, {Way(way) for way in rtcp["keyed"]}
 
 
-def _address(value: list[Any] | None) -> Address | None:
-    return None if value is None else (value[0], value[1])
+def _restore_reach(plane: Plane, transport: Transport, record: Record, now: float) -> None:
+    ice, plain = transport.ice, transport.plain
+    if ice is not None and record["speaks_ice"]:
+        for component, path in zip((ice, ice.control), record["paths"], strict=True):
+            if component is not None and path is not None:
+                component.learn((plane.ports[PortId(path[0])], (path[1][0], path[1][1])), True, now)
+    elif ice is not None and plain is not None:
+        transport.speak_plain(plain)
+        ice.returning = record["returning"]
+    if plain is not None:
+        plain.main.restore(record["latching"][0], now)
+    if isinstance(plain, PlainReach):
+        plain.side.restore(record["latching"][1], now)
+        if transport.reach is plain:
+            plain.point()
+
+
+def _numbers(record: Record) -> dict[int, int]:
+    return {int(ssrc): index for ssrc, index in record.items()}
 
 
 def _restore_stream(plane: Plane, record: Record, now: float) -> None:
@@ -183,7 +238,7 @@ def _restore_stream(plane: Plane, record: Record, now: float) -> None:
     plane.add_stream(spec)
     stream = plane.stream(spec.id)
     stream.last_timestamp, stream.send_clock = record["last_timestamp"], record["send_clock"]
-    if transport.sender is not None:
+    if transport.sender is not None or transport.parked_sender is not None:
         stream.send_ssrc = plane.random.getrandbits(32)
         since = record["since_sent"]
         if since is not None:  # the clock went on while we were away

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from boringsdp.relay.engine import MediaReceiving, ReceiveStatistics, RouteState, SendStatistics, StreamSpec, StreamStatistics
+from boringsdp.relay.plane.silence import Silencer
 from boringsdp.rtp.level import level_from_extension, level_of_g711
 from boringsdp.rtp.packet import HEADER, parse_extensions, parse_packet, write_extensions
 from boringsdp.rtp.reception import WINDOW
@@ -33,7 +34,7 @@ class StreamState:
         self.spec = spec
         self.transport = transport
         self.telephone_events: frozenset[int] = frozenset()
-        self.rewriters: tuple[Rewriter, ...] = ()
+        self.rewriters: tuple[Rewriter | Silencer, ...] = ()
         self.all_rewriters: tuple[Rewriter, ...] = ()
         self.feed: Rewriter | None = None
         self.current: Source | None = None
@@ -63,7 +64,10 @@ class StreamState:
 
     def refresh(self) -> None:
         """Take up changed routes."""
-        self.rewriters = tuple(rewriter for rewriter in self.all_rewriters if rewriter.route.enabled)
+        self.rewriters = tuple(
+            Silencer(rewriter, rewriter.route.silence) if rewriter.route.silence else rewriter
+            for rewriter in self.all_rewriters if rewriter.route.enabled
+        )  # fmt: skip
         self.telephone_events = frozenset().union(*(rewriter.route.telephone_events for rewriter in self.all_rewriters))
 
     def retire(self, source: Source) -> None:

@@ -19,16 +19,19 @@ from boringsdp.relay.engine import (
     TransportStatistics,
     Way,
 )
-from boringsdp.relay.plane.port import Transmit
+from boringsdp.relay.plane.port import Path, Transmit
+from boringsdp.relay.plane.rtcp_keys import RtcpKeys
 from boringsdp.relay.plane.source import Source
 from boringsdp.relay.plane.stream import StreamState
+from boringsdp.relay.plane.tally import Tally, rtcp_statistics, rtp_statistics
 from boringsdp.rtp.packet import HEADER, measure, parse_extensions
 from boringsdp.rtp.reception import Reception
 from boringsdp.rtp.srtp import MALFORMED, NO_KEYS, REPLAYED, UNVERIFIED, SrtpReceiver, SrtpSender
 
 if TYPE_CHECKING:
+    from boringsdp.relay.plane.ice_reach import IceReach
     from boringsdp.relay.plane.plane import Plane
-    from boringsdp.relay.plane.reach import IceReach, PlainReach
+    from boringsdp.relay.plane.reach import PlainReach, RawReach
 
 MAX_SSRCS_EVER = 1024
 """SSRCs over the life of a secured transport: libsrtp keeps each for ever, since forgetting one would let its packets be replayed."""
@@ -51,15 +54,23 @@ class Transport:
         "bytes_received",
         "bytes_sent",
         "drops",
+        "dtls",
+        "ice",
+        "last_gone",
+        "muxed",
         "packets_received",
         "packets_sent",
+        "parked_indices",
         "parked_receiver",
         "parked_sender",
+        "plain",
         "plane",
         "reach",
         "receiver",
         "remote",
         "retired",
+        "rtcp",
+        "rtcp_keys",
         "sender",
         "sources",
         "spec",
@@ -67,11 +78,16 @@ class Transport:
         "transmit",
     )  # fmt: skip
 
-    reach: IceReach | PlainReach
+    reach: IceReach | PlainReach | RawReach
+    """What counts now: `ice` or `plain`."""
 
     def __init__(self, plane: Plane, spec: TransportSpec) -> None:
         self.plane = plane
         self.spec = spec
+        self.ice: IceReach | None = None
+        self.plain: PlainReach | RawReach | None = None
+        self.muxed = False
+        """RTCP was agreed to share the RTP port, although it has one."""
         self.streams: dict[StreamId, StreamState] = {}
         self.sources: dict[int, Source] = {}
         self.retired: dict[int, int] = {}
@@ -80,9 +96,16 @@ class Transport:
         # What keyed a way that is in the clear now: the same keys may come back, and must neither be replayed nor reuse a nonce.
         self.parked_receiver: SrtpReceiver | None = None
         self.parked_sender: SrtpSender | None = None
+        self.parked_indices: dict[int, int] = {}
+        self.rtcp_keys: RtcpKeys | None = None
         self.transmit: Transmit | None = None
         self.remote: Address = ("", 0)
         self.packets_received = self.bytes_received = self.packets_sent = self.bytes_sent = 0
+        # All packets are counted above, those of these kinds in them besides: the rest is RTP.
+        self.rtcp = Tally()
+        self.dtls = Tally()
+        self.last_gone = 0.0
+        """When a source that was forgotten was heard last; on a raw transport, when anything was."""
         self.drops: dict[str, int] = {}
         self.auth_failures = 0
         self.auth_reported_at = float("-inf")
@@ -133,26 +156,42 @@ class Transport:
         self.bytes_received += len(data)
         return self._receive_rtcp(data, now)
 
+    def receive_control(self, data: bytes, source: Address, now: float) -> bool:
+        """Take what came to the RTCP port; True when it is RTCP and verified."""
+        if data and 19 < data[0] < 64:
+            self.receive_dtls(data, source, rtcp=True)
+            return False
+        if len(data) < 8 or not 191 < data[1] < 224 or data[0] >> 6 != 2:
+            self.drop(MALFORMED)
+            return False
+        return self.receive_rtcp(data, now)
+
     def _receive_rtcp(self, data: bytes, now: float) -> bool:
-        if self.receiver is not None:
+        self.rtcp.receive(data)
+        receiver, secured, own = self.receiver, self.spec.secured, self._own_rtcp_keys(Way.RECEIVE)
+        if own is not None:
+            receiver, secured = own.receiver, True
+        if receiver is not None:
             try:
-                data = self.receiver.unprotect_rtcp(data)
+                data = receiver.unprotect_rtcp(data)
             except SrtpError as error:
                 self._unverified(str(error), None)
                 return False
-        elif self.spec.secured:
+        elif secured:
             self.drop(NO_KEYS)
             return False
         if len(data) < 8 or len(data) & 3 or 4 + 4 * (data[2] << 8 | data[3]) > len(data):
             self.drop(MALFORMED)
             return False
+        self.rtcp.last_arrival = now
         self.plane.report_bounded(RtcpReceived(self.spec.id, data, now))
         return True
 
-    def receive_dtls(self, data: bytes) -> None:
+    def receive_dtls(self, data: bytes, source: Address, *, rtcp: bool = False) -> None:
         self.packets_received += 1
         self.bytes_received += len(data)
-        self.plane.report_bounded(DtlsReceived(self.spec.id, data))
+        self.dtls.receive(data)
+        self.plane.report_bounded(DtlsReceived(self.spec.id, data, rtcp, source))
 
     def _meet(self, data: bytes, second: int, sequence: int, rtp_time: int, ssrc: int, now: float) -> bool:
         """A packet of an SSRC that is not known: verify, find its stream, make room for it."""
@@ -214,6 +253,7 @@ class Transport:
     def forget_source(self, source: Source) -> None:
         """Forget an SSRC; its counters stay with the stream, its index here when it is secured."""
         del self.sources[source.ssrc]
+        self.last_gone = max(self.last_gone, source.last_arrival)
         source.stream.retire(source)
         for rewriter in source.stream.all_rewriters:
             if rewriter.source is source:
@@ -259,33 +299,44 @@ class Transport:
 
     def send_raw(self, data: bytes) -> None:
         """Send a datagram as it is to where RTP goes."""
-        self._send(data, rtcp=False)
+        self._send(data, self.reach.rtp)
+
+    def send_dtls(self, data: bytes, *, rtcp: bool, to: Address | None) -> None:
+        """Send a datagram as it is, from the RTP or the RTCP port; `to` where it came from."""
+        reach = self.reach
+        path = reach.path_to(to, rtcp) if to is not None else reach.rtcp if rtcp else reach.rtp
+        if self._send(data, path):
+            self.dtls.send(data)
 
     def send_rtcp(self, data: bytes) -> None:
-        if self.sender is None:
-            if self.spec.secured:
+        sender, secured, own = self.sender, self.spec.secured, self._own_rtcp_keys(Way.SEND)
+        if own is not None:
+            sender, secured = own.sender, True
+        if sender is None:
+            if secured:
                 self.drop(NO_KEYS)
                 return
         else:
             try:
-                data = self.sender.protect_rtcp(data)
+                data = sender.protect_rtcp(data)
             except SrtpError as error:
                 self.drop(f"send_{error}")
                 return
-        self._send(data, rtcp=True)
+        if self._send(data, self.reach.rtcp):
+            self.rtcp.send(data)
 
-    def _send(self, data: bytes, *, rtcp: bool) -> None:
-        path = self.reach.rtcp if rtcp else self.reach.rtp
+    def _send(self, data: bytes, path: Path | None) -> bool:
         if path is None:
             self.drop("no_address")
-            return
+            return False
         try:
-            path[0].send(data, path[1])
+            path[0].send(data, path[1], path[0].transmit_marked(self.spec.tos) if self.spec.tos else None)
         except OSError as error:
             self._not_sent(error)
-            return
+            return False
         self.packets_sent += 1
         self.bytes_sent += len(data)
+        return True
 
     def _not_sent(self, error: OSError) -> None:
         self.drop("send_blocked" if isinstance(error, BlockingIOError) else "send_failed")
@@ -296,7 +347,8 @@ class Transport:
         if path is None or (self.spec.secured and self.sender is None):
             self.transmit = None
         else:
-            self.transmit, self.remote = path[0].transmit, path[1]
+            tos = self.spec.tos
+            self.transmit, self.remote = path[0].transmit_marked(tos) if tos else path[0].transmit, path[1]
 
     @property
     def unready(self) -> str:
@@ -304,6 +356,33 @@ class Transport:
         return "no_address" if self.reach.rtp is None else NO_KEYS
 
     # --- commands
+
+    def speak_ice(self) -> None:
+        """The peer speaks ICE after all: only what its checks prove counts from now on."""
+        if self.ice is not None and self.plain is not None:
+            self.ice.returning = False
+            self.plain.close()
+            self.reach = self.ice
+            self.refresh()
+
+    def speak_plain(self, plain: PlainReach | RawReach) -> None:
+        """The peer speaks no ICE: it is where it says, or where latching finds it."""
+        if self.ice is not None:
+            self.ice.returning = False
+            if self.reach is self.ice:
+                self.reach = plain
+                self.ice.close()
+                self.refresh()
+
+    def set_rtcp_keys(self, way: Way, keys: Keys | None, now: float) -> None:
+        if self.rtcp_keys is None:
+            self.rtcp_keys = RtcpKeys()
+        self.rtcp_keys.set(way, keys, now)
+
+    def _own_rtcp_keys(self, way: Way) -> RtcpKeys | None:
+        """The keys that RTCP has for itself that way, if it has any."""
+        keys = self.rtcp_keys
+        return keys if keys is not None and way in keys.own and not self.reach.muxed else None
 
     def add_stream(self, spec: StreamSpec) -> StreamState:
         stream = self.streams.get(spec.id)
@@ -357,16 +436,27 @@ class Transport:
 
     def drop_keys(self, way: Way) -> None:
         """That way is in the clear again, or nothing when the transport is to be secured."""
+        if self.rtcp_keys is not None:
+            self.rtcp_keys.share(way)
         if way is Way.RECEIVE:
-            self.receiver, self.parked_receiver = None, self.receiver or self.parked_receiver
+            if self.receiver is not None:
+                self.parked_receiver, self.receiver = self.receiver, None
+                self.parked_indices = self.indices
             for source in self.sources.values():
                 source.reception.trusted = False
         else:
             self.sender, self.parked_sender = None, self.sender or self.parked_sender
             self.refresh()
 
+    @property
+    def indices(self) -> dict[int, int]:
+        """The last packet index of every SSRC that was heard."""
+        return {**self.retired, **{ssrc: source.reception.highest for ssrc, source in self.sources.items()}}
+
     def tick(self, now: float) -> None:
         self.reach.tick(now)
+        if self.rtcp_keys is not None:
+            self.rtcp_keys.tick(now)
         if self.receiver is not None:
             self.receiver.tick(now)
         for stream in self.streams.values():
@@ -380,4 +470,5 @@ class Transport:
         return TransportStatistics(
             remote=rtp and rtp[1], rtcp_remote=rtcp and rtcp[1], packets_received=self.packets_received,
             bytes_received=self.bytes_received, packets_sent=self.packets_sent, bytes_sent=self.bytes_sent, drops=dict(self.drops),
+            rtp=rtp_statistics(self), rtcp=rtcp_statistics(self),
         )  # fmt: skip
