@@ -1,0 +1,247 @@
+// Web phones in one page, on JsSIP or SIP.js behind one small interface. Each has a tone generator of its own and keeps what it hears.
+import * as JsSIP from 'jssip';
+import {Inviter, Registerer, RegistererState, SessionState, UserAgent, Web} from 'sip.js';
+
+const WORKLET = `registerProcessor('tap', class extends AudioWorkletProcessor {
+    constructor() { super(); this.kept = new Float32Array(2048); this.size = 0; }
+    process(inputs) {
+        const [channel] = inputs[0];
+        if (!channel) return true;
+        this.kept.set(channel, this.size);
+        this.size += channel.length;
+        if (this.size === this.kept.length) { this.port.postMessage(this.kept.slice()); this.size = 0; }
+        return true;
+    }
+});`;
+
+const sleep = ms => new Promise(done => setTimeout(done, ms));
+const context = new AudioContext();
+const prepared = context.audioWorklet.addModule(URL.createObjectURL(new Blob([WORKLET], {type: 'text/javascript'})));
+
+class Phone {
+    events = [];          // what happened, in order
+    tapped = [];          // chunks of samples heard
+    pc = null;
+
+    constructor(user) {
+        this.user = user;
+        this.oscillator = new OscillatorNode(context, {frequency: 440});
+        this.gain = new GainNode(context, {gain: 0});
+        this.out = context.createMediaStreamDestination();
+        this.oscillator.connect(this.gain).connect(this.out);
+        this.oscillator.start();
+        this.tap = new AudioWorkletNode(context, 'tap', {channelCount: 1, channelCountMode: 'explicit'});
+        this.tap.port.onmessage = event => this.tapped.push(event.data);
+        const mute = new GainNode(context, {gain: 0});
+        this.tap.connect(mute).connect(context.destination);
+    }
+
+    note(name, detail = null) { this.events.push({name, detail, at: performance.now()}); }
+
+    stream() { return new MediaStream(this.out.stream.getAudioTracks().map(track => track.clone())); }
+
+    hook(pc) {
+        if (this.pc === pc) return;
+        this.pc = pc;
+        pc.addEventListener('track', event => this.play(event.track));
+        pc.addEventListener('connectionstatechange', () => this.note('connection', pc.connectionState));
+    }
+
+    play(track) {
+        const stream = new MediaStream([track]);
+        const element = Object.assign(document.createElement('audio'), {srcObject: stream, autoplay: true, muted: true});
+        document.getElementById('media').append(element);
+        element.play().catch(() => {});
+        if (this.source) this.source.disconnect();
+        this.source = context.createMediaStreamSource(stream);
+        this.source.connect(this.tap);
+        this.note('track');
+    }
+
+    burst(frequency, seconds) {
+        const start = context.currentTime + 0.05;
+        this.oscillator.frequency.setValueAtTime(frequency, start);
+        this.gain.gain.setValueAtTime(0.5, start);
+        this.gain.gain.setValueAtTime(0, start + seconds);
+    }
+
+    forget() { this.tapped = []; }
+
+    heard() {
+        const factor = Math.floor(context.sampleRate / 16000);
+        const size = this.tapped.reduce((sum, chunk) => sum + chunk.length, 0);
+        const all = new Float32Array(size);
+        let at = 0;
+        for (const chunk of this.tapped) { all.set(chunk, at); at += chunk.length; }
+        const samples = new Int16Array(Math.floor(size / factor));
+        for (let index = 0; index < samples.length; index++) {
+            let sum = 0;
+            for (let step = 0; step < factor; step++) sum += all[index * factor + step];
+            samples[index] = Math.max(-1, Math.min(1, sum / factor)) * 32767;
+        }
+        const bytes = new Uint8Array(samples.buffer);
+        let text = '';
+        for (let index = 0; index < bytes.length; index += 8192) text += String.fromCharCode(...bytes.subarray(index, index + 8192));
+        return {rate: context.sampleRate / factor, data: btoa(text)};
+    }
+
+    dial(digits) {
+        const sender = this.pc.getSenders().find(one => one.dtmf);
+        sender.dtmf.insertDTMF(digits, 160, 80);
+    }
+
+    directions() { return this.pc.getTransceivers().map(one => one.currentDirection); }
+
+    async statistics() {
+        const found = [];
+        const wanted = ['inbound-rtp', 'outbound-rtp', 'transport', 'candidate-pair', 'codec'];
+        if (this.pc) (await this.pc.getStats()).forEach(one => wanted.includes(one.type) && found.push(one));
+        return found;
+    }
+
+    sdp() { return {local: this.pc.localDescription?.sdp, remote: this.pc.remoteDescription?.sdp}; }
+}
+
+class JsSipPhone extends Phone {
+    constructor(user, server, domain) {
+        super(user);
+        this.domain = domain;
+        this.ua = new JsSIP.UA({sockets: [new JsSIP.WebSocketInterface(server)], uri: `sip:${user}@${domain}`, register: true, session_timers: false,
+            register_expires: 300});
+        this.ua.on('newRTCSession', ({originator, session}) => this.take(originator, session));
+    }
+
+    start() {
+        return new Promise((done, failed) => {
+            this.ua.on('registered', done);
+            this.ua.on('registrationFailed', ({cause}) => failed(new Error(cause)));
+            this.ua.start();
+        });
+    }
+
+    async stop() {
+        this.ua.stop();
+        await sleep(50);
+    }
+
+    take(originator, session) {
+        this.session = session;
+        if (session.connection) this.hook(session.connection);
+        session.on('peerconnection', ({peerconnection}) => this.hook(peerconnection));
+        session.on('progress', ({response}) => this.note('progress', response && response.status_code));
+        session.on('confirmed', () => this.note('confirmed'));
+        session.on('failed', ({cause, message}) => this.note('failed', (message && message.status_code) || cause));
+        session.on('ended', ({originator: who}) => this.note('ended', who));
+        session.on('hold', ({originator: who}) => this.note('hold', who));
+        session.on('unhold', ({originator: who}) => this.note('unhold', who));
+        if (originator === 'remote') this.note('incoming', session.remote_identity.uri.user);
+    }
+
+    call(user) { this.ua.call(`sip:${user}@${this.domain}`, {mediaStream: this.stream(), pcConfig: {iceServers: []}}); }
+
+    answer() { this.session.answer({mediaStream: this.stream(), pcConfig: {iceServers: []}}); }
+
+    reject(code) { this.session.terminate({status_code: code}); }
+
+    hangup() { this.session.terminate(); }
+
+    hold() { return new Promise((done, failed) => this.session.hold({}, done) || failed(new Error('hold was refused'))); }
+
+    resume() { return new Promise((done, failed) => this.session.unhold({}, done) || failed(new Error('resume was refused'))); }
+}
+
+class SipJsPhone extends Phone {
+    constructor(user, server, domain) {
+        super(user);
+        this.domain = domain;
+        this.ua = new UserAgent({
+            uri: UserAgent.makeURI(`sip:${user}@${domain}`),
+            transportOptions: {server},
+            logBuiltinEnabled: false,
+            sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(async () => this.stream()),
+            sessionDescriptionHandlerFactoryOptions: {iceGatheringTimeout: 1000, peerConnectionConfiguration: {iceServers: []}},
+            delegate: {onInvite: invitation => { this.take(invitation); this.note('incoming', invitation.remoteIdentity.uri.user); }},
+        });
+    }
+
+    async start() {
+        await this.ua.start();
+        this.registerer = new Registerer(this.ua, {expires: 300});
+        await new Promise((done, failed) => {
+            this.registerer.stateChange.addListener(state => state === RegistererState.Registered && done());
+            this.registerer.register({requestDelegate: {onReject: ({message}) => failed(new Error(message.reasonPhrase))}});
+        });
+    }
+
+    async stop() { await this.ua.stop(); }
+
+    take(session) {
+        this.session = session;
+        session.delegate = {
+            onSessionDescriptionHandler: handler => this.hook(handler.peerConnection),
+            onInvite: () => this.note('reinvite'),
+            onBye: () => { this.byed = true; },
+        };
+        session.stateChange.addListener(state => {
+            if (state === SessionState.Established) this.note('confirmed');
+            if (state === SessionState.Terminated) {
+                if (this.events.some(one => one.name === 'confirmed')) this.note('ended', this.byed ? 'remote' : 'local');
+                // The status, if there is one, is told a moment later.
+                else setTimeout(() => this.events.some(one => one.name === 'failed') || this.note('failed', 'Canceled'), 50);
+            }
+        });
+    }
+
+    call(user) {
+        const target = UserAgent.makeURI(`sip:${user}@${this.domain}`);
+        const inviter = new Inviter(this.ua, target, {earlyMedia: true, sessionDescriptionHandlerOptions: {constraints: {audio: true, video: false}}});
+        this.take(inviter);
+        inviter.invite({requestDelegate: {
+            onProgress: ({message}) => this.note('progress', message.statusCode),
+            onReject: ({message}) => this.note('failed', message.statusCode),
+        }}).catch(error => this.note('failed', String(error)));
+    }
+
+    answer() { return this.session.accept({sessionDescriptionHandlerOptions: {constraints: {audio: true, video: false}}}); }
+
+    reject(code) { return this.session.reject({statusCode: code}); }
+
+    async hangup() {
+        if (this.session.state === SessionState.Established) await this.session.bye();
+        else if (this.session instanceof Inviter) await this.session.cancel();
+        else await this.session.reject();
+    }
+
+    direct(hold) {
+        return new Promise((done, failed) => this.session.invite({
+            sessionDescriptionHandlerOptions: {constraints: {audio: true, video: false}, hold},
+            requestDelegate: {onAccept: done, onReject: ({message}) => failed(new Error(`${message.statusCode} ${message.reasonPhrase}`))},
+        }).catch(failed));
+    }
+
+    hold() { return this.direct(true); }
+
+    resume() { return this.direct(false); }
+}
+
+const LIBRARIES = {jssip: JsSipPhone, sipjs: SipJsPhone};
+
+window.phones = {};
+window.open_phone = async (library, user, server, domain) => {
+    await context.resume();
+    await prepared;
+    const phone = new LIBRARIES[library](user, server, domain);
+    window.phones[user] = phone;
+    await phone.start();
+};
+window.close_phone = async user => {
+    const phone = window.phones[user];
+    delete window.phones[user];
+    if (!phone) return;
+    await phone.stop();
+    if (phone.pc) phone.pc.close();
+    if (phone.source) phone.source.disconnect();
+    phone.tap.disconnect();
+    phone.oscillator.stop();
+    if (!Object.keys(window.phones).length) document.getElementById('media').replaceChildren();
+};

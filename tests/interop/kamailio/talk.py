@@ -1,0 +1,99 @@
+"""What the calls of these tests have in common."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.interop.kamailio.phone import BURST_S, CYCLE_S, Phone
+from tests.interop.kamailio.webphone import WebPhone
+from tests.interop.tones import Burst
+
+WEB_BURST_S = 0.5
+SETTLE_S = 0.5
+"""A browser plays what gathered while the media began faster, and a tone with it."""
+
+
+async def hear_each_other(web: WebPhone, phone: Phone, *, web_hz: float = 700, seconds: float = 8) -> None:
+    """The browser's burst is found at the phone and the phone's in the browser, each with its pitch and length, and no other."""
+    await asyncio.sleep(SETTLE_S)
+    await asyncio.gather(heard_by_phone(web, phone, web_hz, seconds), heard_by_web(web, phone, seconds))
+
+
+async def heard_by_phone(web: WebPhone, phone: Phone, web_hz: float, seconds: float = 8) -> None:
+    """The phone hears the browser's burst."""
+    since = phone.mark()
+    await web.do("burst", web_hz, WEB_BURST_S)
+    await asyncio.sleep(WEB_BURST_S + 0.2)
+    found: list[Burst] = []
+    for _ in range(round(seconds / 0.2)):
+        found = phone.heard(since)
+        data, rate = phone.samples(since)
+        if found and found[0].start + WEB_BURST_S + 0.1 < len(data) / 2 / rate:
+            break
+        await asyncio.sleep(0.2)
+    assert len(found) == 1, f"{phone.user} heard {found}; {await web.do('statistics')}"
+    assert found[0].frequency == pytest.approx(web_hz, rel=0.02)
+    assert found[0].seconds == pytest.approx(WEB_BURST_S, abs=0.1)
+
+
+async def heard_by_web(web: WebPhone, phone: Phone, seconds: float = 8) -> None:
+    """The browser hears the phone's bursts."""
+    await web.do("forget")
+    whole: list[Burst] = []
+    found: list[Burst] = []
+    for _ in range(round(seconds / 0.2)):
+        await asyncio.sleep(0.2)
+        data, rate = await web.samples()
+        found = await web.heard()
+        end = len(data) / 2 / rate
+        whole = [one for one in found if one.start > 0.1 and one.start + BURST_S + 0.15 < end]
+        if whole and end > CYCLE_S:
+            break
+    assert whole, f"{web.user} heard {found}; {await web.do('statistics')}"
+    assert [one.frequency for one in whole] == [pytest.approx(phone.frequency, rel=0.02)] * len(whole)
+    assert whole[-1].seconds == pytest.approx(BURST_S, abs=0.12), whole
+
+
+async def quiet(web: WebPhone, seconds: float = 1.3) -> None:
+    """The browser hears nothing for longer than a phone is ever silent."""
+    await asyncio.sleep(0.4)
+    await web.do("forget")
+    await asyncio.sleep(seconds)
+    assert not await web.heard()
+
+
+async def place(caller: WebPhone | Phone, callee: str, domain: str) -> None:
+    """Calls a user."""
+    if isinstance(caller, WebPhone):
+        await caller.do("call", callee)
+    else:
+        await caller.do("dial", f"sip:{callee}@{domain}")
+
+
+async def take(callee: WebPhone | Phone) -> None:
+    """Waits for the ring, and answers."""
+    if isinstance(callee, WebPhone):
+        await callee.until("incoming")
+        await callee.do("answer")
+    else:
+        await callee.until("CALL_INCOMING")
+        await callee.do("accept")
+
+
+async def talking(*parties: WebPhone | Phone) -> None:
+    """Waits until each says that the call is up."""
+    for party in parties:
+        if isinstance(party, WebPhone):
+            await party.until("confirmed")
+            await party.connected()
+        else:
+            await party.until("CALL_ESTABLISHED")
+
+
+async def hang_up(who: WebPhone | Phone, other: WebPhone | Phone) -> None:
+    """Ends the call on one side and sees it end on the other."""
+    await who.do("hangup")
+    for party in (who, other):
+        await (party.until("ended") if isinstance(party, WebPhone) else party.until("CALL_CLOSED"))
