@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
-from boringsdp.errors import DtlsError
+from boringsdp.errors import ConfigError, DtlsError
 
 DTLS_1_2 = 0xFEFD
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES"
@@ -22,6 +22,8 @@ SRTP_PROFILES = b"SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA
 LIFETIME = datetime.timedelta(days=365)
 HASHES: dict[str, type[hashes.HashAlgorithm]] = {"sha-256": hashes.SHA256, "sha-384": hashes.SHA384, "sha-512": hashes.SHA512}
 """Hash functions strong enough to identify a peer (RFC 8122 §5); sha-1 and md5 are refused."""
+OWN_HASHES: dict[str, type[hashes.HashAlgorithm]] = {"sha-1": hashes.SHA1, "sha-224": hashes.SHA224, **HASHES}
+"""What we can say our own certificate in: a peer that wants a weak one weakens only itself."""
 
 
 class Identity:
@@ -60,6 +62,16 @@ class Identity:
         context.use_privatekey(key)
         # Certificates are self-signed: the fingerprint from the SDP is compared after the handshake, nothing else identifies the peer.
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _accept)
+        self._values = {self.fingerprint[0]: self.fingerprint[1]}
+
+    def fingerprint_of(self, hash_name: str) -> tuple[str, str]:
+        """Return `(hash, "AB:CD:…")` for a=fingerprint, with a hash of `OWN_HASHES`. Raises `ConfigError` for another."""
+        name = hash_name.lower()
+        if name not in OWN_HASHES:
+            raise ConfigError("fingerprint hash", f"{hash_name} is none of {', '.join(OWN_HASHES)}")
+        if name not in self._values:
+            self._values[name] = self.certificate.fingerprint(OWN_HASHES[name]()).hex(":").upper()
+        return name, self._values[name]
 
 
 def fingerprint_of(certificate: x509.Certificate, hash_name: str) -> str:

@@ -115,6 +115,11 @@ class Association:
         connection.set_ciphertext_mtu(MTU)
         self._connection: SSL.Connection | None = connection
 
+    @property
+    def handshaking(self) -> bool:
+        """Whether the handshake is under way."""
+        return self.state is State.HANDSHAKING
+
     def start(self, now: float) -> list[Action]:
         """Begin as client: sends the ClientHello. The server begins with the first datagram."""
         if not self.client or self.state is not State.NEW:

@@ -17,10 +17,12 @@ from boringsdp.relay.news import (
     SlowLink,
     TransportEvent,
 )
+from boringsdp.relay.plain import PlainTransport
+from boringsdp.relay.raw import RawTransport
 from boringsdp.relay.relay import Relay
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamFormat, StreamRules
 from boringsdp.relay.stream import Stream
-from boringsdp.relay.transport import PlainTransport, RawTransport, Transport, WebRtcTransport
+from boringsdp.relay.transport import Transport, WebRtcTransport
 
 __all__ = [
     "Address",

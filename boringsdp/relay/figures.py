@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from boringsdp.relay.engine import Address
+from boringsdp.relay.engine import Address, Latch, PortStatistics
+
+if TYPE_CHECKING:
+    from boringsdp.relay.raw import RawTransport
+    from boringsdp.relay.transport import Transport
+
+NOT_SENT = frozenset({"late", "no_address", "too_long"})
+"""Why packets did not go out, besides reasons that begin with `send_`; all others are of what came (`no_keys` may be either)."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -21,8 +30,8 @@ class QualitySample:
     """
     How well a peer was received at one time.
 
-    `at` is wallclock seconds, `mos` 1.0 to 4.5, `loss_percent` 0 to 100 of the interval. `leg_round_trip_us` is the round trip with the peer
-    itself, `round_trip_us` that and the one with whoever hears the peer; 0 when unknown.
+    `at` is wallclock seconds, `mos` 1.0 to 4.5, `loss_percent` 0 to 100 of the interval. `leg_round_trip_us` is the round trip with the
+    peer itself, `round_trip_us` that and the one with whoever hears the peer; 0 when unknown.
     """
 
     at: float
@@ -38,7 +47,7 @@ class SsrcFigures:
     """
     One source that a peer sent, over its life. `samples` are about `interval_s` apart, bounded, oldest first.
 
-    `lowest` and `highest` are the samples with the worst and best MOS. `bytes` are RTP payload octets.
+    `lowest` and `highest` are the samples with the worst and best MOS. `bytes` are RTP payload octets; `last_timestamp` is not known (0).
     """
 
     ssrc: int
@@ -57,7 +66,7 @@ class SsrcFigures:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class PortFigures:
-    """One of our ports towards a peer: RTP, or RTCP when that has a port of its own. `last_packet` is wallclock seconds, 0 when none came."""
+    """One of our ports towards a peer: RTP, or RTCP where it has its own. `last_packet` is wallclock seconds, 0 when none came."""
 
     rtcp: bool
     local: Address
@@ -74,3 +83,57 @@ class PortFigures:
     ssrcs: tuple[int, ...] = ()
     flags: frozenset[str] = frozenset()
     """Any of: filled (an address is known), confirmed (learned), strict, handover, ice, fingerprint-verified, muxed."""
+
+
+def port_figures(transport: Transport, epoch: float) -> tuple[PortFigures, ...]:
+    """
+    Return the figures of RTP, then of RTCP where it has a port of its own; else RTCP is counted with RTP.
+
+    `epoch` is wall clock minus monotonic seconds.
+    """
+    counted = transport.statistics()
+    (host, port), rtcp_port = transport.addresses[0], transport.rtcp_port
+    secured = transport.dtls is not None and transport.dtls.established
+    flags = _flags(ice=transport.ice, latch=transport.latch, verified=secured) | (frozenset() if rtcp_port is not None else {"muxed"})
+    ssrcs = tuple(ssrc for stream in transport.streams if (ssrc := stream.statistics().received.ssrc))
+    noted, noted_rtcp = transport.announced
+    first = PortFigures(rtcp=False, local=(host, port), suite=transport.suite, ssrcs=ssrcs, flags=flags)
+    if rtcp_port is None:
+        return (_count(first, (counted.rtp, counted.rtcp), noted, epoch, counted.drops),)
+    second = PortFigures(rtcp=True, local=(host, rtcp_port), suite=transport.suite, ssrcs=ssrcs, flags=flags)
+    return _count(first, (counted.rtp,), noted, epoch, counted.drops), _count(second, (counted.rtcp,), noted_rtcp, epoch, {})
+
+
+def raw_figures(transport: RawTransport, epoch: float) -> tuple[PortFigures, ...]:
+    """Return the figures of the one port."""
+    counted = transport.statistics()
+    port = PortFigures(rtcp=False, local=transport.addresses[0], flags=_flags(ice=False, latch=transport.latch, verified=False))
+    return (_count(port, (counted.rtp,), None, epoch, counted.drops),)
+
+
+def _flags(*, ice: bool, latch: Latch | None, verified: bool) -> frozenset[str]:
+    known = {"ice": ice, "strict": latch is Latch.STRICT, "handover": latch is Latch.FOLLOW, "fingerprint-verified": verified}
+    return frozenset(name for name, holds in known.items() if holds)
+
+
+def _count(
+    port: PortFigures, counted: tuple[PortStatistics, ...], noted: Address | None, epoch: float, drops: Mapping[str, int]
+) -> PortFigures:
+    """Return `port` with what was counted there; `counted` begins with the one whose addresses it has."""
+    main = counted[0]
+    last = max(each.last_arrival for each in counted)
+    unsent = sum(count for reason, count in drops.items() if reason in NOT_SENT or reason.startswith("send_"))
+    learned = {"filled": main.remote is not None, "confirmed": main.remote is not None and main.learned}
+    return replace(
+        port,
+        remote=main.remote,
+        announced=main.announced or noted,
+        last_packet=last + epoch if last else 0.0,
+        received=Counts(
+            packets=sum(each.packets_received for each in counted),
+            bytes=sum(each.bytes_received for each in counted),
+            errors=sum(drops.values()) - unsent,
+        ),
+        sent=Counts(packets=sum(each.packets_sent for each in counted), bytes=sum(each.bytes_sent for each in counted), errors=unsent),
+        flags=port.flags | {name for name, holds in learned.items() if holds},
+    )

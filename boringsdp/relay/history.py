@@ -1,16 +1,22 @@
-"""How a stream's quality went over its life: regular samples in bounded memory. A core without a clock of its own."""
+"""How well what a peer sends was received over its life: regular samples in bounded memory. Cores."""
 
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from dataclasses import replace
 
-from boringsdp.relay.figures import QualitySample
+from boringsdp.relay.engine import ReceiveStatistics, StreamId, StreamStatistics
+from boringsdp.relay.figures import QualitySample, SsrcFigures
+from boringsdp.rtp.quality import estimate_mos
 
 INTERVAL = 5.0
 """Seconds between samples of a young stream."""
 MAX_SAMPLES = 60
+MAX_SOURCES = 8
+"""Sources of one stream that are remembered: calls are transferred, and change their SSRC then."""
 WIDTH = 5
+"""Numbers of a sample besides its time."""
 
 
 class QualityHistory:
@@ -73,6 +79,147 @@ class QualityHistory:
             self.interval_s *= 2
 
 
+class _Source:
+    """One SSRC, and what the stream had counted before it."""
+
+    __slots__ = ("bytes_before", "history", "last", "lost_before", "packets_before", "ssrc")
+
+    def __init__(self, ssrc: int, last: ReceiveStatistics) -> None:
+        self.ssrc = ssrc
+        self.history = QualityHistory()
+        self.last = last
+        """The figures at the last sample."""
+        mine = last.ssrc_packets if last.ssrc == ssrc else 0
+        self.packets_before = last.packets - mine
+        self.bytes_before = last.bytes - last.bytes * mine // max(1, last.packets)
+        self.lost_before = last.lost
+
+    def figures(self) -> SsrcFigures:
+        history = self.history
+        return SsrcFigures(
+            ssrc=self.ssrc,
+            packets=max(0, self.last.packets - self.packets_before),
+            bytes=max(0, self.last.bytes - self.bytes_before),
+            last_sequence=self.last.highest_sequence & 0xFFFF,
+            lost=max(0, self.last.lost - self.lost_before),
+            average=history.average,
+            lowest=history.lowest,
+            highest=history.highest,
+            sample_count=history.count,
+            interval_s=history.interval_s,
+            samples=history.samples,
+        )
+
+
+class Sampler:
+    """
+    Takes the samples of one transport's streams, `INTERVAL` apart while media arrives.
+
+    `codec_of` names the encoding of a stream's payload type; `round_trips` gives milliseconds end to end and with the peer itself, 0 when
+    unknown; `epoch` is wall clock minus monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        statistics: Callable[[StreamId], StreamStatistics],
+        codec_of: Callable[[StreamId, int], str],
+        round_trips: Callable[[StreamId], tuple[float, float]],
+        epoch: float,
+    ) -> None:
+        self._statistics = statistics
+        self._codec_of = codec_of
+        self._round_trips = round_trips
+        self._epoch = epoch
+        self._sources: dict[StreamId, list[_Source]] = {}
+        self._next: float | None = None
+
+    def begin(self, stream: StreamId, now: float) -> list[None]:
+        """Media of a stream began to arrive, or does so again."""
+        self._present(stream)
+        if self._next is None:
+            self._next = now + INTERVAL
+        return []
+
+    def seen(self, stream: StreamId, ssrc: int) -> None:
+        """A first packet of a new source came."""
+        sources = self._sources.setdefault(stream, [])
+        if sources and sources[-1].ssrc == ssrc:
+            return
+        received = self._statistics(stream).received
+        if sources:
+            self._close_account(sources[-1], received, ssrc)
+        sources.append(_Source(ssrc, received))
+        del sources[:-MAX_SOURCES]
+
+    def remove(self, stream: StreamId) -> None:
+        self._sources.pop(stream, None)
+
+    def history(self, stream: StreamId) -> QualityHistory:
+        """The history of the present source; an empty one before the first."""
+        source = self._present(stream)
+        return QualityHistory() if source is None else source.history
+
+    def sources(self, stream: StreamId) -> tuple[SsrcFigures, ...]:
+        """All that are remembered, the present one last and up to date."""
+        source = self._present(stream)
+        if source is None:
+            return ()
+        lived, source.last = source.last, self._statistics(stream).received
+        figures = tuple(each.figures() for each in self._sources[stream])
+        source.last = lived
+        return figures
+
+    def tick(self, now: float) -> list[None]:
+        if self._next is None or now < self._next:
+            return []
+        flowing = [self._sample(stream, now) for stream in list(self._sources)]
+        self._next = max(self._next + INTERVAL, now) if any(flowing) else None
+        return []
+
+    def deadline(self) -> float | None:
+        return self._next
+
+    def _present(self, stream: StreamId) -> _Source | None:
+        """The source that the engine hears now."""
+        ssrc = self._statistics(stream).received.ssrc
+        if ssrc:
+            self.seen(stream, ssrc)
+        sources = self._sources.get(stream)
+        return sources[-1] if sources else None
+
+    def _sample(self, stream: StreamId, now: float) -> bool:
+        """Take one sample; False when nothing arrived since the last."""
+        source = self._present(stream)
+        if source is None:
+            return False
+        received, before = self._statistics(stream).received, source.last
+        source.last = received
+        arrived, lost = received.packets - before.packets, max(0, received.lost - before.lost)
+        if arrived <= 0:
+            return False
+        jitter_ms = received.jitter * 1000 / max(1, received.clock_rate)
+        round_trip_ms, leg_ms = self._round_trips(stream)
+        loss = lost / (lost + arrived)
+        source.history.add(
+            QualitySample(
+                at=self._epoch + now,
+                mos=estimate_mos(self._codec_of(stream, received.payload_type), loss, jitter_ms, round_trip_ms),
+                jitter_ms=jitter_ms,
+                loss_percent=100 * loss,
+                round_trip_us=round(round_trip_ms * 1000),
+                leg_round_trip_us=round(leg_ms * 1000),
+            )
+        )
+        return True
+
+    def _close_account(self, source: _Source, received: ReceiveStatistics, successor: int) -> None:
+        """Count for a source all that came before its successor; where its numbering ended was seen at the last sample."""
+        mine = received.ssrc_packets if received.ssrc == successor else 0
+        octets = received.bytes * mine // max(1, received.packets)
+        ended = source.last.highest_sequence if received.ssrc == successor else received.highest_sequence
+        source.last = replace(received, packets=received.packets - mine, bytes=received.bytes - octets, highest_sequence=ended)
+
+
 def _row(sample: QualitySample) -> tuple[float, ...]:
     return sample.mos, sample.jitter_ms, sample.loss_percent, sample.round_trip_us, sample.leg_round_trip_us
 
@@ -91,6 +238,6 @@ def _sample(at: float, row: array[float] | list[float]) -> QualitySample:
 
 def _mean(samples: list[QualitySample]) -> QualitySample:
     if len(samples) == 1:
-        return replace(samples[0])
+        return samples[0]
     rows = [_row(sample) for sample in samples]
     return _sample(samples[-1].at, [sum(column) / len(samples) for column in zip(*rows, strict=True)])

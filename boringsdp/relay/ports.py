@@ -15,6 +15,8 @@ from boringsdp.relay.rules import RelaySettings
 
 ATTEMPTS = 20
 """Pairs that another program may hold before we say that none is left."""
+FAMILIES = {"IP4": "0.0.0.0", "IP6": "::"}
+"""An address of each, by its name in SDP."""
 
 
 class SharedPorts:
@@ -27,7 +29,20 @@ class SharedPorts:
             if not bound:
                 bound = self._bind(engine, settings, last=attempt == ATTEMPTS - 1)
         self.ids: tuple[PortId, ...] = tuple(number for number, _ in bound)
-        self.addresses: tuple[Address, ...] = tuple((host, port) for host, (_, (_, port)) in zip(advertised, bound, strict=True))
+        """All of them."""
+        told = [(host, port) for host, (_, (_, port)) in zip(advertised, bound, strict=True)]
+        known = dict(zip(settings.webrtc_hosts, zip(self.ids, told, strict=True), strict=True))
+        self._by_interface: dict[str, tuple[tuple[PortId, Address], ...]] = {
+            name: tuple(known[host] for host in hosts if host in known)
+            for name, hosts in {"": settings.webrtc_hosts, **settings.interfaces}.items()
+        }
+
+    def of(self, interface: str) -> tuple[tuple[PortId, ...], tuple[Address, ...]]:
+        """Return the ports of an interface ("": all) and what peers are told. Raises `ConfigError` when it has none, or is unknown."""
+        found = self._by_interface.get(interface)
+        if not found:
+            raise ConfigError("interfaces", f"{interface} has none of webrtc_hosts")
+        return tuple(number for number, _ in found), tuple(address for _, address in found)
 
     def _bind(self, engine: Engine, settings: RelaySettings, *, last: bool) -> list[tuple[PortId, Address]]:
         """Bind all or none. With port 0 the first host's choice may be taken on another: then all are tried again."""
@@ -58,6 +73,7 @@ class PlainPorts:
         except ValueError as error:
             raise ConfigError("plain_ports", str(error)) from None
         self._taken: dict[PortId, tuple[str, int]] = {}
+        self._interfaces = {"": settings.plain_hosts, **settings.interfaces}
 
     @property
     def used(self) -> int:
@@ -67,9 +83,14 @@ class PlainPorts:
     def capacity(self) -> int:
         return sum(pool.capacity for pool in self._pools.values())
 
-    def host_for(self, peer: str) -> str | None:
-        """The first local host in the family (IPv4, IPv6) of a peer's numeric address; None when there is none."""
-        return next((host for host in self._hosts if same_family(host, peer)), None)
+    def host_for(self, peer: str, interface: str) -> str | None:
+        """
+        Return the first local host of `interface` ("": all) in the family of a peer's numeric address, or in the one that `peer` names.
+
+        None when there is none.
+        """
+        hosts = self._interfaces.get(interface, ())
+        return next((host for host in hosts if host in self._hosts and same_family(host, FAMILIES.get(peer, peer))), None)
 
     def take(self, host: str | None, *, single: bool, now: float) -> tuple[tuple[PortId, ...], Address, int | None]:
         """
@@ -105,6 +126,14 @@ class PlainPorts:
             self._engine.close_port(number)
         host, port = self._taken.pop(ports[0])
         self._pools[host].give_back(port, now)
+
+
+def check_interfaces(settings: RelaySettings) -> None:
+    """Raise `ConfigError` when an interface names a host that is neither among `webrtc_hosts` nor `plain_hosts`, or has no name."""
+    for name, hosts in settings.interfaces.items():
+        strange = [host for host in hosts if host not in {*settings.webrtc_hosts, *settings.plain_hosts}]
+        if strange or not name or not hosts:
+            raise ConfigError("interfaces", f"{name or 'one without a name'}: {', '.join(strange) or 'no host'} is not among the hosts")
 
 
 def same_family(one: str, other: str) -> bool:

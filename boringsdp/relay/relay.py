@@ -25,18 +25,23 @@ from boringsdp.relay.engine import (
     PathSelected,
     PortId,
     Route,
+    RtcpPathSelected,
     RtcpReceived,
+    SsrcSeen,
     StreamId,
     TelephoneEventReceived,
     TransportId,
 )
-from boringsdp.relay.figures import PortFigures
+from boringsdp.relay.figures import PortFigures, port_figures, raw_figures
 from boringsdp.relay.keying import HalfOpen
 from boringsdp.relay.news import Owner
-from boringsdp.relay.ports import PlainPorts, SharedPorts
+from boringsdp.relay.plain import PlainTransport
+from boringsdp.relay.ports import PlainPorts, SharedPorts, check_interfaces
+from boringsdp.relay.raw import RawTransport
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamRules
 from boringsdp.relay.stream import Stream
-from boringsdp.relay.transport import PlainTransport, RawTransport, Transport, WebRtcTransport
+from boringsdp.relay.transport import Transport, WebRtcTransport
+from boringsdp.rtp.silence import SILENCE
 
 UFRAG_OCTETS, PASSWORD_OCTETS = 6, 16
 """Random ones, written in hex; RFC 8445 §5.3 asks for 24 and 128 bits."""
@@ -62,6 +67,8 @@ class Relay:
         self._engine_factory = engine_factory
         self._engine: Engine | None = None
         self._transports: dict[TransportId, Transport] = {}
+        self._raws: dict[TransportId, RawTransport] = {}
+        self._joined: dict[TransportId, TransportId] = {}
         self._streams: dict[StreamId, Stream] = {}
         self._routes: dict[StreamId, dict[StreamId, RouteRules]] = {}
         """By source, then by target."""
@@ -75,6 +82,7 @@ class Relay:
         """Make the certificate and bind the shared WebRTC port on every host. Raises OSError, ConfigError."""
         if self._engine is not None:
             raise WrongState("started", "a new relay")
+        check_interfaces(self.settings)
         self.loop = asyncio.get_running_loop()
         self.identity = Identity()
         engine = self._engine_factory(self._receive_events)
@@ -92,6 +100,8 @@ class Relay:
             return
         for transport in list(self._transports.values()):
             transport.close()
+        for raw in list(self._raws.values()):
+            raw.close()
         for port in self._shared.ids:
             self._engine.close_port(port)
         engine, self._engine = self._engine, None
@@ -112,7 +122,8 @@ class Relay:
         `WrongState` before start or after close.
         """
         number = self._next_transport()
-        transport = WebRtcTransport(self, number, owner, self._shared.addresses, self._shared.ids, cname=cname)
+        ports, addresses = self._shared.of(interface)
+        transport = WebRtcTransport(self, number, owner, addresses, ports, cname=cname, tos=tos)
         self._transports[number] = transport
         return transport
 
@@ -138,7 +149,19 @@ class Relay:
         number = self._next_transport()
         ports, address, rtcp_port = self._plain.take(host, single=rtcp_mux, now=self.loop.time())
         try:
-            transport = PlainTransport(self, number, owner, address, ports, rtcp_port=rtcp_port, secured=secured, cname=cname)
+            transport = PlainTransport(
+                self,
+                number,
+                owner,
+                address,
+                ports,
+                rtcp_port=rtcp_port,
+                secured=secured,
+                ice=ice,
+                credentials=credentials,
+                cname=cname,
+                tos=tos,
+            )
         except BaseException:
             self._plain.give_back(ports, self.loop.time())
             raise
@@ -151,11 +174,35 @@ class Relay:
 
         Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the plain ones.
         """
-        raise NotImplementedError
+        number = self._next_transport()
+        ports, address, _ = self._plain.take(host, single=True, now=self.loop.time())
+        try:
+            transport = RawTransport(self, number, owner, address, ports, tos=tos)
+        except BaseException:
+            self._plain.give_back(ports, self.loop.time())
+            raise
+        self._raws[number] = transport
+        return transport
 
     def join_raw(self, one: RawTransport, other: RawTransport) -> None:
         """Copy datagrams both ways; whoever either was joined with before hears nothing more. Raises `WrongState` after close."""
-        raise NotImplementedError
+        if one.closed or other.closed:
+            raise WrongState("closed", "open transports")
+        if self._joined.get(one.id) == other.id and self._joined.get(other.id) == one.id:
+            return
+        self.part_raw(one)
+        self.part_raw(other)
+        self._joined[one.id], self._joined[other.id] = other.id, one.id
+        self.engine.forward(one.id, other.id)
+        self.engine.forward(other.id, one.id)
+
+    def part_raw(self, transport: RawTransport) -> None:
+        """Copy nothing from or to it any more."""
+        other = self._joined.pop(transport.id, None)
+        if other is not None:
+            self.engine.forward(transport.id, None)
+            self._joined.pop(other, None)
+            self.engine.forward(other, None)
 
     def plain_host_for(self, peer: str, interface: str = "") -> str | None:
         """
@@ -164,11 +211,11 @@ class Relay:
         `peer` is a numeric address, or `IP4` or `IP6` for a family.
         """
         _ = self.engine
-        return self._plain.host_for(peer)
+        return self._plain.host_for(peer, interface)
 
     def port_reports(self, transport: Transport | RawTransport) -> tuple[PortFigures, ...]:
         """Return the figures of the transport's ports: RTP, then RTCP when it has a port of its own."""
-        raise NotImplementedError
+        return raw_figures(transport, self.epoch) if isinstance(transport, RawTransport) else port_figures(transport, self.epoch)
 
     def connect(self, source: Stream, target: Stream, rules: RouteRules) -> None:
         """Join or re-join two streams, one way (the same stream twice: echo). A target hears one source; a new one replaces the old."""
@@ -180,20 +227,10 @@ class Relay:
             return
         if former is not None and former != source.id:
             self._routes[former].pop(target.id, None)
-        self.engine.route(
-            Route(
-                source=source.id,
-                target=target.id,
-                payload_types=rules.payload_types,
-                telephone_events=frozenset(rules.telephone_events),
-                extensions=rules.extensions,
-                constant_extensions=rules.constant_extensions,
-                enabled=rules.enabled,
-            )
-        )
+        self.engine.route(_engine_route(source, target, rules))
         self._routes.setdefault(source.id, {})[target.id] = rules
         self._sources[target.id] = source.id
-        if rules.enabled and (before is None or not before.enabled):
+        if rules.flows and (before is None or not before.flows):
             self.request_key_frame_for(target)
 
     def disconnect(self, source: Stream, target: Stream) -> None:
@@ -211,7 +248,7 @@ class Relay:
             drops.update(transport.drops)
         known = figures.transports.values()
         return {
-            "transports": len(self._transports),
+            "transports": len(self._transports) + len(self._raws),
             "opened": self._opened,
             "streams": len(self._streams),
             "ports_used": self._plain.used,
@@ -255,6 +292,26 @@ class Relay:
             if rules.enabled:
                 yield self._streams[target]
 
+    def tone_targets(self, source: Stream) -> Iterator[Stream]:
+        """The streams that digits of `source` are sent to now."""
+        for target, rules in self._routes.get(source.id, {}).items():
+            if rules.enabled and rules.dtmf:
+                yield self._streams[target]
+
+    def formats_changed(self, source: Stream) -> None:
+        """A stream has new payload types: what silence is in them may have changed."""
+        for target, rules in self._routes.get(source.id, {}).items():
+            if rules.silenced:
+                self.engine.route(_engine_route(source, self._streams[target], rules))
+
+    def unused_payload_type(self, target: Stream) -> int:
+        """A dynamic payload type that means nothing to the stream's peer, as far as we know."""
+        used = {*target.rules.formats, target.rules.dtmf_payload_type}
+        source = self._sources.get(target.id)
+        if source is not None:
+            used |= set(self._routes[source][target.id].payload_types.values())
+        return next((number for number in range(127, 95, -1) if number not in used), 127)
+
     def request_key_frame_for(self, target: Stream) -> None:
         """Ask whoever feeds `target` for a key frame, if it can be seen there."""
         source = self._source_of(target)
@@ -283,16 +340,22 @@ class Relay:
         self._transports.pop(transport.id, None)
         if ports:
             self._plain.give_back(ports, self.loop.time())
-        if isinstance(transport, WebRtcTransport):
-            self._ufrags.difference_update(transport.ufrags)
+        self._ufrags.difference_update(transport.ufrags)
+
+    def forget_raw(self, transport: RawTransport, ports: tuple[PortId, ...]) -> None:
+        """The same for one of datagrams."""
+        self.part_raw(transport)
+        self.engine.remove_transport(transport.id)
+        self._raws.pop(transport.id, None)
+        self._plain.give_back(ports, self.loop.time())
 
     def _source_of(self, target: Stream) -> Stream | None:
         source = self._sources.get(target.id)
-        return None if source is None or not self._routes[source][target.id].enabled else self._streams.get(source)
+        return None if source is None or not self._routes[source][target.id].flows else self._streams.get(source)
 
     def _next_transport(self) -> TransportId:
         _ = self.engine
-        if len(self._transports) >= self.settings.max_transports:
+        if len(self._transports) + len(self._raws) >= self.settings.max_transports:
             raise Exhausted("transports")
         self._opened += 1
         return TransportId(self._opened)
@@ -310,10 +373,16 @@ class Relay:
         match event:
             case RtcpReceived(number, data, _) if (transport := self._transports.get(number)) is not None:
                 transport.rtcp_received(data)
-            case DtlsReceived(number, data) if (transport := self._transports.get(number)) is not None:
-                transport.dtls_received(data)
+            case DtlsReceived(number, data, rtcp, source) if (transport := self._transports.get(number)) is not None:
+                transport.dtls_received(data, rtcp, source)
             case PathSelected(number, remote) if (transport := self._transports.get(number)) is not None:
                 transport.path_selected(remote)
+            case PathSelected(number, remote) if (raw := self._raws.get(number)) is not None:
+                raw.path_selected(remote)
+            case RtcpPathSelected(number, remote) if (transport := self._transports.get(number)) is not None:
+                transport.rtcp_path_selected(remote)
+            case SsrcSeen(number, ssrc, _) if (stream := self._streams.get(number)) is not None:
+                stream.transport.ssrc_seen(stream, ssrc)
             case ConsentLost(number) if (transport := self._transports.get(number)) is not None:
                 transport.consent_lost()
             case MediaReceiving(number, receiving) if (stream := self._streams.get(number)) is not None:
@@ -331,3 +400,18 @@ class Relay:
                 return rules.telephone_events[payload_type]
         form = stream.rules.formats.get(payload_type)
         return 8000 if form is None else form.clock_rate
+
+
+def _engine_route(source: Stream, target: Stream, rules: RouteRules) -> Route:
+    """Return what the engine is told of a route. Digits are not its business: they are collected and sent anew here."""
+    silence = {number: SILENCE.get(source.codec(number).lower(), b"") for number in rules.payload_types} if rules.silenced else {}
+    return Route(
+        source=source.id,
+        target=target.id,
+        payload_types=rules.payload_types,
+        telephone_events=frozenset(rules.telephone_events),
+        extensions=rules.extensions,
+        constant_extensions=rules.constant_extensions,
+        silence=silence,
+        enabled=rules.flows,
+    )

@@ -162,6 +162,11 @@ class Reporter:
         known = self._streams.get(stream)
         return None if known is None else known.peer
 
+    def round_trip_ms(self, stream: StreamId) -> float:
+        """Return the round trip with the peer as its last report gave it, 0 when unknown."""
+        report = self.peer_report(stream)
+        return 0.0 if report is None or report.round_trip_ms is None else report.round_trip_ms
+
     # --- from the peer -------------------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, now: float) -> list[Action]:

@@ -97,3 +97,8 @@ class RouteRules:
     media: bool = True
     dtmf: bool = True
     silenced: bool = False
+
+    @property
+    def flows(self) -> bool:
+        """Whether media passes, be it silenced."""
+        return self.enabled and self.media

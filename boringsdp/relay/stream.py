@@ -43,6 +43,7 @@ class Stream:
             return
         self.rules = rules
         self._tell_engine()
+        self.transport.relay.formats_changed(self)
         if self._sender is not None:
             self._sender.set_clock_rate(rules.dtmf_clock_rate)
 
@@ -58,16 +59,16 @@ class Stream:
         A digit lasts 100 to 5000 ms, the gap after it 50 to 5000 ms; `volume_dbm0` is 0 to -63 (a positive one means the negative).
         """
         sender = self.tones
-        return 0 if sender is None else sender.enqueue(events_of(digits), duration_ms, gap_ms)
+        return 0 if sender is None else sender.enqueue(events_of(digits), duration_ms, gap_ms, abs(volume_dbm0))
 
     @property
     def history(self) -> QualityHistory:
-        """How well the peer's present source was received, sampled every 5 s while media flows."""
-        raise NotImplementedError
+        """How well the peer's present source was received, sampled every 5 s while media flows (audio only)."""
+        return self.transport.sampler.history(self.id)
 
     def sources(self) -> tuple[SsrcFigures, ...]:
-        """What each source that the peer sent on this stream came to, the present one last; the oldest are forgotten."""
-        raise NotImplementedError
+        """What each source that the peer sent on this stream came to, the present one last; the oldest of many are forgotten."""
+        return self.transport.sampler.sources(self.id)
 
     def statistics(self) -> StreamStatistics:
         """The engine's figures of this stream."""
@@ -177,12 +178,12 @@ class Stream:
         self.closed = True
 
     def _tone_targets(self) -> Iterator[ToneSender]:
-        for target in self.transport.relay.targets(self):
+        for target in self.transport.relay.tone_targets(self):
             if (sender := target.tones) is not None:
                 yield sender
 
-    def _tell_digit(self, digit: str, duration_ms: int) -> None:
-        self.transport.tell(Dtmf(self, digit, duration_ms))
+    def _tell_digit(self, digit: str, duration_ms: int, volume: int) -> None:
+        self.transport.tell(Dtmf(self, digit, duration_ms, volume))
 
     def _inject(self, packet: Inject) -> None:
         if self.rules.dtmf_payload_type is not None and not self.closed:

@@ -21,9 +21,9 @@ class ToneSender:
     def set_clock_rate(self, clock_rate: int) -> None:
         self._core.clock_rate = clock_rate
 
-    def enqueue(self, events: Iterable[int], duration_ms: int, gap_ms: int) -> int:
+    def enqueue(self, events: Iterable[int], duration_ms: int, gap_ms: int, volume: int) -> int:
         now = self._loop.time()
-        count = self._core.enqueue(events, now, duration_ms=duration_ms, gap_ms=gap_ms)
+        count = self._core.enqueue(events, now, duration_ms=duration_ms, gap_ms=gap_ms, volume=volume)
         self._driver.run(self._core.tick(now))
         return count
 
@@ -48,13 +48,13 @@ class ToneReader:
     """
     Collects one stream's event packets into digits.
 
-    `targets` gives the senders that shall play what is pressed now; `tell` hears of each digit once it is over.
+    `targets` gives the senders that shall play what is pressed now; `tell` hears of each digit (its length, its volume) once it is over.
     """
 
     def __init__(
         self,
         targets: Callable[[], Iterable[ToneSender]],
-        tell: Callable[[str, int], None],
+        tell: Callable[[str, int, int], None],
         minimum_ms: int,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -92,8 +92,8 @@ class ToneReader:
             case Held(duration_ms):
                 for sender, tone in self._playing:
                     sender.hold(tone, duration_ms)
-            case Released(event, duration_ms):
+            case Released(event, duration_ms, volume):
                 for sender, tone in self._playing:
                     sender.release(tone, duration_ms)
                 self._playing = []
-                self._tell(DIGITS[event], duration_ms)
+                self._tell(DIGITS[event], duration_ms, volume)

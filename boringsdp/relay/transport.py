@@ -1,4 +1,4 @@
-"""A leg's transport, as the call layer holds it: WebRTC (ICE-lite, DTLS-SRTP) or plain (RTP, SDES-SRTP)."""
+"""A leg's transport, as the call layer holds it: what all kinds share, and the kind that lives on the shared WebRTC port."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from boringsdp.dtls import Action as DtlsAction
-from boringsdp.dtls import Ended, Established, Transmit, usable_fingerprints
-from boringsdp.dtls import Failed as DtlsFailed
 from boringsdp.errors import Exhausted, WrongState
 from boringsdp.net.driver import Driver
 from boringsdp.relay import reports, watch
-from boringsdp.relay.engine import Address, IceCredentials, Keys, Latch, PortId, TransportId, TransportSpec, TransportStatistics, Way
-from boringsdp.relay.keying import Keying
+from boringsdp.relay.dtls import Dtls
+from boringsdp.relay.engine import Address, IceCredentials, Latch, PortId, StreamId, TransportId, TransportSpec, TransportStatistics
+from boringsdp.relay.history import Sampler
 from boringsdp.relay.news import (
-    Closed,
     Connected,
     ConsentLost,
-    Failed,
     KeyFrameRequested,
     MediaTimeout,
     Owner,
@@ -28,7 +24,7 @@ from boringsdp.relay.news import (
     SlowLink,
     TransportEvent,
 )
-from boringsdp.relay.ports import same_family
+from boringsdp.relay.pierce import Pierce, Piercer
 from boringsdp.relay.rules import StreamRules
 from boringsdp.relay.stream import Stream
 
@@ -37,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Transport(ABC):
-    """What both kinds share. `addresses` are what peers are told: for WebRTC every candidate, for plain the one RTP address."""
+    """What all kinds for RTP share. `addresses` are what peers are told: for WebRTC every candidate, for plain the one RTP address."""
 
     def __init__(self, relay: Relay, transport: TransportId, owner: Owner, addresses: tuple[Address, ...], *, cname: str = "") -> None:
         self.relay = relay
@@ -46,15 +42,27 @@ class Transport(ABC):
         self.rtcp_port: int | None = None
         """Advertised RTCP port of a plain transport with its own; None with rtcp-mux."""
         self.cname = cname or secrets.token_urlsafe(12)
+        self.ice = False
+        """Whether the peer's checks decide where it is."""
+        self.announced: tuple[Address | None, Address | None] = None, None
+        """What `announce` noted."""
+        self.ufrags: set[str] = set()
+        """Every ICE user fragment that was made for it."""
+        self.latch: Latch | None = None
+        """The rule by which the peer is looked for; None before `set_remote`, or with ICE."""
         self.closed = False
         self._owner = owner
         self._streams: dict[int, Stream] = {}
         self._remote: Address | None = None
+        self._dtls: Dtls | None = None
         settings, engine = relay.settings, relay.engine
         self.reporter = reports.Reporter(self.cname, relay.rng, engine.stream_statistics, relay.epoch)
         self._reports: Driver[reports.Action] = Driver(self.reporter, self._perform_report, relay.loop)
         self._watch = watch.Watch(settings.media_timeout_s, settings.slow_link_lost, engine.stream_statistics)
         self._watching: Driver[watch.Action] = Driver(self._watch, self._perform_watch, relay.loop)
+        self.sampler = Sampler(engine.stream_statistics, self._codec_of, self._round_trips, relay.epoch)
+        self._sampling: Driver[None] = Driver(self.sampler, _nothing, relay.loop)
+        self._piercing: Driver[Pierce] | None = None
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -68,13 +76,22 @@ class Transport(ABC):
 
     def add_stream(self, rules: StreamRules) -> Stream:
         """Add an m-line. Raises `Exhausted` beyond `max_streams_per_transport`, `WrongState` after close."""
-        if self.closed:
-            raise WrongState("closed", "an open transport")
+        self._require_open()
         if len(self._streams) >= self.relay.settings.max_streams_per_transport:
             raise Exhausted("streams")
         stream = self.relay.make_stream(self, rules)
         self._streams[stream.id] = stream
         return stream
+
+    @property
+    def dtls(self) -> Dtls | None:
+        """What keys it by DTLS, if anything does."""
+        return self._dtls
+
+    @property
+    def suite(self) -> str:
+        """The SRTP protection profile that we send with, empty in the clear or before there are keys."""
+        return "" if self._dtls is None or self._dtls.profile is None else self._dtls.profile.value
 
     def fingerprint_of(self, hash_name: str) -> tuple[str, str]:
         """
@@ -82,15 +99,29 @@ class Transport(ABC):
 
         Who is told it may say hello: a plain transport serves an early ClientHello from then on. Raises `ConfigError` for another hash.
         """
-        raise NotImplementedError
+        return self.relay.identity.fingerprint_of(hash_name)
 
     def announce(self, rtp: Address | None, rtcp: Address | None = None) -> None:
-        """Note where the peer's SDP says that it is, where ICE decides (for figures only)."""
-        raise NotImplementedError
+        """Note where the peer's SDP says that it is, for the figures: where ICE decides, the engine is not told."""
+        self.announced = rtp, rtcp
+
+    def set_tos(self, tos: int) -> None:
+        """Change the IP TOS octet (IPv6: traffic class) of what is sent."""
+        self._require_open()
+        self.relay.engine.set_tos(self.id, tos)
 
     def pierce(self) -> None:
-        """Send a few packets of an unused payload type towards the peer until its first packet comes, to open what stands between."""
-        raise NotImplementedError
+        """
+        Open what stands between us and the peer: send a small packet every 500 ms until its first arrives, for 10 s at most.
+
+        They are RTP of a payload type that means nothing to the peer (RFC 6263 §4.6), or empty datagrams while keys are missing.
+        """
+        self._require_open()
+        if self._piercing is not None:
+            self._piercing.close()
+        core = Piercer(self._has_heard)
+        self._piercing = Driver(core, self._perform_pierce, self.relay.loop)
+        self._piercing.run(core.start(self.relay.loop.time()))
 
     def statistics(self) -> TransportStatistics:
         """The engine's figures of this transport."""
@@ -128,6 +159,9 @@ class Transport(ABC):
         self.closed = True
         self._reports.close()
         self._watching.close()
+        self._sampling.close()
+        if self._piercing is not None:
+            self._piercing.close()
         self._streams.clear()
         self._release()
 
@@ -148,12 +182,15 @@ class Transport(ABC):
         """Media of a stream began to arrive, or has not arrived for as long as silence takes."""
         self._watch.receiving(stream.id, receiving, self.relay.loop.time())
         self._watching.run([])
+        if receiving and stream.rules.kind == "audio":
+            self._sampling.run(self.sampler.begin(stream.id, self.relay.loop.time()))
         self.tell(Receiving(stream, receiving, 0.0 if receiving else self.relay.settings.silence_s))
 
     def remove_stream(self, stream: Stream) -> None:
         stream.release()
         self._reports.run(self.reporter.remove_stream(stream.id, self.relay.loop.time()))
         self._watch.remove(stream.id)
+        self.sampler.remove(stream.id)
         self._watching.run([])
         self._streams.pop(stream.id, None)
         self.relay.forget_stream(stream)
@@ -175,8 +212,14 @@ class Transport(ABC):
             self._remote = remote
             self.tell(PathChanged(remote))
 
-    def dtls_received(self, data: bytes) -> None:  # noqa: B027
-        """Nothing: a plain transport does not speak DTLS."""
+    def rtcp_path_selected(self, remote: Address) -> None:
+        """The peer's RTCP port was found, where it has one of its own."""
+        if self._dtls is not None:
+            self._dtls.path(remote, rtcp=True)
+
+    def dtls_received(self, data: bytes, rtcp: bool, source: Address | None) -> None:
+        if self._dtls is not None:
+            self._dtls.receive(data, rtcp, source)
 
     def consent_lost(self) -> None:
         self.tell(ConsentLost())
@@ -194,6 +237,40 @@ class Transport(ABC):
         self._watching.run([])
         for stream in self.streams:
             self.relay.request_key_frame_for(stream)
+
+    def _hear_dtls(self, event: TransportEvent) -> None:
+        """Pass on what DTLS has come to."""
+        self.tell(event)
+        if isinstance(event, Connected) and not self.closed:
+            self._begin()
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise WrongState("closed", "an open transport")
+
+    def _codec_of(self, stream: StreamId, payload_type: int) -> str:
+        return self._streams[stream].codec(payload_type)
+
+    def _round_trips(self, stream: StreamId) -> tuple[float, float]:
+        """Milliseconds with whoever hears the stream's peer and back, and with the peer itself; 0 when unknown."""
+        own = self.reporter.round_trip_ms(stream)
+        far = [target.transport.reporter.round_trip_ms(target.id) for target in self.relay.targets(self._streams[stream])]
+        return own + max(far, default=0.0), own
+
+    def ssrc_seen(self, stream: Stream, ssrc: int) -> None:
+        """A first packet of a new source."""
+        self.sampler.seen(stream.id, ssrc)
+
+    def _has_heard(self) -> bool:
+        figures = self.statistics()
+        return figures.rtp.packets_received + figures.rtcp.packets_received > 0
+
+    def _perform_pierce(self, _action: Pierce) -> None:
+        stream = next(iter(self._streams.values()), None)
+        if stream is not None and self.ready:
+            self.relay.engine.inject(stream.id, self.relay.unused_payload_type(stream), b"")
+        else:
+            self.relay.engine.send(self.id, b"")
 
     def _perform_report(self, action: reports.Action) -> None:
         match action:
@@ -230,29 +307,29 @@ class WebRtcTransport(Transport):
         ports: tuple[PortId, ...],
         *,
         cname: str = "",
+        tos: int = 0,
     ) -> None:
         super().__init__(relay, transport, owner, addresses, cname=cname)
-        settings = relay.settings
+        self.ice = True
         self.credentials = relay.make_credentials()
-        self.ufrags = {self.credentials.ufrag}
-        """Every user fragment that this transport has had."""
+        self.ufrags.add(self.credentials.ufrag)
         self.fingerprint = relay.identity.fingerprint
         """Our certificate's `("sha-256", "AB:CD:…")` for a=fingerprint."""
-        self._keying = Keying(relay.identity, relay.half_open, ice_timeout=settings.ice_timeout_s, dtls_timeout=settings.dtls_timeout_s)
-        self._driver: Driver[DtlsAction] = Driver(self._keying, self._perform_dtls, relay.loop)
+        self._dtls: Dtls = Dtls(relay, transport, self._hear_dtls, ice=True, two_ports=False)
         relay.engine.add_transport(
             TransportSpec(
                 id=transport,
                 ports=ports,
                 ice=self.credentials,
                 secured=True,
-                consent_timeout_s=settings.consent_timeout_s,
+                tos=tos,
+                consent_timeout_s=relay.settings.consent_timeout_s,
             )
         )
 
     @property
     def ready(self) -> bool:
-        return self._keying.established
+        return self._dtls.established
 
     def start(self, fingerprints: Iterable[tuple[str, str]], *, client: bool) -> None:
         """
@@ -262,14 +339,12 @@ class WebRtcTransport(Transport):
         role it does nothing (re-offer, ICE restart); with others a new association begins (RFC 8842 §5.5). Leads to `Connected` or
         `Failed`. Raises `DtlsError` when no fingerprint uses sha-256, sha-384 or sha-512.
         """
-        if self.closed:
-            raise WrongState("closed", "an open transport")
-        self._driver.run(self._keying.start(usable_fingerprints(fingerprints), client=client, now=self.relay.loop.time()))
+        self._require_open()
+        self._dtls.start(fingerprints, client=client)
 
     def restart_ice(self) -> IceCredentials:
         """Return new credentials for the next description; the old ones are good until the peer uses the new. DTLS goes on."""
-        if self.closed:
-            raise WrongState("closed", "an open transport")
+        self._require_open()
         self.credentials = self.relay.make_credentials()
         self.ufrags.add(self.credentials.ufrag)
         self.relay.engine.restart_ice(self.id, self.credentials)
@@ -277,187 +352,21 @@ class WebRtcTransport(Transport):
 
     def record(self) -> dict[str, Any]:
         """Everything worth writing down, JSON-able, without keys or passwords."""
-        own = {"kind": "webrtc", "ufrag": self.credentials.ufrag, "dtls_client": self._keying.client}
+        own = {"kind": "webrtc", "ufrag": self.credentials.ufrag, "dtls_client": self._dtls.client}
         return {**own, **super().record()}
 
     def path_selected(self, remote: Address) -> None:
         super().path_selected(remote)
-        self._driver.run(self._keying.path(remote, self.relay.loop.time()))
-
-    def dtls_received(self, data: bytes) -> None:
-        self._driver.run(self._keying.receive(data, self.relay.loop.time()))
+        self._dtls.path(remote)
 
     def consent_lost(self) -> None:
         self._remote = None  # the same path again is news
-        self._keying.consent_lost(self.relay.loop.time())
-        self._driver.run([])
+        self._dtls.consent_lost()
         super().consent_lost()
 
     def _release(self) -> None:
-        engine = self.relay.engine
-        for action in self._keying.close(self.relay.loop.time()):
-            if isinstance(action, Transmit):
-                engine.send(self.id, action.datagram)
-        self._driver.close()
+        self._dtls.close()
         self.relay.forget_transport(self, ())
-
-    def _perform_dtls(self, action: DtlsAction) -> None:
-        if self.closed:
-            return
-        match action:
-            case Transmit(datagram):
-                self.relay.engine.send(self.id, datagram)
-            case Established(send, receive):
-                self.relay.engine.set_keys(self.id, Way.SEND, send)
-                self.relay.engine.set_keys(self.id, Way.RECEIVE, receive)
-                self.relay.handshakes["completed"] += 1
-                self.tell(Connected(send.profile))
-                if not self.closed:
-                    self._begin()
-            case DtlsFailed(reason):
-                self.relay.handshakes[reason] += 1
-                self.tell(Failed(reason))
-            case Ended():
-                self.tell(Closed("dtls-alert"))
-
-
-class PlainTransport(Transport):
-    """RTP and RTCP on ports of its own, in the clear or with SDES keys. `addresses` is the one RTP address."""
-
-    def __init__(
-        self,
-        relay: Relay,
-        transport: TransportId,
-        owner: Owner,
-        address: Address,
-        ports: tuple[PortId, ...],
-        *,
-        rtcp_port: int | None,
-        secured: bool,
-        cname: str = "",
-    ) -> None:
-        super().__init__(relay, transport, owner, (address,), cname=cname)
-        self.rtcp_port = rtcp_port
-        self._ports = ports
-        self._announced: tuple[Address | None, Address | None, Latch] | None = None
-        settings = relay.settings
-        relay.engine.add_transport(
-            TransportSpec(
-                id=transport,
-                ports=ports[:1],
-                rtcp_port=ports[1] if len(ports) > 1 else None,
-                secured=secured,
-                latch_window_s=settings.latch_window_s,
-            )
-        )
-
-    @property
-    def ready(self) -> bool:
-        return self._announced is not None or self._remote is not None
-
-    def reaches(self, peer: str) -> bool:
-        """Whether a peer's numeric address is of our family (IPv4, IPv6)."""
-        return same_family(self.addresses[0][0], peer)
-
-    def set_remote(self, rtp: Address | None, rtcp: Address | None = None, latch: Latch = Latch.ONCE) -> None:
-        """
-        Say where the peer announced itself; opens the latching window. `rtcp` None: the next port, or the same with rtcp-mux.
-
-        The same again is nothing: an unchanged re-offer must not open the window to a stranger. Raises `WrongState` for a host name.
-        """
-        if self.closed:
-            raise WrongState("closed", "an open transport")
-        if rtp is not None and rtcp is None:
-            rtcp = rtp if self.rtcp_port is None else (rtp[0], min(65535, rtp[1] + 1))
-        if self._announced == (rtp, rtcp, latch):
-            return
-        self.relay.engine.set_remote(self.id, rtp, rtcp, latch)
-        self._announced = (rtp, rtcp, latch)
-        if rtp is not None:
-            self._begin()
-
-    def set_keys(self, send: Keys | None, receive: Keys | None) -> None:
-        """
-        SDES keys agreed, per way (RFC 4568); None leaves that way as it is. From then on that way is SRTP.
-
-        The former receive keys stay good for some seconds; the same keys again change nothing.
-        """
-        if self.closed:
-            raise WrongState("closed", "an open transport")
-        if send is not None:
-            self.relay.engine.set_keys(self.id, Way.SEND, send)
-        if receive is not None:
-            self.relay.engine.set_keys(self.id, Way.RECEIVE, receive)
-
-    def drop_keys(self) -> None:
-        """RTP in the clear was agreed where SDES keys were in use."""
-        if self.closed:
-            raise WrongState("closed", "an open transport")
-        for way in (Way.SEND, Way.RECEIVE):
-            self.relay.engine.set_keys(self.id, way, None)
-
-    def start(self, fingerprints: Iterable[tuple[str, str]], *, client: bool) -> None:
-        """
-        DTLS on our own ports, as `WebRtcTransport.start`; without rtcp-mux there is an association on each port (RFC 5764 §4.1).
-
-        Leads to `Connected` (when that of the RTP port is up) or `Failed`. Raises `DtlsError` when no fingerprint is usable.
-        """
-        raise NotImplementedError
-
-    def restart_ice(self) -> IceCredentials:
-        """Return new credentials for the next description; the old ones are good until the peer uses the new."""
-        raise NotImplementedError
-
-    def expect_ice(self) -> None:
-        """The peer's description is known and speaks ICE: `Failed("ice-failed")` follows if no check comes. `start` says the same."""
-        raise NotImplementedError
-
-    def relatch(self) -> None:
-        """Open the latching window anew although the peer announced nothing new."""
-        raise NotImplementedError
-
-    def use_rtcp_mux(self) -> None:
-        """rtcp-mux was agreed on a transport opened with a pair: RTCP moves to the RTP port (RFC 5761 §5.1.1)."""
-        if self.rtcp_port is None:
-            return
-        self.rtcp_port = None
-        if self._announced is not None:
-            rtp, _, latch = self._announced
-            self.set_remote(rtp, rtp, latch)
-
-    def record(self) -> dict[str, Any]:
-        """Everything worth writing down, JSON-able, without keys or passwords."""
-        return {"kind": "plain", **super().record()}
-
-    def path_selected(self, remote: Address) -> None:
-        super().path_selected(remote)
-        self._begin()
-
-    def _release(self) -> None:
-        self.relay.forget_transport(self, self._ports)
-
-
-class RawTransport:
-    """Datagrams that are no RTP, on a port of its own; copied to the transport that it is joined with."""
-
-    addresses: tuple[Address, ...]
-    """The one address that the peer is told."""
-
-    def set_remote(self, address: Address | None, latch: Latch = Latch.ONCE) -> None:
-        """Say where the peer announced itself; opens the latching window."""
-        raise NotImplementedError
-
-    def relatch(self) -> None:
-        """Open the latching window anew although the peer announced nothing new."""
-        raise NotImplementedError
-
-    def reaches(self, peer: str) -> bool:
-        """Whether a peer's numeric address is of our family (IPv4, IPv6)."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Forget it and give the port back; no event follows."""
-        raise NotImplementedError
 
 
 def _plain(address: Address | None) -> list[Any] | None:
@@ -466,3 +375,7 @@ def _plain(address: Address | None) -> list[Any] | None:
 
 def _nobody(_event: TransportEvent) -> None:
     """Owner of a closed transport."""
+
+
+def _nothing(_action: None) -> None:
+    """What sampling leads to."""

@@ -42,6 +42,7 @@ class Released:
 
     event: int
     duration_ms: int
+    volume: int = VOLUME
 
 
 CollectorAction = Pressed | Held | Released
@@ -53,6 +54,7 @@ class _Train:
     timestamp: int
     event: int
     clock_rate: int
+    volume: int
     started: float
     heard: float
     before_ms: float = 0.0
@@ -105,7 +107,7 @@ class Collector:
                 actions += self._release(now)
                 train = None
         if train is None:
-            train = self._train = _Train(ssrc, timestamp, event, max(1, clock_rate), now, now)
+            train = self._train = _Train(ssrc, timestamp, event, max(1, clock_rate), volume, now, now)
             actions.append(Pressed(event, volume))
         train.heard = now
         if duration > train.duration:
@@ -142,7 +144,7 @@ class Collector:
         if train is None:
             return []
         self._finished.append(train.key)
-        return [Released(train.event, max(self._minimum_ms, self._length(train, now)))]
+        return [Released(train.event, max(self._minimum_ms, self._length(train, now)), train.volume)]
 
 
 # --- sending -----------------------------------------------------------------------------------------------------------------------------
@@ -181,6 +183,8 @@ class Sender:
     UPDATE_MS = 20
     ENDS = 3
     LEAD_MS = 40
+    LONGEST_MS = 5000
+    GAP_MS = (50, 5000)
     MAX_QUEUE = 64
     STALE = 2.0
     """Seconds without news after which a live digit ends itself."""
@@ -197,12 +201,19 @@ class Sender:
         self._ended = 0.0
 
     def enqueue(self, events: Iterable[int], now: float, *, duration_ms: int = 100, gap_ms: int = 50, volume: int = VOLUME) -> int:
-        """Queue whole digits; returns how many there was room for. `tick` is due at once."""
+        """
+        Queue whole digits; returns how many there was room for. `tick` is due at once.
+
+        `duration_ms` is bounded to `minimum_ms`..5000, `gap_ms` to 50..5000, `volume` (in -dBm0) to 0..63.
+        """
+        duration_ms = max(self._minimum_ms, min(duration_ms, self.LONGEST_MS))
+        gap_ms = max(self.GAP_MS[0], min(gap_ms, self.GAP_MS[1]))
+        volume = max(0, min(volume, 63))
         count = 0
         for event in events:
             if len(self._queue) >= self.MAX_QUEUE:
                 break
-            self._queue.append(Tone(event, volume, max(self._minimum_ms, min(duration_ms, 6000)), True, max(50, min(gap_ms, 5000)), now))
+            self._queue.append(Tone(event, volume, duration_ms, True, gap_ms, now))
             count += 1
         self._wake(now)
         return count

@@ -89,6 +89,7 @@ class FakeEngine:
         self.received: dict[StreamId, ReceiveStatistics] = {}
         self.sent: dict[StreamId, SendStatistics] = {}
         self.routes_now: dict[StreamId, RouteState] = {}
+        self.carried: dict[TransportId, TransportStatistics] = {}
         self.closed = False
         self._numbers = itertools.count(1)
 
@@ -139,8 +140,20 @@ class FakeEngine:
     def unroute(self, source: StreamId, target: StreamId) -> None:
         self.commands.append(("unroute", source, target))
 
-    def send(self, transport: TransportId, data: bytes) -> None:
-        self.commands.append(("send", transport, data))
+    def mux_rtcp(self, transport: TransportId, muxed: bool) -> None:
+        self.commands.append(("mux_rtcp", transport, muxed))
+
+    def set_tos(self, transport: TransportId, tos: int) -> None:
+        self.commands.append(("set_tos", transport, tos))
+
+    def set_rtcp_keys(self, transport: TransportId, way: Way, keys: Keys | None) -> None:
+        self.commands.append(("set_rtcp_keys", transport, way, keys))
+
+    def forward(self, source: TransportId, target: TransportId | None) -> None:
+        self.commands.append(("forward", source, target))
+
+    def send(self, transport: TransportId, data: bytes, *, rtcp: bool = False, to: Address | None = None) -> None:
+        self.commands.append(("send", transport, data, rtcp, to))
 
     def send_rtcp(self, transport: TransportId, data: bytes) -> None:
         self.commands.append(("send_rtcp", transport, data))
@@ -162,6 +175,8 @@ class FakeEngine:
         return StreamStatistics(received=received, sent=sent, route=self.routes_now.get(stream))
 
     def transport_statistics(self, transport: TransportId) -> TransportStatistics:
+        if transport in self.carried:
+            return self.carried[transport]
         return TransportStatistics(
             remote=None, rtcp_remote=None, packets_received=1, bytes_received=2, packets_sent=3, bytes_sent=4, drops={"replayed": 1}
         )

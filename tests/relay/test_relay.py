@@ -95,7 +95,7 @@ class Bench:
         for _ in range(10):
             while wire:
                 self.engine.report(DtlsReceived(transport.id, wire.popleft()))
-            for number, data in self.engine.told("send"):
+            for number, data, _, _ in self.engine.told("send"):
                 assert number == transport.id
                 wire += [action.datagram for action in peer.receive(data, 0.0) if isinstance(action, Transmit)]
         return peer
