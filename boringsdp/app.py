@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import resource
 import signal
@@ -19,6 +18,7 @@ from aiohttp import web
 from boringsdp import __version__, logs
 from boringsdp.call import Calls, CallSettings, DestinationPolicy
 from boringsdp.config import Config, Loaded
+from boringsdp.config_checks import parse_endpoint
 from boringsdp.errors import ConfigError
 from boringsdp.janus_api import (
     Access,
@@ -34,15 +34,19 @@ from boringsdp.janus_api import (
 )
 from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectionUp, PluginFailed, RequestRefused
 from boringsdp.janus_api.plugin import PluginContext
+from boringsdp.listening import LOOPBACK, can_bind, check_free, joined, reached_at
 from boringsdp.metrics import CONTENT_TYPE, Metrics
 from boringsdp.net.interfaces import default_address, local_addresses
+from boringsdp.ng.front import NgFront
+from boringsdp.ng.requests import Learning
+from boringsdp.ng.server import NgServer
+from boringsdp.ng.settings import NgSettings
 from boringsdp.relay import Latch, Relay, RelaySettings
 from boringsdp.relay.asyncio_engine import AsyncioEngine
 
 if TYPE_CHECKING:
     from boringsdp.demo.server import Demo
 
-LOOPBACK = "127.0.0.1"
 DRAIN_STEP_S = 0.2
 FULL_COLLECTION_AFTER = 100
 """
@@ -70,6 +74,8 @@ class Gateway:
             find_plugins(settings.disabled_plugins),
             lambda package: PluginContext(self.calls, settings.plugins.get(package, {})),
         )
+        self._ng_settings = ng_settings(config)
+        self.ng = NgFront(self.calls, self._ng_settings)
         self._demo = _demo(self) if demo else None
         routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics)]
         self.janus = JanusServer(
@@ -79,14 +85,18 @@ class Gateway:
             on_news=self._count,
             routes=routes + (self._demo.routes() if self._demo else []),
         )
+        self.ng_server = NgServer(self._ng_settings, self.ng.execute, routes=[web.get("/metrics", self._serve_metrics)])
         self.metrics.watch("calls", lambda: {"active": len(self.calls), "created": self.calls.created})
         self.metrics.watch("janus", lambda: {"sessions": self.janus.core.session_count, "handles": self.janus.core.handle_count})
+        self.metrics.watch("ng", self.ng_server.statistics)
+        counts = self.ng_server.requests
+        self.metrics.watch_counts("ng_requests", "NG requests by command and result", ("command", "result"), lambda: counts().items())
         self.metrics.watch("relay", self.relay.statistics)
         self.metrics.watch("process", lambda: {"tasks": len(asyncio.all_tasks())})
 
     async def start(self) -> None:
         """Listen on every address. Raises ConfigError that names the key of an address that cannot be had; nothing is left open then."""
-        _check_free(self.config, self._relay_settings)
+        check_free(self.config, self._relay_settings, self._ng_settings)
         try:
             await self.relay.start()
         except OSError as error:
@@ -97,10 +107,19 @@ class Gateway:
         except OSError as error:
             await self.relay.close()
             raise ConfigError("janus.http_port", f"cannot listen: {error.strerror or error}") from error
+        try:
+            await self.ng_server.start()
+        except OSError as error:
+            await self.janus.close()
+            await self.relay.close()
+            raise ConfigError("ng.listen", f"cannot listen: {error.strerror or error}") from error
 
     async def drain(self, seconds: float) -> None:
-        """Take no more sessions and return when all calls have ended, or after `seconds`."""
+        """Take no more sessions and no new NG calls, and return when all calls have ended, or after `seconds`."""
         self.janus.drain()
+        refuse_new = getattr(self.ng, "drain", None)
+        if refuse_new is not None:
+            refuse_new()
         end = asyncio.get_running_loop().time() + seconds
         while len(self.calls) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (rare, and nothing to wait for)
             await asyncio.sleep(DRAIN_STEP_S)
@@ -109,6 +128,7 @@ class Gateway:
         """End everything that is left and close every port."""
         if self._demo is not None:
             self._demo.close()
+        await self.ng_server.close()
         self.calls.close("shutdown")
         await self.janus.close()
         await self.relay.close()
@@ -118,19 +138,26 @@ class Gateway:
         media = self._relay_settings
         for host in media.webrtc_hosts:
             told = media.advertised.get(host)
-            yield "WebRTC media", f"udp {_joined(host, media.webrtc_port)}{f' (announced as {told})' if told else ''}"
+            yield "WebRTC media", f"udp {joined(host, media.webrtc_port)}{f' (announced as {told})' if told else ''}"
         first, last = media.plain_ports
         for host in media.plain_hosts:
             told = media.plain_advertised.get(host)
-            yield "plain RTP", f"udp {_joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
+            yield "plain RTP", f"udp {joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
         secure = "s" if self.config.janus.tls_certificate else ""
         for host, port in self.janus.websocket_addresses:
-            for told in _reached_at(host):
-                yield "Janus API", f"ws{secure}://{_joined(told, port)}/  (janus-protocol)"
+            for told in reached_at(host):
+                yield "Janus API", f"ws{secure}://{joined(told, port)}/  (janus-protocol)"
         for host, port in self.janus.http_addresses:
-            for told in _reached_at(host):
-                yield "Janus API", f"http{secure}://{_joined(told, port)}{self.config.janus.base_path}"
-                yield "metrics", f"http{secure}://{_joined(told, port)}/metrics"
+            for told in reached_at(host):
+                yield "Janus API", f"http{secure}://{joined(told, port)}{self.config.janus.base_path}"
+                yield "metrics", f"http{secure}://{joined(told, port)}/metrics"
+        for scheme, bound in (
+            ("udp ", self.ng_server.udp_addresses),
+            ("tcp ", self.ng_server.tcp_addresses),
+            ("http://", self.ng_server.http_addresses),
+        ):
+            for host, port in bound:
+                yield "NG", f"{scheme}{joined(host, port)}{'/ng' if scheme == 'http://' else ''}"
 
     def plugins(self) -> str:
         """Say which plugins serve and which are installed but failed, for people; after `start`."""
@@ -174,7 +201,7 @@ def demo_config(loaded: Loaded) -> Config:
     config = loaded.config
     untouched = {key for key, origin in loaded.origins.items() if origin == "default"}
     if "webrtc.addresses" in untouched:
-        loopback = (LOOPBACK, "::1") if _can_bind("::1") else (LOOPBACK,)
+        loopback = (LOOPBACK, "::1") if can_bind("::1") else (LOOPBACK,)
         config = replace(config, webrtc=replace(config.webrtc, addresses=(*local_addresses(), *loopback)))
     if "rtp.address" in untouched:
         allow = (*config.rtp.allow, "127.0.0.0/8") if "rtp.allow" in untouched else config.rtp.allow
@@ -184,7 +211,8 @@ def demo_config(loaded: Loaded) -> Config:
         janus = replace(janus, websocket_host=config.demo.host)
     if "janus.http_host" in untouched:
         janus = replace(janus, http_host=config.demo.host)
-    return replace(config, janus=janus)
+    ng = replace(config.ng, listen=()) if "ng.listen" in untouched else config.ng
+    return replace(config, janus=janus, ng=ng)
 
 
 def relay_settings(config: Config) -> RelaySettings:
@@ -192,7 +220,7 @@ def relay_settings(config: Config) -> RelaySettings:
     hosts = config.webrtc.addresses or local_addresses() or (LOOPBACK,)
     plain = config.rtp.address or default_address() or default_address(socket.AF_INET6) or hosts[0]
     other = config.rtp.address_v6 or (None if config.rtp.address else default_address(socket.AF_INET6))
-    return RelaySettings(
+    settings = RelaySettings(
         webrtc_hosts=tuple(hosts),
         webrtc_port=config.webrtc.port,
         plain_hosts=tuple(dict.fromkeys((plain, other) if other else (plain,))),
@@ -210,6 +238,64 @@ def relay_settings(config: Config) -> RelaySettings:
         minimum_digit_ms=config.media.dtmf_ms,
         max_half_open_per_source=config.limits.handshakes_per_source,
         max_half_open=config.limits.handshakes,
+    )
+    return _with_interfaces(settings, config.ng.interfaces) if config.ng.interfaces else settings
+
+
+def _with_interfaces(settings: RelaySettings, interfaces: Mapping[str, tuple[str, ...]]) -> RelaySettings:
+    """Listen on the addresses of `ng.interfaces` too, for either side, and announce what they say."""
+    told = _told(interfaces)
+    names = {name: tuple(text.partition("!")[0] for text in texts) for name, texts in interfaces.items()}
+    hosts = tuple(dict.fromkeys(host for group in names.values() for host in group))
+    agreed = {host: announced.pop() for host, announced in told.items() if len(announced) == 1 and announced != {host}}
+    return replace(
+        settings,
+        webrtc_hosts=tuple(dict.fromkeys((*settings.webrtc_hosts, *hosts))),
+        plain_hosts=tuple(dict.fromkeys((*settings.plain_hosts, *hosts))),
+        advertised={**agreed, **settings.advertised},
+        plain_advertised={**agreed, **settings.plain_advertised},
+        interfaces=names,
+    )
+
+
+def _told(interfaces: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
+    """Return which addresses are announced for each local one; more than one where two names share it."""
+    told: dict[str, set[str]] = {}
+    for text in (text for texts in interfaces.values() for text in texts):
+        host, _, announced = text.partition("!")
+        told.setdefault(host, set()).add(announced or host)
+    return told
+
+
+def ng_settings(config: Config) -> NgSettings:
+    """Return the NG front's settings."""
+    ng = config.ng
+    shared = {host for host, announced in _told(ng.interfaces).items() if len(announced) > 1}
+    announce = {
+        name: text.partition("!")[2]
+        for name, texts in ng.interfaces.items()
+        for text in reversed(texts)
+        if "!" in text and text.partition("!")[0] in shared
+    }
+    return NgSettings(
+        udp=tuple(map(parse_endpoint, ng.listen)),
+        tcp=tuple(map(parse_endpoint, ng.tcp)),
+        http=tuple(map(parse_endpoint, ng.http)),
+        acl=ng.acl,
+        interfaces={name: tuple(text.partition("!")[0] for text in texts) for name, texts in ng.interfaces.items()},
+        announce=announce,
+        templates=ng.templates,
+        delete_delay_s=ng.delete_delay,
+        offer_timeout_s=ng.offer_timeout,
+        media_timeout_s=ng.media_timeout,
+        silent_timeout_s=ng.silent_timeout,
+        final_timeout_s=ng.final_timeout,
+        max_sessions=ng.max_sessions,
+        tos=ng.tos,
+        learning=Learning(ng.endpoint_learning),
+        timeout_url=ng.timeout_url,
+        timeout_format=ng.timeout_format,
+        dtmf_log=parse_endpoint(ng.dtmf_log) if ng.dtmf_log else None,
     )
 
 
@@ -269,72 +355,6 @@ def _tls(certificate: str, key: str) -> ssl.SSLContext:
 def _facts(settings: RelaySettings) -> ServerFacts:
     public = tuple(dict.fromkeys(settings.advertised.values()))
     return ServerFacts(local_ip=settings.webrtc_hosts[0], public_ips=public, ipv6=any(":" in host for host in settings.webrtc_hosts))
-
-
-# --- addresses ---------------------------------------------------------------------------------------------------------------------------
-
-
-def _check_free(config: Config, media: RelaySettings) -> None:
-    """
-    Bind every fixed port once, so that the complaint about one that is taken names its key. Raises ConfigError.
-
-    An address that this machine does not have is the fault of another key than a port that is taken.
-    """
-    for local in media.advertised:
-        if local not in media.webrtc_hosts:
-            raise ConfigError("webrtc.advertised", f"{local} is not one of the addresses listened on ({', '.join(media.webrtc_hosts)})")
-    wanted = [("webrtc.addresses", "webrtc.port", host, media.webrtc_port, socket.SOCK_DGRAM) for host in media.webrtc_hosts]
-    for host in media.plain_hosts:
-        key = "rtp.address_v6" if host == config.rtp.address_v6 else "rtp.address"
-        wanted.append((key, key, host, 0, socket.SOCK_DGRAM))
-    for name in ("websocket", "http"):
-        host, port = getattr(config.janus, f"{name}_host"), getattr(config.janus, f"{name}_port")
-        wanted.append((f"janus.{name}_host", f"janus.{name}_port", host, port, socket.SOCK_STREAM))
-    for address_key, port_key, host, port, kind in wanted:
-        error = _why_not(host, port, kind)
-        if error is None:
-            continue
-        reason = (error.strerror or str(error)).lower()
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise ConfigError(address_key, f"cannot listen on {host}: this machine has no such address{_ADVERTISED.get(address_key, '')}")
-        where = f"{'udp' if kind == socket.SOCK_DGRAM else 'tcp'} {_joined(host or '*', port) if port else host}"
-        raise ConfigError(port_key, f"cannot listen on {where}: {reason}; choose another with --{port_key}=...")
-
-
-_ADVERTISED = {
-    "webrtc.addresses": "; a public address of a NAT goes into webrtc.advertised",
-    "rtp.address": "; a public address of a NAT goes into rtp.advertised",
-}
-
-
-def _why_not(host: str, port: int, kind: socket.SocketKind) -> OSError | None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as sock:
-        if kind == socket.SOCK_STREAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((host, port))
-        except OSError as error:
-            return error
-    return None
-
-
-def _can_bind(host: str) -> bool:
-    try:
-        return not _why_not(host, 0, socket.SOCK_DGRAM)
-    except OSError:  # no IPv6 at all
-        return False
-
-
-def _reached_at(host: str) -> tuple[str, ...]:
-    """Return the addresses under which a server bound to `host` can be reached: what to write into a browser for 0.0.0.0."""
-    if host not in ("0.0.0.0", "::"):
-        return (host,)
-    loopback, family = ("::1", socket.AF_INET6) if host == "::" else (LOOPBACK, socket.AF_INET)
-    return tuple(dict.fromkeys((loopback, default_address(family) or loopback)))
-
-
-def _joined(host: str, port: int | str) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 # --- running -----------------------------------------------------------------------------------------------------------------------------
@@ -411,6 +431,6 @@ def _announce(gateway: Gateway, *, demo: bool) -> None:
         name = "localhost" if host in (LOOPBACK, "0.0.0.0", "::1", "::") else host
         secure = "s" if gateway.config.janus.tls_certificate else ""
         others = default_address() if host in ("0.0.0.0", "::") else None
-        elsewhere = f" (http{secure}://{_joined(others, port)}/demo/ from elsewhere)" if others else ""
-        print(f"\nOpen http{secure}://{_joined(name, port)}/demo/ in a browser{elsewhere}. Ctrl-C ends.")
+        elsewhere = f" (http{secure}://{joined(others, port)}/demo/ from elsewhere)" if others else ""
+        print(f"\nOpen http{secure}://{joined(name, port)}/demo/ in a browser{elsewhere}. Ctrl-C ends.")
     sys.stdout.flush()

@@ -20,11 +20,13 @@ from typing import Any
 
 from boringsdp import config_checks as checks
 from boringsdp.config_checks import Check
+from boringsdp.config_values import Lists, from_text, to_toml, typed
 from boringsdp.errors import ConfigError, LocalError
 
 ENVIRONMENT_PREFIX = "BORINGSDP_"
 FILE_VARIABLE = "BORINGSDP_CONFIG"
 NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
+NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class ConfigErrors(LocalError):
@@ -139,6 +141,43 @@ class NoSipConfig:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class NgConfig:
+    """rtpengine's NG protocol, for Kamailio and OpenSIPS. It has no password: whoever reaches it may place and end calls."""
+
+    listen: tuple[str, ...] = setting(("127.0.0.1:2223",), "Addresses and ports for datagrams; empty: none; port 0: any.", checks.endpoints)
+    tcp: tuple[str, ...] = setting((), "Addresses and ports for TCP; empty: none.", checks.endpoints)
+    http: tuple[str, ...] = setting(
+        (),
+        "Addresses and ports for HTTP (/ng, /ng-plain, /ping, /metrics) and WebSocket; empty: none.",
+        checks.endpoints,
+    )
+    acl: tuple[str, ...] = setting((), "Networks that clients must come from; empty: all.", checks.networks)
+    interfaces: Mapping[str, tuple[str, ...]] = setting(
+        NO_LISTS,
+        'Names for `direction`, each a list of local addresses, as address!advertised behind NAT: {ext = ["10.0.0.5!203.0.113.9"]}.',
+        checks.interfaces,
+    )
+    delete_delay: float = setting(30.0, "Seconds a deleted call lives on, unless `delete` says another.", checks.between(0, 3600))
+    offer_timeout: float = setting(3600.0, "Seconds an offer may wait for its answer.", checks.between(1, 86400))
+    media_timeout: float = setting(60.0, "Seconds without any packet after which a call ends; 0: never.", checks.between(0, 86400))
+    silent_timeout: float = setting(3600.0, "The same for calls that are held or blocked; 0: never.", checks.between(0, 604800))
+    final_timeout: float = setting(0.0, "Seconds after which any call ends; 0: never.", checks.between(0, 2592000))
+    max_sessions: int = setting(0, "NG calls at a time, re-INVITEs go on; 0: as many as limits.calls.", checks.between(0, 1_000_000))
+    tos: int = setting(0, "TOS octet of media, 184 for EF, unless a request says another.", checks.between(0, 255))
+    endpoint_learning: str = setting(
+        "delayed",
+        "How a plain peer's real address is learned, unless a request says another.",
+        checks.choice("delayed", "immediate", "heuristic", "off"),
+    )
+    templates: Mapping[str, str] = setting(NO_ADDRESSES, "Flag strings that requests name with `template`.")
+    timeout_url: str = setting("", "URL that is told when a call ends by timeout; a request may name another.", checks.http_url_or_empty)
+    timeout_format: str = setting(
+        "json", "What it is told: JSON, or XML-RPC in one of three shapes.", checks.choice("json", "sems", "call-id", "kamailio")
+    )
+    dtmf_log: str = setting("", "Address and port that digits are told, one JSON datagram each; empty: none.", checks.endpoint_or_empty)
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class LimitsConfig:
     """Bounds on the whole gateway."""
 
@@ -174,6 +213,7 @@ class Config:
     media: MediaConfig = MediaConfig()
     janus: JanusConfig = JanusConfig()
     nosip: NoSipConfig = NoSipConfig()
+    ng: NgConfig = NgConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()
     demo: DemoConfig = DemoConfig()
@@ -186,7 +226,7 @@ PLUGINS = "plugins"
 
 @dataclass(slots=True, frozen=True)
 class Key:
-    """One key of the tree; `type` is bool, int, float, str, tuple (of str) or dict (str to str)."""
+    """One key of the tree; `type` is bool, int, float, str, tuple (of str), dict (str to str) or Lists."""
 
     section: str
     name: str
@@ -218,7 +258,9 @@ def _keys() -> Iterator[Key]:
         hints = typing.get_type_hints(kind)
         for field in dataclasses.fields(kind):
             origin = typing.get_origin(hints[field.name]) or hints[field.name]
-            plain = dict if origin is Mapping else origin
+            plain = origin
+            if origin is Mapping:
+                plain = dict if typing.get_args(hints[field.name])[1] is str else Lists
             about = field.metadata
             yield Key(section.name, field.name, plain, getattr(section_default, field.name), about["text"], about["check"], about["secret"])
 
@@ -323,7 +365,7 @@ class _Reader:
             self._complain(dotted, f"no such key{_suggest(dotted, KEYS)} ({origin})")
             return
         try:
-            value = _from_text(key.type, text)
+            value = from_text(key.type, text)
         except ValueError as error:
             self._complain(dotted, f"{error} ({origin})")
             return
@@ -335,15 +377,15 @@ class _Reader:
             self._complain(dotted, f"no such key{_suggest(dotted, KEYS)} ({origin})")
             return
         try:
-            typed = _typed(key.type, value)
+            typed_value = typed(key.type, value)
         except ValueError as error:
             self._complain(dotted, f"{error} ({origin})")
             return
-        reason = key.check(typed) if key.check else None
+        reason = key.check(typed_value) if key.check else None
         if reason:
             self._complain(dotted, f"{reason} ({origin})")
             return
-        self._values[dotted], self._origins[dotted] = typed, origin
+        self._values[dotted], self._origins[dotted] = typed_value, origin
 
     def _complain(self, key: str, reason: str) -> None:
         self._complaints.append(ConfigError(key, reason))
@@ -355,65 +397,6 @@ def _suggest(name: str, known: Mapping[str, Any]) -> str:
         last = name.rpartition(".")[2]
         near = [dotted for dotted in known if dotted.endswith(f".{last}")][:1]
     return f"; did you mean {near[0]}?" if near else ""
-
-
-_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-
-
-def _from_text(kind: type, text: str) -> Any:
-    """Read a flag's or variable's text: lists are separated by commas, maps are `from=to` pairs separated by commas; or both as in TOML."""
-    text = text.strip()
-    if kind is bool:
-        if text.lower() not in _WORDS:
-            raise ValueError(f"wanted true or false, not {text!r}")
-        return _WORDS[text.lower()]
-    if kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            raise ValueError(f"wanted a {'whole ' if kind is int else ''}number, not {text!r}") from None
-    if (kind is tuple and text.startswith("[")) or (kind is dict and text.startswith("{")):
-        try:
-            return tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            raise ValueError(f"wanted {_ARTICLES[kind]} as in TOML or separated by commas, not {text!r}") from None
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if kind is tuple:
-        return parts
-    if kind is dict:
-        pairs = [part.partition("=") for part in parts]
-        if any(not sign for _, sign, _ in pairs):
-            raise ValueError(f"wanted from=to pairs separated by commas, not {text!r}")
-        return {left.strip(): right.strip() for left, _, right in pairs}
-    return text
-
-
-_ARTICLES = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "a text",
-    tuple: "a list of texts",
-    dict: "a table of texts",
-}
-
-
-def _typed(kind: type, value: Any) -> Any:
-    """Return `value` as the frozen type of its key; ValueError when TOML gave another type."""
-    wrong = ValueError(f"wanted {_ARTICLES[kind]}, not {value!r}")
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is tuple:
-        if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-            raise wrong
-        return tuple(value)
-    if kind is dict:
-        if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
-            raise wrong
-        return MappingProxyType(dict(value))
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise wrong
-    return value
 
 
 def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -434,9 +417,23 @@ def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("janus.allow_origin", "janus.enforce_cors"), "is needed by janus.enforce_cors"
     if config.janus.tokens and config.janus.token_secret:
         yield ("janus.token_secret", "janus.tokens"), "cannot be set beside janus.tokens: tokens are either stored or signed"
+    yield from _across_ng(config)
     for local in config.webrtc.advertised:
         if config.webrtc.addresses and local not in config.webrtc.addresses:
             yield ("webrtc.advertised", "webrtc.addresses"), f"{local} is not among webrtc.addresses"
+
+
+def _across_ng(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    first, last = config.rtp.port_min, config.rtp.port_max
+    for text in config.ng.listen:
+        _, port = checks.parse_endpoint(text)
+        if first <= port <= last:
+            yield ("ng.listen", "rtp.port_min", "rtp.port_max"), f"{text} lies in the range of plain legs ({first}-{last})"
+        if port and port == config.webrtc.port:
+            yield ("ng.listen", "webrtc.port"), f"{text} has the port of webrtc.port"
+    both = [text for text in config.ng.tcp if text in config.ng.http and checks.parse_endpoint(text)[1]]
+    if both:
+        yield ("ng.http", "ng.tcp"), f"{both[0]} is in ng.tcp too"
 
 
 # --- showing ---------------------------------------------------------------------------------------------------------------------------
@@ -449,7 +446,7 @@ def effective(loaded: Loaded) -> str:
         lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
         for key in (key for key in KEYS.values() if key.section == section):
             value = getattr(getattr(loaded.config, section), key.name)
-            shown = '"********"' if key.secret and value else _toml(value)
+            shown = '"********"' if key.secret and value else to_toml(value)
             lines.append(f"{f'{key.name} = {shown}':<48}  # {loaded.origins[key.dotted]}")
     return "\n".join(lines) + "\n"
 
@@ -466,17 +463,5 @@ def example() -> str:
     for section, text in SECTIONS.items():
         lines += ["", f"# {text}", f"[{section}]"]
         for key in (key for key in KEYS.values() if key.section == section):
-            lines += [f"# {key.text}", f"#{key.name} = {_toml(key.default)}"]
+            lines += [f"# {key.text}", f"#{key.name} = {to_toml(key.default)}"]
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(part) for part in value) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml(name)} = {_toml(part)}" for name, part in value.items()) + "}"
-    return str(value)

@@ -82,6 +82,58 @@ def networks(values: tuple[str, ...]) -> str | None:
     return None
 
 
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """Return host and port of `192.0.2.1:2223` or `[2001:db8::1]:2223`. Raises ValueError for anything else, names included."""
+    host, colon, number = text.strip().rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"write an IPv6 address in brackets, [{host}]:{number}, not {text!r}")
+    if not colon or address(host) or not (number.isascii() and number.isdigit()) or int(number) > 65535:
+        raise ValueError(f"must be an IP address and a port such as 127.0.0.1:2223, not {text!r}")
+    return host, int(number)
+
+
+def endpoint_or_empty(value: str) -> str | None:
+    """An address and a port, or nothing."""
+    return endpoints((value,)) if value else None
+
+
+def endpoints(values: tuple[str, ...]) -> str | None:
+    """Addresses with a port, each once."""
+    found = []
+    for value in values:
+        try:
+            found.append(parse_endpoint(value))
+        except ValueError as error:
+            return str(error)
+    fixed = [endpoint for endpoint in found if endpoint[1]]
+    return "names an address twice" if len(set(fixed)) < len(fixed) else None
+
+
+def interfaces(values: Mapping[str, tuple[str, ...]]) -> str | None:
+    """From names to local addresses, each with the address to announce behind a `!` where that is another."""
+    for name, group in values.items():
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+            return f"has the name {name!r}: letters, digits, dots, hyphens and underscores only"
+        if not group:
+            return f"has no address for {name}"
+        if len({value.partition("!")[0] for value in group}) < len(group):
+            return f"names an address twice for {name}"
+        for value in group:
+            local, sign, told = value.partition("!")
+            if address(local) or (sign and address(told)):
+                return f"must be addresses such as 10.0.0.5 or 10.0.0.5!203.0.113.9, not {value!r} (for {name})"
+            if sign and (":" in local) != (":" in told):
+                return f"announces an address of another family: {value!r} (for {name})"
+    return None
+
+
+def http_url_or_empty(value: str) -> str | None:
+    """An http or https URL, or nothing."""
+    return None if not value or re.fullmatch(r"https?://[^\s/]+\S*", value) else f"must be an http or https URL, not {value!r}"
+
+
 def base_path(value: str) -> str | None:
     """A URL path such as /janus."""
     return None if re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", value) else f"must be a path such as /janus, not {value!r}"

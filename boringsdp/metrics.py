@@ -15,9 +15,11 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 COUNTED = frozenset(
     {
         *("created", "opened", "handshakes", "handshakes_refused", "drops"),
+        *("requests_repeated", "requests_dropped", "messages_without_cookie", "replies_unsent"),
         *("packets_received", "packets_sent", "bytes_received", "bytes_sent"),
     }
 )
+Totals = Callable[[], Iterable[tuple[tuple[str, ...], int]]]
 
 
 class Metrics:
@@ -42,6 +44,10 @@ class Metrics:
         """
         self._sources[part] = totals
 
+    def watch_counts(self, name: str, text: str, labels: tuple[str, ...], totals: Totals) -> None:
+        """Show what `totals()` returns, counts that only grow by the values of `labels`, as `boringsdp_<name>_total`."""
+        self._registry.register(_Counts(f"{PREFIX}_{name}", text, labels, totals))
+
     def count(self, name: str, text: str, by: int = 1, **labels: str) -> None:
         """Add to the counter `boringsdp_<name>_total`, described by `text`; always use the same labels with one name."""
         counter = self._counters.get(name)
@@ -62,6 +68,20 @@ class _Sources(Collector):
         for part, totals in self._sources.items():
             for name, value in totals().items():
                 yield from _family(part, name, value)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+class _Counts(Collector):
+    def __init__(self, name: str, text: str, labels: tuple[str, ...], totals: Totals) -> None:
+        self._name, self._text, self._labels, self._totals = name, text, labels, totals
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for values, number in self._totals():
+            family.add_metric(values, number)
+        yield family
 
     def describe(self) -> Iterable[Metric]:
         return ()

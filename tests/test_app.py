@@ -33,6 +33,7 @@ LOCAL = {
     "janus.websocket_port": "0",
     "janus.http_host": "127.0.0.1",
     "janus.http_port": "0",
+    "ng.listen": "127.0.0.1:0",
 }
 
 
@@ -154,7 +155,7 @@ async def test_the_banner_shows_what_can_be_pasted_and_which_plugins_failed(
     broken = EntryPoint("janus.plugin.broken", "nowhere:Nothing", ENTRY_POINT_GROUP)
     found = (*entry_points(group=ENTRY_POINT_GROUP), broken)
     monkeypatch.setattr("boringsdp.janus_api.plugins.entry_points", lambda group: found)
-    monkeypatch.setattr("boringsdp.app.default_address", lambda family=socket.AF_INET: "192.0.2.7" if family == socket.AF_INET else None)
+    monkeypatch.setattr("boringsdp.listening.default_address", lambda family=socket.AF_INET: "192.0.2.7" if family == socket.AF_INET else None)
     async with running(janus__http_host="", janus__websocket_host="0.0.0.0") as (gateway, _):
         where = [address for what, address in gateway.addresses() if what in ("Janus API", "metrics")]
         app._announce(gateway, demo=False)

@@ -196,6 +196,7 @@ class Serving:
 
     def __init__(self, *arguments: str) -> None:
         ports = "--janus.http_port=0 --janus.websocket_port=0 --webrtc.port=0 --janus.http_host=127.0.0.1 --janus.websocket_host=127.0.0.1"
+        ports += " --ng.listen=127.0.0.1:0"
         command = [sys.executable, "-m", "boringsdp", "serve", "--webrtc.addresses=127.0.0.1", "--rtp.address=127.0.0.1", *ports.split()]
         self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

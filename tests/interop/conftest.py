@@ -94,7 +94,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         *(sys.executable, "-m", "boringsdp", "serve"),
         *(f"--webrtc.addresses={own_address()}", "--webrtc.port=0", "--rtp.address=127.0.0.1", "--rtp.allow=127.0.0.0/8"),
         *("--janus.websocket_host=127.0.0.1", f"--janus.websocket_port={websocket}"),
-        *("--janus.http_host=127.0.0.1", f"--janus.http_port={http}", "--log.level=info", "--limits.drain=0"),
+        *("--janus.http_host=127.0.0.1", f"--janus.http_port={http}", "--log.level=info", "--limits.drain=0", "--ng.listen="),
     ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BORINGSDP_")}
     with log.open("wb") as output:

@@ -29,6 +29,7 @@ SETTINGS = {
     "janus.websocket_port": "0",
     "janus.http_host": "127.0.0.1",
     "janus.http_port": "0",
+    "ng.listen": "127.0.0.1:0",
 }
 
 

@@ -25,6 +25,7 @@ class Gateway:
     websocket: str
     http: str
     webrtc_port: int
+    ng_port: int
     log_file: Path
 
     @property
@@ -52,7 +53,7 @@ def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
 
     Raises AssertionError with the gateway's log when it does not come up.
     """
-    websocket_port, http_port, webrtc_port = free_port(), free_port(), free_port(socket.SOCK_DGRAM)
+    websocket_port, http_port, webrtc_port, ng_port = free_port(), free_port(), free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
     settings = [
         "--webrtc.addresses=127.0.0.1",
         f"--webrtc.port={webrtc_port}",
@@ -65,6 +66,7 @@ def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
         f"--janus.websocket_port={websocket_port}",
         "--janus.http_host=127.0.0.1",
         f"--janus.http_port={http_port}",
+        f"--ng.listen=127.0.0.1:{ng_port}",
         "--limits.drain=0",
         *flags,
     ]
@@ -72,7 +74,7 @@ def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
         log_file = Path(folder, "gateway.log")
         with log_file.open("wb") as log:
             process = subprocess.Popen([sys.executable, "-m", "boringsdp", command, *settings], stdout=log, stderr=subprocess.STDOUT)
-        gateway = Gateway(process.pid, f"ws://127.0.0.1:{websocket_port}/", f"http://127.0.0.1:{http_port}", webrtc_port, log_file)
+        gateway = Gateway(process.pid, f"ws://127.0.0.1:{websocket_port}/", f"http://127.0.0.1:{http_port}", webrtc_port, ng_port, log_file)
         try:
             _wait_until_up(gateway, process)
             yield gateway
