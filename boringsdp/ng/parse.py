@@ -139,6 +139,6 @@ def _digit(said: Gathered) -> str:
     code = number_of(text)
     if code is not None and 0 <= code < len(_DIGITS):
         return _DIGITS[code]
-    if code is not None and 0 < code < 128 and chr(code).upper() in _DIGITS:
-        return chr(code).upper()
+    if code is not None and 0 < code < 128 and chr(code) in _DIGITS:
+        return chr(code)
     raise NgError(OUT_OF_RANGE_CODE, "code")
