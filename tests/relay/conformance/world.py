@@ -21,6 +21,7 @@ from boringsdp.relay.engine import (
     PortId,
     Profile,
     Route,
+    RtcpPathSelected,
     StreamId,
     StreamSpec,
     TransportId,
@@ -95,6 +96,7 @@ class Leg:
         self.stream = stream
         self.peer = peer
         self.credentials = credentials
+        self.ports: tuple[PortId, ...] = ()
         self.rtcp_peer: Peer | None = None
         self.rtcp_address: Address = ("", 0)
 
@@ -191,11 +193,53 @@ class World:
         transport = TransportId(self.number())
         self.engine.add_transport(TransportSpec(id=transport, ports=(number,), rtcp_port=rtcp_number, latch=latch, **spec))
         leg = self._leg(transport, self.peer(host), address, None)
+        leg.ports = (number,) if rtcp_number is None else (number, rtcp_number)
         if rtcp_address is not None:
             leg.rtcp_peer, leg.rtcp_address = self.peer(host), rtcp_address
             leg.rtcp_peer.to = rtcp_address
         self.engine.set_remote(transport, leg.peer.address, leg.rtcp_peer.address if leg.rtcp_peer else None, latch)
         return leg
+
+    def own_ice(self, *, host: str = "127.0.0.1", rtcp: bool = True, **spec: Any) -> Leg:
+        """A transport with ICE on ports of its own, not yet checked."""
+        number, address = self.port(host)
+        rtcp_number, rtcp_address = self.port(host) if rtcp else (None, None)
+        name = self.number()
+        credentials = IceCredentials(f"own{name:05}", f"password-of-leg-{name:08}")
+        transport = TransportId(name)
+        self.engine.add_transport(
+            TransportSpec(id=transport, ports=(number,), rtcp_port=rtcp_number, ice=credentials, own=True, **spec)
+        )
+        leg = self._leg(transport, self.peer(host), address, credentials)
+        leg.ports = (number,) if rtcp_number is None else (number, rtcp_number)
+        if rtcp_address is not None:
+            leg.rtcp_peer, leg.rtcp_address = self.peer(host), rtcp_address
+            leg.rtcp_peer.to = rtcp_address
+        return leg
+
+    async def own_ice_connected(self, **spec: Any) -> Leg:
+        """The same with both components checked."""
+        leg = self.own_ice(**spec)
+        await leg.check()
+        await self.event(PathSelected, transport=leg.transport)
+        if leg.rtcp_peer is not None:
+            await leg.check(leg.rtcp_peer)
+            await self.event(RtcpPathSelected, transport=leg.transport)
+        return leg
+
+    def raw(self, latch: Latch = Latch.ONCE, *, host: str = "127.0.0.1", **spec: Any) -> Leg:
+        """A transport whose datagrams are copied, and its peer."""
+        number, address = self.port(host)
+        transport = TransportId(self.number())
+        self.engine.add_transport(TransportSpec(id=transport, ports=(number,), raw=True, **spec))
+        peer = self.peer(host)
+        peer.to = address
+        self.engine.set_remote(transport, peer.address, None, latch)
+        return Leg(self, transport, StreamId(0), peer, None)
+
+    def spec(self, **fields: Any) -> TransportSpec:
+        """A specification with an id of its own."""
+        return TransportSpec(id=TransportId(self.number()), **fields)
 
     def _leg(self, transport: TransportId, peer: Peer, address: Address, credentials: IceCredentials | None) -> Leg:
         peer.to = address
