@@ -328,7 +328,7 @@ class PortStatistics:
     announced: Address | None = None
     """What `set_remote` said; None while ICE counts."""
     learned: bool = False
-    """`remote` was proved by a packet from there (by a check, with ICE), and is not only announced."""
+    """`remote` was proved by a packet from there (by a check, with ICE), and is not only announced. STRICT and ASYMMETRIC learn nothing."""
     last_arrival: float = 0.0
     """Monotonic time of the last valid packet; 0.0: there was none."""
     packets_received: int = 0

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+import pytest
+
+from boringsdp.relay.engine import DtlsReceived, RtcpReceived
 from tests.relay.conformance.world import World
+
+REPORT = bytes.fromhex("80c9000100001234")
 
 
 async def test_loss_reordering_and_duplicates_are_exact(world: World) -> None:
@@ -99,3 +105,79 @@ async def test_garbage_is_counted_and_harms_nobody(world: World) -> None:
     await world.until(lambda: leg.received.packets == 1 and other.received.packets == 1)
     assert leg.drops["malformed"] >= 5
     assert other.drops["malformed"] >= 5
+
+
+@pytest.mark.parametrize("muxed", [False, True])
+@pytest.mark.parametrize("secured", [False, True])
+async def test_rtp_and_rtcp_are_counted_apart(world: World, muxed: bool, secured: bool) -> None:
+    leg, other = world.plain(rtcp=not muxed, secured=secured), world.plain()
+    control = leg.peer if leg.rtcp_peer is None else leg.rtcp_peer
+    if secured:
+        world.secure(leg)
+    world.route(leg, other)
+    world.route(other, leg)
+    before = leg.transport_statistics
+    assert (before.rtp.last_arrival, before.rtcp.last_arrival) == (0.0, 0.0)
+    packets = [leg.peer.rtp() for _ in range(3)]
+    report = leg.peer.rtcp(REPORT * 2)
+    for packet in packets:
+        leg.peer.send(packet)
+    for _ in range(1 + (not secured)):
+        control.send(report)
+    await other.peer.hear_many(3)
+    await world.event(RtcpReceived)
+    other.peer.speak(2)
+    sent = [(await leg.peer.hear_raw())[0] for _ in range(2)]
+    world.engine.send_rtcp(leg.transport, REPORT)
+    sent_report, _ = await control.hear_raw()
+    leg.peer.send(b"\x16client hello")
+    await world.event(DtlsReceived)
+    world.engine.send(leg.transport, b"\x16server hello")
+    statistics = leg.transport_statistics
+    rtp, rtcp = statistics.rtp, statistics.rtcp
+    assert (rtp.packets_received, rtp.bytes_received) == (3, sum(map(len, packets)))
+    assert (rtp.packets_sent, rtp.bytes_sent) == (2, sum(map(len, sent)))
+    assert rtcp.packets_received == 1 + (not secured)
+    assert rtcp.bytes_received == len(report) * rtcp.packets_received
+    assert (rtcp.packets_sent, rtcp.bytes_sent) == (1, len(sent_report))
+    assert statistics.packets_received == rtp.packets_received + rtcp.packets_received + 1
+    assert statistics.packets_sent == rtp.packets_sent + rtcp.packets_sent + 1
+    now = time.monotonic()
+    assert now - 3 < rtp.last_arrival <= now
+    assert now - 3 < rtcp.last_arrival <= now
+    assert (rtp.remote, rtcp.remote) == (leg.peer.address, control.address)
+    if not muxed:
+        assert (rtp.announced, rtcp.announced) == (leg.peer.address, control.address)
+
+
+async def test_what_is_sent_again_is_rtp(world: World) -> None:
+    source, target = world.plain(), world.plain()
+    world.stream(target.transport, target.stream, keep=8)
+    world.route(source, target)
+    source.peer.speak()
+    sequence = (await target.peer.hear()).sequence
+    world.engine.resend(target.stream, (sequence,))
+    await target.peer.hear()
+    statistics = target.transport_statistics
+    assert (statistics.rtp.packets_sent, statistics.rtcp.packets_sent) == (2, 0)
+
+
+async def test_the_last_arrival_outlives_its_source(world: World) -> None:
+    leg = world.plain()
+    leg.peer.speak()
+    await world.until(lambda: leg.received.packets == 1)
+    last = leg.transport_statistics.rtp.last_arrival
+    world.engine.remove_stream(leg.stream)
+    assert leg.transport_statistics.rtp.last_arrival == last > 0
+
+
+async def test_what_does_not_verify_is_no_arrival(world: World) -> None:
+    leg = world.plain(rtcp=True, secured=True)
+    assert leg.rtcp_peer
+    world.secure(leg)
+    leg.peer.send(bytes((0x80, 0)) + bytes(40))
+    leg.rtcp_peer.send(REPORT * 3)
+    await leg.peer.hears_nothing()
+    statistics = leg.transport_statistics
+    assert (statistics.rtp.packets_received, statistics.rtcp.packets_received) == (1, 1)
+    assert (statistics.rtp.last_arrival, statistics.rtcp.last_arrival) == (0.0, 0.0)
