@@ -1,17 +1,18 @@
-"""The command line: `boringsdp serve | demo | translate | check-config`."""
+"""The command line: `boringsdp serve | demo | translate | check-config | ng-send`."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from boringsdp import __version__, config, translate
-from boringsdp.errors import ConfigError, SdpError
+from boringsdp.errors import ConfigError, NgError, PeerTimeout, SdpError
 
 OK, FAILED, BAD_CONFIG = 0, 1, 2
 
@@ -26,16 +27,32 @@ examples:
   boringsdp demo                                              try it: prints the address of a page to open
   boringsdp serve --config boringsdp.toml --log.level=debug
   boringsdp translate --to RTP/AVP < offer.sdp                what a telephone would be offered
+  boringsdp ng-send ping                                      whether the NG port answers
+"""
+
+_NG_EPILOG = """\
+A KEY=VALUE is sent as it stands; a VALUE that begins with [ or { is read as JSON. The SDP of the reply goes to standard output, what else
+the reply says to standard error; a reply without SDP is printed as JSON. Exit status 1: an error, or no reply.
+
+examples:
+  boringsdp ng-send ping
+  boringsdp ng-send list limit=5
+  boringsdp ng-send offer call-id=1 from-tag=a --flags "RTP/AVP ICE=remove" < webrtc-offer.sdp > offer.sdp
+  boringsdp ng-send answer call-id=1 from-tag=a to-tag=b < answer.sdp
+  boringsdp ng-send query call-id=1 --to 192.0.2.1:2223 --tcp
+  boringsdp ng-send delete call-id=1 "delete delay=0"
 """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0 good, 1 failed, 2 bad usage or configuration."""
     flags, rest = _take_flags(list(sys.argv[1:] if arguments is None else arguments))
-    options = _parser().parse_args(rest)
+    options = _parse(rest)
     try:
         if options.command == "translate":
             return _translate(options)
+        if options.command == "ng-send":
+            return _ng_send(options)
         return _with_config(options, flags)
     except config.ConfigErrors as error:
         for complaint in error.complaints:
@@ -46,6 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_CONFIG
     except BrokenPipeError:
         return FAILED
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """Parse the command line; keys of `ng-send` may stand anywhere among its options, which argparse does not do by itself."""
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if options.command == "ng-send" and not any(argument.startswith("-") for argument in more):
+        try:
+            options.keys += map(_pair, more)
+        except argparse.ArgumentTypeError as error:
+            parser.error(str(error))
+    elif more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    return options
 
 
 def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
@@ -79,6 +110,32 @@ def _translate(options: argparse.Namespace) -> int:
     sys.stdout.buffer.write(shown.encode())
     sys.stdout.flush()
     return OK
+
+
+def _ng_send(options: argparse.Namespace) -> int:
+    from boringsdp.ng.client import exchange
+    from boringsdp.ng.message import Format
+
+    request: dict[str, Any] = {"command": options.ng_command, **dict(options.keys)}
+    if options.flags is not None:
+        request["rtpp-flags"] = options.flags
+    try:
+        if options.sdp is not None or (options.ng_command in ("offer", "answer") and "sdp" not in request):
+            data = sys.stdin.buffer.read() if options.sdp in (None, "-") else Path(options.sdp).read_bytes()
+            request["sdp"] = data.decode("utf-8", "surrogateescape")
+        form = Format.JSON if options.json else Format.BENCODE
+        reply = exchange(options.to, request, tcp=options.tcp, form=form, timeout_s=options.timeout)
+    except (OSError, NgError, PeerTimeout) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        print(f"boringsdp ng-send: {_visible(str(reason))}", file=sys.stderr)
+        return FAILED
+    sdp = reply.pop("sdp", None)
+    told = json.dumps(reply, indent=2)
+    print(told, file=sys.stderr if isinstance(sdp, str) else sys.stdout)
+    if isinstance(sdp, str):
+        sys.stdout.buffer.write(sdp.encode("utf-8", "surrogateescape"))
+    sys.stdout.flush()
+    return FAILED if reply.get("result") == "error" else OK
 
 
 def _visible(text: str) -> str:
@@ -139,7 +196,42 @@ def _parser() -> argparse.ArgumentParser:
     for command in (serve, demo, check):
         command.add_argument("-c", "--config", metavar="FILE", help="TOML file; also by BORINGSDP_CONFIG")
     _add_translate(commands)
+    _add_ng_send(commands)
     return parser
+
+
+def _add_ng_send(commands: argparse._SubParsersAction[_Parser]) -> None:
+    command = commands.add_parser(
+        "ng-send",
+        help="send one NG command to a running gateway, or to rtpengine, and print the reply",
+        epilog=_NG_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("ng_command", metavar="COMMAND", help='ping, offer, answer, delete, query, list, statistics, "block media", ...')
+    command.add_argument("keys", nargs="*", type=_pair, metavar="KEY=VALUE", help="further keys of the request, such as call-id=1")
+    command.add_argument("--flags", metavar="TEXT", help="a flag string as in Kamailio's rtpengine_offer(), sent as rtpp-flags")
+    command.add_argument("--sdp", metavar="FILE", help="file with the SDP, - for standard input; offer and answer read that by default")
+    command.add_argument("--to", type=_host_and_port, default=("127.0.0.1", 2223), metavar="HOST:PORT", help="default: 127.0.0.1:2223")
+    command.add_argument("--tcp", action="store_true", help="over TCP instead of UDP")
+    command.add_argument("--json", action="store_true", help="in JSON instead of bencode")
+    command.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="how long to wait, repeating over UDP (default: 5)")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"wanted KEY=VALUE, not {text!r}")
+    try:
+        return key, json.loads(value) if value[:1] in ("[", "{") else value
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{key}: not JSON: {error}") from error
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"wanted HOST:PORT, not {text!r}")
+    return host.strip("[]"), int(port)
 
 
 def _add_translate(commands: argparse._SubParsersAction[_Parser]) -> None:

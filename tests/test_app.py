@@ -155,7 +155,8 @@ async def test_the_banner_shows_what_can_be_pasted_and_which_plugins_failed(
     broken = EntryPoint("janus.plugin.broken", "nowhere:Nothing", ENTRY_POINT_GROUP)
     found = (*entry_points(group=ENTRY_POINT_GROUP), broken)
     monkeypatch.setattr("boringsdp.janus_api.plugins.entry_points", lambda group: found)
-    monkeypatch.setattr("boringsdp.listening.default_address", lambda family=socket.AF_INET: "192.0.2.7" if family == socket.AF_INET else None)
+    known = {socket.AF_INET: "192.0.2.7", socket.AF_INET6: None}
+    monkeypatch.setattr("boringsdp.listening.default_address", lambda family=socket.AF_INET: known[family])
     async with running(janus__http_host="", janus__websocket_host="0.0.0.0") as (gateway, _):
         where = [address for what, address in gateway.addresses() if what in ("Janus API", "metrics")]
         app._announce(gateway, demo=False)
