@@ -16,12 +16,13 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from boringsdp.call import Party
 from boringsdp.errors import NgError
-from boringsdp.ng.requests import Identity
+from boringsdp.ng.requests import Description, Identity
+from boringsdp.sdp import DEFAULT_POLICY, CodecPolicy
 
 MAX_DIALOGS = 8
 """Dialogs with the same call-id."""
@@ -29,7 +30,7 @@ MAX_LEGS = 32
 """Far legs of a dialog: more forks of one call are somebody's mistake."""
 MAX_NAMES = 32
 """Tags of a party and via-branches of a leg that are kept; the oldest are forgotten first, a party's own first tag never."""
-MAX_DELAY_S = 86400.0
+MAX_FAULTS = 8
 
 C = TypeVar("C")
 
@@ -46,6 +47,12 @@ class FarLeg:
     label: str = ""
     answered: bool = False
     drop_at: float | None = None
+    offer: Description | None = None
+    """The last offer between A and this leg, without its SDP: what it said about the way back holds for the answer."""
+    policy: CodecPolicy = DEFAULT_POLICY
+    """That of the last offer."""
+    no_ice: set[Party] = field(default_factory=set)
+    """Who answered an offer of ours that had ICE without it; it is not offered to them again before a `reset`."""
 
     @property
     def tag(self) -> str:
@@ -67,11 +74,24 @@ class Dialog(Generic[C]):
     legs: dict[str, FarLeg] = field(default_factory=dict)
     label: str = ""
     metadata: str = ""
+    began: float = 0.0
+    """Monotonic seconds."""
     in_force: str | None = None
     """The name of the leg that answered last."""
     recent: str = ""
     """The name of the leg that was offered to last."""
     end_at: float | None = None
+    callback: str = ""
+    """Where its timeout is told; empty: as configured."""
+    callback_named: bool = False
+    """By a request."""
+    dtmf_log: tuple[str, int] | None = None
+    faults: list[str] = field(default_factory=list)
+    """What went wrong with its media, oldest first."""
+    waited_s: float = 0.0
+    """What it waited for in vain, when it ends by a timeout."""
+    counted: tuple[int, int] = (0, 0)
+    """Packets and octets received, taken before it ends."""
 
     @property
     def tag(self) -> str:
@@ -88,8 +108,12 @@ class Dialog(Generic[C]):
     def by_branch(self, branch: str) -> FarLeg | None:
         return next((leg for leg in self.legs.values() if branch and branch in leg.branches), None)
 
-    def has(self, tag: str) -> bool:
-        return bool(tag) and (tag in self.tags or bool(self.by_tag(tag)))
+    def blame(self, fault: str) -> None:
+        """Remember a fault; one that is known already moves to the end."""
+        if fault in self.faults:
+            self.faults.remove(fault)
+        self.faults.append(fault)
+        del self.faults[:-MAX_FAULTS]
 
 
 @dataclass(slots=True, frozen=True)
@@ -207,13 +231,12 @@ class Dialogs(Generic[C]):
 
     # --- noting ------------------------------------------------------------------------------------------------------------------------
 
-    def add(self, who: Identity, call: C) -> Place[C]:
+    def add(self, who: Identity, call: C, now: float = 0.0) -> Place[C]:
         """Begin a dialog with its first offer, which the call has taken."""
-        dialog = Dialog(who.call_id, call, [who.from_tag])
+        dialog = Dialog(who.call_id, call, [who.from_tag], began=now)
         self._by_call.setdefault(who.call_id, []).append(dialog)
         place = Place(dialog, Party.A, None, who.via_branch, who.from_tag)
-        self.offered(place, who)
-        return place
+        return replace(place, leg=self.offered(place, who))
 
     def offered(self, place: Place[C], who: Identity) -> FarLeg:
         """The call took the offer: remember the names it came with. A deletion that waits is off."""

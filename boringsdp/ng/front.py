@@ -2,41 +2,331 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from boringsdp import logs
-from boringsdp.call import Calls
-from boringsdp.errors import NgError
+from boringsdp.call import (
+    Call,
+    CallClosed,
+    CallEvent,
+    CallReport,
+    Calls,
+    CallTimedOut,
+    LegClosed,
+    LegConsentLost,
+    LegDtmf,
+    LegFailed,
+    LegMediaTimeout,
+    Party,
+)
+from boringsdp.errors import BoringError, Exhausted, NgError, SdpError, WrongState
+from boringsdp.metrics import Metrics
+from boringsdp.ng import requests
+from boringsdp.ng.control import Control
+from boringsdp.ng.descriptions import Descriptions, LoadLimit
+from boringsdp.ng.diagnosis import complaints
+from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg
+from boringsdp.ng.notices import Digit, Notices, Timeout
+from boringsdp.ng.parse import parse_request
+from boringsdp.ng.replies import Names, Told, tell_call
+from boringsdp.ng.settings import Address, NgSettings
+from boringsdp.ng.statistics import Statistics
 
-Address = tuple[str, int]
+NOT_FOUND = "Call-ID not found or tags didn't match"
+INTERNAL = "Internal error"
+LONGEST_TEXT = 500
+TIMEOUTS: Mapping[str, str] = {
+    "media-timeout": "media timeout",
+    "silent-timeout": "silent timeout",
+    "offer-timeout": "offer timeout",
+    "final-timeout": "final timeout",
+}
+"""From why a call closed to what the proxy is told."""
 log = logs.bind("ng")
 
 
 class NgFront:
     """
-    Executes commands on `calls`. `settings` is the front's own part of the configuration.
+    Executes commands on `calls`. Build it within a running event loop; `drain` (optional) and `close` at the end.
 
-    `execute` is synchronous and never raises: what is wrong becomes `{"result": "error", "error-reason": …}`.
+    `metrics` counts commands that fail unexpectedly, timeouts and notices; `media` returns the relay's totals, for `statistics`.
     """
 
-    def __init__(self, calls: Calls, settings: Any) -> None:
-        self._calls = calls
+    def __init__(
+        self,
+        calls: Calls,
+        settings: NgSettings,
+        *,
+        metrics: Metrics | None = None,
+        media: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
         self._settings = settings
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._dialogs: Dialogs[Call] = Dialogs()
+        self._notices = Notices(settings, self._count_notice)
+        self._descriptions = Descriptions(calls, self._dialogs, settings, self._notices, self._hear, self._loop.time)
+        self._control = Control(self._dialogs)
+        self._statistics = Statistics(self._loop.time(), media)
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def sessions(self) -> int:
+        """Calls of this front, those whose deletion waits included."""
+        return len(self._dialogs)
+
+    def drain(self) -> None:
+        """Refuse new calls from now on, as at the session limit; commands about calls that exist are executed."""
+        self._descriptions.draining = True
+
+    async def close(self) -> None:
+        """Forget deletions that wait, and tell no more. Calls are ended by who ends all."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._notices.close()
 
     def execute(self, message: dict[str, Any], source: Address | None = None) -> dict[str, Any]:
-        """Run one command; `source` is who sent it, for the log."""
-        try:
-            return self._run(message)
-        except NgError as error:
-            return {"result": "error", "error-reason": error.reason}
+        """
+        Run one command and return the reply; `source` is who sent it.
 
-    def _run(self, message: dict[str, Any]) -> dict[str, Any]:
-        match message.get("command"):
-            case None:
-                raise NgError('Dictionary contains no key "command"', "command")
-            case "ping":
+        Synchronous, and never raises: what is wrong becomes `{"result": "error", "error-reason": …}`, with the details in `warning`.
+        """
+        began = self._loop.time()
+        try:
+            reply = self._run(parse_request(message, self._settings.templates), source)
+        except LoadLimit as refused:
+            self._statistics.refused()
+            reply = {"result": "load limit", "message": refused.reason}
+        except BoringError as error:
+            reply = self._refuse(message, error)
+        except Exception:  # a command ends here: one that fails must not take the others with it
+            log.exception("command failed", extra=_facts(message))
+            self._count("ng_faults", "NG commands that failed unexpectedly")
+            reply = {"result": "error", "error-reason": INTERNAL}
+        command = message.get("command")
+        failed = reply.get("result") == "error"
+        self._statistics.executed(command if isinstance(command, str) else "", source, self._loop.time() - began, failed=failed)
+        return reply
+
+    def _refuse(self, message: dict[str, Any], error: BoringError) -> dict[str, Any]:
+        reply = refusal(error)
+        if isinstance(error, Exhausted):
+            self._statistics.refused()
+        log.info("refused", extra={**_facts(message), "reason": reply["error-reason"][:LONGEST_TEXT], "why": reply.get("warning", "")})
+        return reply
+
+    def _run(self, request: requests.Request, source: Address | None) -> dict[str, Any]:
+        match request:
+            case requests.Ping():
                 return {"result": "pong"}
-            case "list":
-                return {"result": "ok", "calls": [call.id for call in self._calls][:32]}
+            case requests.Description():
+                before = len(self._dialogs)
+                reply = self._descriptions.execute(request, source)
+                if len(self._dialogs) > before:
+                    self._statistics.began()
+                return reply
+            case requests.Delete():
+                return self._delete(request)
+            case requests.Query():
+                return {**self._tell(self._known(request.identity.call_id), request.identity), "result": "ok"}
+            case requests.ListCalls():
+                return {
+                    "calls": [call_id for call_id, _ in zip(self._dialogs.call_ids(), range(request.limit), strict=False)],
+                    "result": "ok",
+                }
+            case requests.Statistics():
+                return {"statistics": self._statistics.tell(len(self._dialogs), self._loop.time()), "result": "ok"}
+            case requests.SetBlocking():
+                return self._control.block(request)
+            case requests.PlayDtmf():
+                return self._control.play_dtmf(request)
+
+    # --- query and delete --------------------------------------------------------------------------------------------------------------
+
+    def _known(self, call_id: str) -> tuple[Dialog[Call], ...]:
+        dialogs = self._dialogs.of(call_id)
+        if not dialogs:
+            raise NgError("Unknown call-id", "call-id")
+        return dialogs
+
+    def _tell(self, dialogs: tuple[Dialog[Call], ...], who: requests.Identity | None = None) -> dict[str, Any]:
+        return tell_call([_told(dialog) for dialog in dialogs], who)
+
+    def _delete(self, request: requests.Delete) -> dict[str, Any]:
+        """End what is meant, now or after the delay, and tell what it was."""
+        found = self._dialogs.to_delete(request.identity, honour_to_tag=request.honour_to_tag)
+        if not found:
+            if request.fatal:
+                raise NgError(NOT_FOUND, "call-id")
+            return {"warning": NOT_FOUND, "result": "ok"}
+        told = {} if request.fast else self._tell(tuple(dict.fromkeys(dialog for dialog, _ in found)))
+        delay = self._settings.delete_delay_s if request.delay_s is None else request.delay_s
+        for dialog, leg in found:
+            if delay <= 0:
+                self._end(dialog, leg)
+            else:
+                self._dialogs.delete_at(dialog, leg, self._loop.time() + delay)
+        self._arm()
+        return {**told, "result": "ok"}
+
+    def _end(self, dialog: Dialog[Call], leg: FarLeg | None) -> None:
+        if leg is None:
+            self._take_figures(dialog)
+            dialog.call.close("deleted")
+        else:
+            dialog.call.drop_branch(leg.name)
+            self._dialogs.drop(dialog, leg)
+
+    def _arm(self) -> None:
+        """Keep one timer for the next deletion."""
+        if self._timer is not None:
+            self._timer.cancel()
+        at = self._dialogs.deadline()
+        self._timer = None if at is None else self._loop.call_at(at, self._wake, at)
+
+    def _wake(self, at: float) -> None:
+        for gone in self._dialogs.tick(max(at, self._loop.time())):
+            self._end(gone.dialog, gone.leg)
+        self._arm()
+
+    # --- news --------------------------------------------------------------------------------------------------------------------------
+
+    def _hear(self, dialog: Dialog[Call], event: CallEvent) -> None:
+        """What a call tells goes to the log, to `query`, and to whom it concerns outside."""
+        match event:
+            case LegDtmf():
+                self._tell_digit(dialog, event)
+            case LegFailed(party, reason, branch) | LegClosed(party, reason, branch):
+                self._blame(dialog, party, branch, reason)
+            case LegConsentLost(party, branch):
+                self._blame(dialog, party, branch, "ice-consent-lost")
+            case LegMediaTimeout(party, after, branch):
+                self._blame(dialog, party, branch, f"no media for {after:g} s")
+            case CallTimedOut():
+                dialog.waited_s = event.after
+                self._take_figures(dialog)
+            case CallClosed(reason):
+                self._over(dialog, reason)
             case _:
-                raise NgError("Unrecognized command", "command")
+                pass
+
+    def _blame(self, dialog: Dialog[Call], party: Party, branch: str, reason: str) -> None:
+        tag = dialog.tag if party is Party.A else next((leg.tag for leg in dialog.legs.values() if leg.name == branch), "")
+        dialog.blame(f"{tag or party.value}: {reason}")
+        log.warning("media fails", extra={"call": dialog.call.id, "tag": tag, "leg": party.value, "branch": branch, "reason": reason})
+
+    def _take_figures(self, dialog: Dialog[Call]) -> None:
+        """While the call still has them."""
+        report = dialog.call.report()
+        dialog.counted = (report.rtp.packets + report.rtcp.packets, report.rtp.bytes + report.rtcp.bytes)
+        for complaint in _complaints(dialog, report):
+            dialog.blame(complaint)
+
+    def _over(self, dialog: Dialog[Call], reason: str) -> None:
+        self._dialogs.forget(dialog)
+        self._statistics.ended(reason, self._loop.time() - dialog.began, *dialog.counted)
+        told = TIMEOUTS.get(reason)
+        facts = {"call": dialog.call.id, "call_id": dialog.call_id, "reason": reason, "faults": "; ".join(dialog.faults)}
+        log.info("call over", extra={**facts, "packets": dialog.counted[0]})
+        if told is None:
+            return
+        self._count("ng_timeouts", "Calls of the NG front that ended by themselves, by reason", reason=told)
+        if dialog.callback:
+            notice = Timeout(
+                call_id=dialog.call_id,
+                reason=told,
+                after=dialog.waited_s,
+                tags=_tags(dialog),
+                labels=tuple(label for label in (dialog.label, *(leg.label for leg in dialog.legs.values())) if label),
+                wallclock=time.time(),
+                faults=tuple(dialog.faults),
+            )
+            self._notices.timed_out(notice, dialog.callback, named=dialog.callback_named)
+
+    def _tell_digit(self, dialog: Dialog[Call], event: LegDtmf) -> None:
+        to = dialog.dtmf_log or self._settings.dtmf_log
+        if to is None:
+            return
+        leg = dialog.legs.get(event.branch) or dialog.leg
+        tag, label = (dialog.tag, dialog.label) if event.party is Party.A else (leg.tag, leg.label) if leg is not None else ("", "")
+        digit = Digit(
+            call_id=dialog.call_id,
+            tag=tag,
+            label=label,
+            tags=_tags(dialog),
+            digit=event.digit,
+            duration_ms=event.duration_ms,
+            volume=getattr(event, "volume", 0),
+            source_ip=_where(dialog.call.report(), event.party, event.branch),
+            wallclock=time.time(),
+        )
+        self._notices.digit(digit, to)
+
+    # --- counts ------------------------------------------------------------------------------------------------------------------------
+
+    def _count(self, name: str, text: str, **labels: str) -> None:
+        if self._metrics is not None:
+            self._metrics.count(name, text, 1, **labels)
+
+    def _count_notice(self, what: str) -> None:
+        self._count("ng_notices", "Timeouts told to proxies, by outcome", outcome=what)
+
+
+def refusal(error: BoringError) -> dict[str, Any]:
+    """
+    Return the error reply. The reason is rtpengine's text where it has one, word for word, since callers compare it; what it leaves open
+    (the line, the key) stands in `warning`.
+    """
+    match error:
+        case NgError():
+            reason, why = error.reason, str(error.__cause__) if isinstance(error.__cause__, BoringError) else ""
+        case SdpError():
+            reason, why = "Error rewriting SDP", str(error)
+        case Exhausted(what="calls"):
+            reason, why = "Parallel session limit reached", ""
+        case Exhausted():
+            reason, why = "Ran out of ports", str(error)
+        case WrongState():
+            reason, why = "Invalid dialogue association", str(error)
+        case _:
+            reason, why = str(error), ""
+    return {"result": "error", "error-reason": reason, **({"warning": why[:LONGEST_TEXT]} if why else {})}
+
+
+def _facts(message: Mapping[str, Any]) -> dict[str, str]:
+    """What names a message in the log."""
+    return {"command": str(message.get("command"))[:60], "call_id": str(message.get("call-id", message.get("call id", "")))[:200]}
+
+
+def _told(dialog: Dialog[Call]) -> Told:
+    report = dialog.call.report()
+    names = {(Party.A, ""): Names(tags=tuple(dialog.tags), label=dialog.label)}
+    for leg in dialog.legs.values():
+        names[Party.B, leg.name] = Names(tags=tuple(leg.tags), label=leg.label, branch=leg.branch)
+    faults = (*dialog.faults, *(text for text in _complaints(dialog, report) if text not in dialog.faults))
+    return Told(report=report, names=names, metadata=dialog.metadata, faults=faults)
+
+
+def _complaints(dialog: Dialog[Call], report: CallReport) -> Iterator[str]:
+    tags = {(Party.A, ""): dialog.tag, **{(Party.B, leg.name): leg.tag for leg in dialog.legs.values()}}
+    return complaints(report, tags, time.time())
+
+
+def _tags(dialog: Dialog[Call]) -> tuple[str, ...]:
+    """A's, then that of the leg in force, then the others."""
+    near = dialog.leg
+    return tuple(dict.fromkeys(tag for tag in (dialog.tag, near.tag if near else "", *(leg.tag for leg in dialog.legs.values())) if tag))
+
+
+def _where(report: CallReport, party: Party, branch: str) -> str:
+    """The numeric address that a party's media goes to, empty when unknown."""
+    for leg in report.legs:
+        if leg.party is party and (party is Party.A or leg.branch == branch):
+            for media in leg.medias:
+                for port in media.ports:
+                    if (address := port.remote or port.announced) is not None:
+                        return address[0]
+    return ""

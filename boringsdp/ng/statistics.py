@@ -48,7 +48,7 @@ class _Proxy:
 
 class Statistics:
     """
-    Of one front. `media` returns the relay's totals (`packets_received`, `bytes_received`, …), read when somebody asks.
+    Of one front. `media` returns the relay's totals (`packets_received`, `bytes_received`, …) of what is open now, read when somebody asks.
 
     `now` is monotonic seconds.
     """
@@ -61,6 +61,7 @@ class Statistics:
         self.endings: Counter[str] = Counter()
         self.managed = self.rejected = 0
         self._durations = self._squares = 0.0
+        self._packets = self._octets = 0
         self._last: tuple[float, float, float] = (now, 0.0, 0.0)
 
     def executed(self, command: str, source: Address | None, seconds: float, *, failed: bool) -> None:
@@ -91,8 +92,10 @@ class Statistics:
         """Count a call that was refused for lack of room."""
         self.rejected += 1
 
-    def ended(self, reason: str, seconds: float) -> None:
-        """Count a call that ended after `seconds`."""
+    def ended(self, reason: str, seconds: float, packets: int = 0, octets: int = 0) -> None:
+        """Count a call that ended after `seconds`, with what it received."""
+        self._packets += packets
+        self._octets += octets
         self.endings[ENDINGS.get(reason, "forcedterminatedsessions")] += 1
         self._durations += seconds
         self._squares += seconds * seconds
@@ -100,7 +103,8 @@ class Statistics:
     def tell(self, active: int, now: float) -> dict[str, Any]:
         """Return the whole `statistics` dictionary; `active` is the number of calls now."""
         media = self._media() if self._media is not None else {}
-        packets, octets = _number(media, "packets_received"), _number(media, "bytes_received")
+        packets = self._packets + _number(media, "packets_received")
+        octets = self._octets + _number(media, "bytes_received")
         errors = _total(media.get("drops"))
         return {
             "currentstatistics": {
@@ -142,8 +146,9 @@ class Statistics:
         seconds = now - before
         if seconds >= 1.0:
             self._last = (now, packets, octets)
-        packet_rate, octet_rate = ((packets - packets_before) / seconds, (octets - octets_before) / seconds) if seconds > 0 else (0.0, 0.0)
-        rates = {"packetrate": int(packet_rate), "byterate": int(octet_rate), "errorrate": 0}
+        per_second = 1 / seconds if seconds > 0 else 0.0
+        changes = {"packetrate": packets - packets_before, "byterate": octets - octets_before, "errorrate": 0}
+        rates = {name: max(0, int(change * per_second)) for name, change in changes.items()}
         return {
             **{f"{name}_user": rate for name, rate in rates.items()},
             **{f"{name}_kernel": 0 for name in rates},

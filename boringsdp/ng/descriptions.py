@@ -1,0 +1,255 @@
+"""Offers and answers: finds the leg, plans what the call is told, tells it, and remembers what holds for the way back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from boringsdp import logs
+from boringsdp.call import Block, Call, CallEvent, Calls, Party, Timeouts
+from boringsdp.errors import Exhausted, NgError, SdpError
+from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place
+from boringsdp.ng.notices import Notices
+from boringsdp.ng.requests import Description
+from boringsdp.ng.settings import Address, NgSettings
+from boringsdp.ng.translate import Plan, plan_answer, plan_offer
+from boringsdp.sdp import Description as Sdp
+from boringsdp.sdp import describe
+
+LONGEST_NAME = 1024
+"""Characters of a call-id, tag or branch that is kept: they are keys of maps."""
+Hear = Callable[[Dialog[Call], CallEvent], None]
+log = logs.bind("ng")
+
+
+class LoadLimit(Exception):
+    """A new call is refused to a client that understands `load limit`; `reason` is for people."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class _Ear:
+    """Hears a call for its dialog, which begins only when the call has taken the first offer."""
+
+    def __init__(self, hear: Hear) -> None:
+        self.dialog: Dialog[Call] | None = None
+        self._hear = hear
+
+    def __call__(self, event: CallEvent) -> None:
+        if self.dialog is not None:
+            self._hear(self.dialog, event)
+
+
+class Descriptions:
+    """Executes `offer` and `answer`. `hear` gets the news of each dialog's call."""
+
+    def __init__(
+        self, calls: Calls, dialogs: Dialogs[Call], settings: NgSettings, notices: Notices, hear: Hear, clock: Callable[[], float]
+    ) -> None:
+        self._calls = calls
+        self._dialogs = dialogs
+        self._settings = settings
+        self._notices = notices
+        self._hear = hear
+        self._clock = clock
+        self._timeouts = Timeouts(
+            answer_s=settings.offer_timeout_s,
+            media_s=settings.media_timeout_s,
+            silent_s=settings.silent_timeout_s,
+            final_s=settings.final_timeout_s,
+            each_leg=False,
+            end_on_failure=False,
+        )
+        self._mark = secrets.token_hex(6)
+        self.draining = False
+
+    def execute(self, request: Description, source: Address | None) -> dict[str, Any]:
+        """
+        Return the reply with the new `sdp`, and `warning` where something that was asked cannot be had.
+
+        Raises `NgError`, `LoadLimit`, and what the call raises; then nothing has changed.
+        """
+        _check_names(request)
+        if request.ignored:
+            log.info("ignored", extra={"call": request.identity.call_id, "what": ", ".join(request.ignored)[:500]})
+        received = _described(request.sdp)
+        warnings = list(request.warnings)
+        text = self._answer(request, received, warnings) if request.answer else self._offer(request, received, source, warnings)
+        return {"sdp": text, "result": "ok", **({"warning": "; ".join(warnings)} if warnings else {})}
+
+    # --- offers ------------------------------------------------------------------------------------------------------------------------
+
+    def _offer(self, request: Description, received: Sdp, source: Address | None, warnings: list[str]) -> str:
+        place = self._dialogs.for_offer(request.identity, new_branch=request.new_branch)
+        if place is None:
+            return self._first_offer(request, received, source, warnings)
+        call, leg = place.dialog.call, place.leg
+        if request.reset and leg is not None:
+            leg.no_ice.clear()
+        self._take_turn(call, place)
+        plan = self._plan_offer(request, received, call, place.party, leg, place.name)
+        text = call.offer(
+            place.party,
+            received,
+            plan.to,
+            plan.policy,
+            passing=plan.passing,
+            branch=place.name,
+            here=plan.here,
+            there=plan.there,
+            tag=place.tag,
+        )
+        self._keep(place.dialog, self._dialogs.offered(place, request.identity), request, plan, source, warnings)
+        self._block_dtmf(request, call, place)
+        return text
+
+    def _first_offer(self, request: Description, received: Sdp, source: Address | None, warnings: list[str]) -> str:
+        self._check_room(request)
+        who = request.identity
+        ear = _Ear(self._hear)
+        call = self._create(ear, who.call_id)
+        plan = self._plan_offer(request, received, call, Party.A, None, who.via_branch)
+        try:
+            text = call.offer(
+                Party.A,
+                received,
+                plan.to,
+                plan.policy,
+                passing=plan.passing,
+                branch=who.via_branch,
+                here=plan.here,
+                there=plan.there,
+                tag=who.from_tag,
+            )
+        except BaseException:
+            call.close("refused")
+            raise
+        place = self._dialogs.add(who, call, self._clock())
+        ear.dialog = place.dialog
+        assert place.leg is not None
+        self._keep(place.dialog, place.leg, request, plan, source, warnings)
+        self._block_dtmf(request, call, place)
+        facts = {"call": call.id, "call_id": who.call_id, "from_tag": who.from_tag, "via_branch": who.via_branch}
+        log.info("call offered", extra={**facts, "client": source[0] if source is not None else "", "metadata": request.metadata[:200]})
+        return text
+
+    def _create(self, ear: _Ear, call_id: str) -> Call:
+        """The call is named as the call-id, so that one name runs through the log; a second dialog with it gets a name of its own."""
+        free = self._calls.get(call_id) is None
+        return self._calls.create(ear, call_id if free else None, timeouts=self._timeouts)
+
+    def _check_room(self, request: Description) -> None:
+        """Raise `LoadLimit` or `Exhausted` when no new call is taken now; calls that exist go on."""
+        most = self._settings.max_sessions
+        full = bool(most) and len(self._dialogs) >= most
+        if not (full or self.draining):
+            return
+        if request.supports_load_limit:
+            raise LoadLimit(f"{most} sessions" if full else "shutting down")
+        raise Exhausted("calls")
+
+    def _plan_offer(self, request: Description, received: Sdp, call: Call, party: Party, leg: FarLeg | None, name: str) -> Plan:
+        refused = leg is not None and party.other in leg.no_ice
+        return plan_offer(
+            self._with_defaults(request, first=leg is None),
+            received.style,
+            call.style(party.other, name) if leg is not None else None,
+            offered=[each.codec for media in received.medias for each in media.formats],
+            ice_refused=refused,
+            interfaces=self._settings.interfaces.keys(),
+            loop_mark=self._mark,
+        )
+
+    def _with_defaults(self, request: Description, *, first: bool) -> Description:
+        """What the configuration says counts for a leg that begins; later the call remembers."""
+        if not first:
+            return request
+        tos = self._settings.tos if request.tos is None or request.tos > 255 else request.tos
+        return replace(request, tos=tos, learning=request.learning or self._settings.learning)
+
+    def _take_turn(self, call: Call, place: Place[Call]) -> None:
+        """
+        Take back an offer of the other side that still waits.
+
+        Deviation: that would be glare (RFC 3261 §14.1), but a proxy does not tell us that a re-INVITE was refused, so the next one of the
+        other side is the first we hear of it.
+        """
+        if call.pending is place.party.other:
+            call.reject(place.name)
+
+    # --- answers -----------------------------------------------------------------------------------------------------------------------
+
+    def _answer(self, request: Description, received: Sdp, warnings: list[str]) -> str:
+        place = self._dialogs.for_answer(request.identity)
+        leg, call = place.leg, place.dialog.call
+        assert leg is not None
+        asked = call.style(place.party, place.name)
+        plan = plan_answer(
+            request,
+            received.style,
+            call.style(place.party.other, place.name),
+            offer=leg.offer,
+            agreed=leg.policy,
+            interfaces=self._settings.interfaces.keys(),
+            loop_mark=self._mark,
+        )
+        text = call.answer(
+            place.party,
+            received,
+            branch=place.name,
+            tag=place.tag,
+            passing=plan.passing,
+            policy=plan.policy,
+            style=plan.to,
+            here=plan.here,
+            there=plan.there,
+        )
+        warnings.extend(plan.warnings)
+        if asked is not None and asked.ice and not any(received.tagged(media).ufrag for media in received.medias):
+            leg.no_ice.add(place.party)
+        self._dialogs.answered(place, request.identity)
+        self._block_dtmf(request, call, place)
+        return text
+
+    # --- what is remembered ------------------------------------------------------------------------------------------------------------
+
+    def _keep(
+        self, dialog: Dialog[Call], leg: FarLeg, request: Description, plan: Plan, source: Address | None, warnings: list[str]
+    ) -> None:
+        warnings.extend(plan.warnings)
+        leg.offer, leg.policy = replace(request, sdp="", sdp_edits={}), plan.policy
+        dialog.metadata = request.metadata or dialog.metadata
+        if request.dtmf_log is not None:
+            if self._notices.allows(request.dtmf_log[0], source):
+                dialog.dtmf_log = request.dtmf_log
+            else:
+                warnings.append(f"DTMF-log-dest {request.dtmf_log[0]} is not allowed; ng.acl names who may be told")
+        if request.timeout_url or not dialog.callback:
+            try:
+                dialog.callback = self._notices.callback_url(request.timeout_url, source)
+                dialog.callback_named = bool(request.timeout_url)
+            except ValueError as error:
+                warnings.append(f"xmlrpc-callback: {error}")
+
+    def _block_dtmf(self, request: Description, call: Call, place: Place[Call]) -> None:
+        if request.block_dtmf:
+            call.block(place.party, Block.DTMF, True, branch=place.name if place.party is Party.B else None)
+
+
+def _described(sdp: str) -> Sdp:
+    try:
+        return describe(sdp)
+    except SdpError as error:
+        raise NgError("Failed to parse SDP", "sdp") from error
+
+
+def _check_names(request: Description) -> None:
+    who = request.identity
+    names = {"call-id": who.call_id, "from-tag": who.from_tag, "to-tag": who.to_tag, "via-branch": who.via_branch, "label": who.set_label}
+    for key, value in names.items():
+        if len(value) > LONGEST_NAME:
+            raise NgError(f"{key} is longer than {LONGEST_NAME} characters", key)
