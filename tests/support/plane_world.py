@@ -18,6 +18,7 @@ from boringsdp.relay.engine import (
     StreamSpec,
     TransportId,
     TransportSpec,
+    TransportStatistics,
     Way,
 )
 from boringsdp.relay.plane import Plane
@@ -29,6 +30,9 @@ GATEWAY_WEB: Address = ("192.0.2.1", 5000)
 GATEWAY_PLAIN: Address = ("192.0.2.1", 6000)
 BROWSER: Address = ("198.51.100.7", 50000)
 PHONE: Address = ("203.0.113.9", 40000)
+
+OWN: Address = ("192.0.2.1", 6000)
+OWN_RTCP: Address = ("192.0.2.1", 6001)
 
 WEB, PLAIN = TransportId(1), TransportId(2)
 WEB_STREAM, PLAIN_STREAM = StreamId(11), StreamId(12)
@@ -110,3 +114,43 @@ class PlaneWorld:
 
         transmit = self.network.attach(address, receive)
         self.plane.open_port(number, address, transmit)
+
+
+class OwnWorld:
+    """One transport with ICE and an RTCP port on ports of its own, and one stream."""
+
+    def __init__(self) -> None:
+        self.network = Network(lambda datagram: 0.0)
+        self._events: list[Event] = []
+        self.plane = Plane(random.Random(1))
+        for number, address in ((PortId(1), OWN), (PortId(2), OWN_RTCP)):
+            self.plane.open_port(number, address, self.network.attach(address, self._receiver(number)))
+        self.network.drive(self.plane)
+        self.number = TransportId(1)
+        self.credentials = IceCredentials("ufrag001", "password-of-the-own-leg!")
+        spec = TransportSpec(id=self.number, ports=(PortId(1),), rtcp_port=PortId(2), ice=self.credentials, own=True)
+        self.plane.add_transport(spec, self.network.now)
+        self.plane.add_stream(StreamSpec(id=StreamId(1), transport=self.number, kind="audio", send_ssrc=1, clock_rates={0: 8000}))
+
+    def _receiver(self, number: PortId) -> Any:
+        return lambda data, source, now: self.plane.receive(number, source, data, now)
+
+    def station(self, address: Address, gateway: Address = OWN, **fields: Any) -> Station:
+        return Station(self.network, address, gateway, **fields)
+
+    def check(self) -> bytes:
+        return ice_check(self.credentials.ufrag, self.credentials.password)
+
+    @property
+    def events(self) -> list[Event]:
+        """Everything that was reported; it stays."""
+        self._events += self.plane.take_events()
+        return self._events
+
+    @property
+    def statistics(self) -> TransportStatistics:
+        return self.plane.transport_statistics(self.number)
+
+    @property
+    def received(self) -> Any:
+        return self.plane.stream_statistics(StreamId(1)).received

@@ -216,7 +216,7 @@ async def test_rtcp_has_its_own_keys(world: World) -> None:
     for way in Way:
         engine.set_rtcp_keys(number, way, None)
     world.secure(leg)
-    rtcp_peer.send(leg.peer.rtcp(REPORT))                               # under RTP's keys
+    rtcp_peer.send(leg.peer.rtcp(REPORT))  # under RTP's keys
     engine.send_rtcp(number, REPORT)
     await rtcp_peer.hears_nothing()
     assert leg.drops == {"no_keys": 2}
@@ -233,7 +233,7 @@ async def test_rtcp_has_its_own_keys(world: World) -> None:
     assert rtcp_peer.read_rtcp((await rtcp_peer.hear_raw())[0]) == REPORT
     leg.peer.speak()
     await world.until(lambda: leg.received.packets == 1)
-    engine.mux_rtcp(number, True)                                       # RTCP belongs to RTP's association now
+    engine.mux_rtcp(number, True)  # RTCP belongs to RTP's association now
     leg.peer.send(leg.peer.rtcp(REPORT))
     await world.event(RtcpReceived, 2)
     engine.send_rtcp(number, REPORT)

@@ -92,7 +92,7 @@ async def test_nothing_counts_that_no_check_has_proved(world: World) -> None:
 async def test_a_refused_check_proves_nothing(world: World) -> None:
     leg = world.own_ice()
     assert leg.credentials
-    assert error_code(await leg.check(controlled=True)) == 487          # the peer is to take the other role
+    assert error_code(await leg.check(controlled=True)) == 487  # the peer is to take the other role
     leg.peer.send(ice_check(leg.credentials.ufrag, "wrong"))
     assert error_code(parse_stun((await leg.peer.hear_raw())[0])) == 401
     leg.peer.send(write_stun(Kind.REQUEST, os.urandom(12), [], password=b"x"))
@@ -205,7 +205,7 @@ async def test_what_checks_proved_is_forgotten_when_the_peer_speaks_no_ice(world
     assert leg.received.packets == 0
     announced.speak()
     await world.until(lambda: leg.received.packets == 1)
-    await asyncio.sleep(0.6)                                            # no checks, no consent to lose
+    await asyncio.sleep(0.6)  # no checks, no consent to lose
     assert_not_happened(world.events, ConsentLost)
     assert leg.transport_statistics.remote == announced.address
 
@@ -245,7 +245,7 @@ async def test_own_ports_are_not_shared(world: World) -> None:
     number, _ = world.port()
     assert leg.credentials
     for spec in (
-        TransportSpec(id=TransportId(90), ports=(number,), ice=leg.credentials, own=True),              # the user fragment is taken
+        TransportSpec(id=TransportId(90), ports=(number,), ice=leg.credentials, own=True),  # the user fragment is taken
         TransportSpec(id=TransportId(90), ports=leg.ports[:1], ice=NEW, own=True),
         TransportSpec(id=TransportId(90), ports=leg.ports[:1], ice=NEW),
         TransportSpec(id=TransportId(90), ports=(number,), ice=NEW, own=True, raw=True),

@@ -31,7 +31,7 @@ async def test_other_payload_types_and_timing_stay(world: World) -> None:
     world.route(source, target, silence={8: b"\xd5"})
     source.peer.speak(2, payload=b"heard")
     source.peer.speak(payload=b"hidden", payload_type=8)
-    source.peer.sequence += 2                                           # two are lost
+    source.peer.sequence += 2  # two are lost
     source.peer.timestamp += 2 * 160
     source.peer.speak(payload=b"hidden", payload_type=8)
     heard = await target.peer.hear_many(4)

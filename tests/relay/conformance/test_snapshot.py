@@ -191,6 +191,7 @@ async def test_parked_keys_are_neither_replayed_nor_used_twice(world: World) -> 
     for packet in replays:
         secure.peer.send(packet)
     await plain.peer.hears_nothing()
+    assert secure.received.packets == 1
     secure.peer.sender, secure.peer.receiver = sender, receiver
     secure.peer.speak(payload=b"fresh")
     assert (await plain.peer.hear()).payload == b"fresh"

@@ -207,9 +207,7 @@ class World:
         name = self.number()
         credentials = IceCredentials(f"own{name:05}", f"password-of-leg-{name:08}")
         transport = TransportId(name)
-        self.engine.add_transport(
-            TransportSpec(id=transport, ports=(number,), rtcp_port=rtcp_number, ice=credentials, own=True, **spec)
-        )
+        self.engine.add_transport(TransportSpec(id=transport, ports=(number,), rtcp_port=rtcp_number, ice=credentials, own=True, **spec))
         leg = self._leg(transport, self.peer(host), address, credentials)
         leg.ports = (number,) if rtcp_number is None else (number, rtcp_number)
         if rtcp_address is not None:
