@@ -96,6 +96,12 @@ class FakeEngine:
     def report(self, *events: Event) -> None:
         self.sink(events)
 
+    def take(self, wanted: Callable[..., bool]) -> list[tuple[Any, ...]]:
+        """The arguments of every command of which `wanted(name, *arguments)` is true; they are forgotten by that."""
+        found = [command[1:] for command in self.commands if wanted(*command)]
+        self.commands = [command for command in self.commands if not wanted(*command)]
+        return found
+
     def told(self, command: str) -> list[tuple[Any, ...]]:
         """The arguments of every `command`, which are forgotten by that."""
         found = [rest for name, *rest in self.commands if name == command]
