@@ -185,6 +185,8 @@ class Gathered:
         elif FLAG_SYNONYMS.get(name, name) in FLAGS | KEPT_FLAGS:
             if text.lower() not in {"no", "off", "0", "false"}:
                 self.take_flag(name)
+            elif name in KEPT_FLAGS:
+                self.ignore(name)  # what we do anyway cannot be turned off
         elif in_string and any(name.startswith(prefix) for prefix, _ in PREFIXES + _NESTED_PREFIXES):
             self.take_flag(f"{name}={text}")
         elif name not in QUIET_KEYS:

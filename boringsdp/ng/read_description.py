@@ -19,8 +19,6 @@ REPLACE = frozenset({
 _RTCP_MUX = frozenset({"offer", "require", "demux", "accept", "reject"})
 _BUNDLE = frozenset({"accept", "offer", "require", "strict", "reject"})
 _OSRTP = frozenset({"offer", "offer-RFC", "offer-legacy", "accept", "accept-RFC", "accept-legacy"})
-_YES = frozenset({"yes", "on", "1", "true"})
-_NO = frozenset({"no", "off", "0", "false", "disable"})
 _SESSION_PARAMETERS = frozenset({"unencrypted-srtp", "unencrypted-srtcp", "unauthenticated-srtp"})
 _NEGATED_PARAMETERS = frozenset({"encrypted-srtp", "encrypted-srtcp", "authenticated-srtp"})
 
@@ -90,7 +88,6 @@ def read_description(said: Gathered, *, answer: bool) -> Description:
         supports_load_limit="load-limit" in {spelled(word) for word in said.words.get("supports", ())},
         dtmf_log=_dtmf_log(said),
         timeout_url=said.text("xmlrpc-callback"),
-        generate_rtcp=_yes_or_no(said, "generate-RTCP", flag="generate-RTCP" in flags),
         reply=spelled(said.text("SIP-message-type")) in {"sip-reply", "response", "reply"},
         sip_code=said.number("SIP-code") or 0,
         sip_source_address="SIP-source-address" in flags and "trust-address" not in flags,
@@ -109,10 +106,8 @@ def read_description(said: Gathered, *, answer: bool) -> Description:
         single_codec="single-codec" in flags,
         allow_no_codec_media="allow-no-codec-media" in flags,
         inject_dtmf="inject-DTMF" in flags,
-        detect_dtmf="detect-DTMF" in flags,
         block_dtmf="block-DTMF" in flags,
         pierce_nat="pierce-NAT" in flags,
-        nat_wait="NAT-wait" in flags,
         new_branch="new-branch" in flags,
         provisional="provisional" in flags,
         debug="debug" in flags,
@@ -297,12 +292,3 @@ def _dtmf_log(said: Gathered) -> tuple[str, int] | None:
     if value is not None and endpoint is None:
         said.ignore(f"DTMF-log-dest={text_of(value)}")
     return endpoint
-
-
-def _yes_or_no(said: Gathered, key: str, *, flag: bool) -> bool | None:
-    word = said.text(key).lower()
-    if word in _YES:
-        return True
-    if word in _NO:
-        return False
-    return True if flag else None

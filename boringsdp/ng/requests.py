@@ -134,7 +134,6 @@ class Description:
     dtmf_log: tuple[str, int] | None = None
     timeout_url: str = ""
     """`xmlrpc-callback`."""
-    generate_rtcp: bool | None = None
     webrtc: bool = False
     """The flag `WebRTC`; what it stands for is already in `ice`, `protocol`, `rtcp_mux` and the others."""
     reply: bool = False
@@ -160,10 +159,8 @@ class Description:
     single_codec: bool = False
     allow_no_codec_media: bool = False
     inject_dtmf: bool = False
-    detect_dtmf: bool = False
     block_dtmf: bool = False
     pierce_nat: bool = False
-    nat_wait: bool = False
     new_branch: bool = False
     provisional: bool = False
     debug: bool = False

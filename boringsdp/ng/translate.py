@@ -99,17 +99,17 @@ def plan_answer(
 
 def _offer_style(request: Description, source: LegStyle, target: LegStyle | None, ice_refused: bool, warnings: list[str]) -> LegStyle:
     protocol = _protocol(request, source, target)
-    osrtp = not protocol.secure and _offers_osrtp(request, source)
-    dtls, sdes = _keying(request, protocol, osrtp, warnings)
+    osrtp = not protocol.secure and _offers_osrtp(request, source, target)
+    dtls, sdes = _keying(request, protocol, target, osrtp, warnings)
     ice = _offer_ice(request, source, target, ice_refused)
     browser = ice and dtls and protocol.feedback
     known = target or source
     bundle = "reject" not in request.bundle and (browser or bool(request.bundle & {"offer", "require"}))
-    mux, mux_only = _offer_mux(request, known, browser)
+    mux, mux_only = _offer_mux(request, known, browser, shared=ice and dtls and sdes is Sdes.OFF)
     return LegStyle(
         protocol=protocol,
         sdes=sdes,
-        suites=_offer_suites(request, source) if sdes is not Sdes.OFF else LegStyle().suites,
+        suites=_offer_suites(request, source, target) if sdes is not Sdes.OFF else LegStyle().suites,
         ice=ice,
         dtls=dtls,
         bundle=bundle,
@@ -124,6 +124,7 @@ def _offer_style(request: Description, source: LegStyle, target: LegStyle | None
         sdes_lifetime=request.sdes.lifetime,
         sdes_preferred=request.sdes.prefer,
         osrtp=osrtp,
+        reset=request.reset,
     )
 
 
@@ -134,17 +135,18 @@ def _protocol(request: Description, source: LegStyle, target: LegStyle | None) -
     return (target or source).protocol
 
 
-def _offers_osrtp(request: Description, source: LegStyle) -> bool:
-    """Whether keys are offered under RTP/AVP: asked for, or what the sender does (passed through unless SDES is off)."""
-    return "offer" in request.osrtp or (source.sdes is Sdes.OPTIONAL and not request.sdes.off)
+def _offers_osrtp(request: Description, source: LegStyle, target: LegStyle | None) -> bool:
+    """Whether keys are offered under RTP/AVP: asked for, or what the sender or the leg does already (unless SDES is off)."""
+    known = source.sdes is Sdes.OPTIONAL or (target is not None and target.sdes is Sdes.OPTIONAL)
+    return "offer" in request.osrtp or (known and not request.sdes.off)
 
 
-def _keying(request: Description, protocol: Protocol, osrtp: bool, warnings: list[str]) -> tuple[bool, Sdes]:
+def _keying(request: Description, protocol: Protocol, target: LegStyle | None, osrtp: bool, warnings: list[str]) -> tuple[bool, Sdes]:
     """
     Return whether DTLS and whether SDES is offered.
 
     UDP/TLS protocols are DTLS and nothing else. RTP/SAVP(F) has both unless one is off; with both off media would have no keys at all, so
-    SDES stays.
+    SDES stays. A leg that has agreed on one of them is not offered the other in a re-offer, which would only invite a change of keys.
     """
     if not protocol.secure:
         return False, Sdes.OPTIONAL if osrtp else Sdes.OFF
@@ -152,11 +154,15 @@ def _keying(request: Description, protocol: Protocol, osrtp: bool, warnings: lis
         if request.dtls == "off":
             warnings.append(f"DTLS=off does not go with {protocol.value}: DTLS is offered")
         return True, Sdes.OFF
-    dtls = request.dtls != "off"
-    if request.sdes.off and not dtls:
+    dtls, sdes = request.dtls != "off", not request.sdes.off
+    if target is not None and target.protocol is protocol and not request.reset:
+        agreed_dtls, agreed_sdes = target.dtls, target.sdes is not Sdes.OFF
+        if (dtls and agreed_dtls) or (sdes and agreed_sdes):
+            dtls, sdes = dtls and agreed_dtls, sdes and agreed_sdes
+    if not sdes and not dtls:
         warnings.append(f"{protocol.value} needs SDES or DTLS, and both are off: SDES is offered")
-        return False, Sdes.MANDATORY
-    return dtls, Sdes.OFF if request.sdes.off else Sdes.MANDATORY
+        sdes = True
+    return dtls, Sdes.MANDATORY if sdes else Sdes.OFF
 
 
 def _offer_ice(request: Description, source: LegStyle, target: LegStyle | None, refused: bool) -> bool:
@@ -169,25 +175,30 @@ def _offer_ice(request: Description, source: LegStyle, target: LegStyle | None, 
             return (target or source).ice and (request.reset or not refused)
 
 
-def _offer_mux(request: Description, known: LegStyle, browser: bool) -> tuple[bool, bool]:
+def _offer_mux(request: Description, known: LegStyle, browser: bool, *, shared: bool) -> tuple[bool, bool]:
     """
     Return whether rtcp-mux is offered, and whether without a port to fall back to.
 
-    Browsers refuse an offer without it, so they get it unless the request says no. What has ICE, DTLS and rtcp-mux stands on the shared
-    port, which has no second one anyway.
+    Browsers refuse an offer without it, so they get it unless the request says no. The shared port has no second one to fall back to
+    anyway, so `require` adds nothing there.
     """
     words = request.rtcp_mux
     if words & {"offer", "require"}:
-        return True, "require" in words and not browser
-    if words & {"demux"}:
+        return True, "require" in words and not shared
+    if "demux" in words:
         return False, False
     return browser or known.rtcp_mux, False
 
 
-def _offer_suites(request: Description, source: LegStyle) -> tuple[str, ...]:
-    """The sender's own suites come first, then the others we speak; `nonew` leaves those out. An empty choice is no choice."""
+def _offer_suites(request: Description, source: LegStyle, target: LegStyle | None) -> tuple[str, ...]:
+    """
+    Return the suites of our crypto lines: those that the leg or else the sender has come first, then the others we speak.
+
+    `nonew` leaves out what the sender has not. An empty choice is no choice.
+    """
     wanted = request.sdes
-    theirs = tuple(suite for suite in source.suites if suite in SUITE_ORDER) if source.sdes is not Sdes.OFF else ()
+    known = next((style.suites for style in (target, source) if style is not None and style.sdes is not Sdes.OFF), ())
+    theirs = tuple(suite for suite in known if suite in SUITE_ORDER)
     pool = theirs if wanted.no_new and theirs else tuple(dict.fromkeys((*theirs, *SUITE_ORDER)))
     if wanted.no_new:
         chosen = pool
@@ -203,55 +214,56 @@ def _offer_suites(request: Description, source: LegStyle) -> tuple[str, ...]:
 
 
 def _answer_style(request: Description, offer: Description | None, theirs: LegStyle, warnings: list[str]) -> LegStyle:
+    """Return what our answer may agree on: the offerer's own style, with what the two requests refuse or choose."""
     asked = Protocol(request.protocol) if request.protocol not in {"", "accept"} else theirs.protocol
     if asked.secure != theirs.protocol.secure:
         warnings.append(f"transport-protocol {asked.value} in an answer: the offer had {theirs.protocol.value}, which stays")
-    setup = next(
-        (word for word in (request.dtls, *((offer.dtls_reverse, offer.dtls) if offer else ())) if word in {"active", "passive"}), ""
-    )
-    keep_dtls, keep_sdes = _answer_keying(request, theirs, warnings)
+    roles = (request.dtls, offer.dtls_reverse, offer.dtls) if offer is not None else (request.dtls,)
+    mux = request.rtcp_mux | (offer.rtcp_mux if offer is not None else frozenset())
+    osrtp = request.osrtp | (offer.osrtp if offer is not None else frozenset())
     preferred = offer.sdes.offerer_preference if offer is not None else ()
     return replace(
         theirs,
-        ice=_answer_ice(request, offer, theirs, warnings),
-        dtls=keep_dtls,
-        sdes=keep_sdes,
-        suites=tuple(dict.fromkeys((*(suite for suite in preferred if suite in theirs.suites), *theirs.suites))),
-        rtcp_mux=theirs.rtcp_mux and not _refuses_mux(request, offer, theirs),
-        setup=setup,
+        sdes=_answer_sdes(request, theirs, warnings),
+        setup=next((role for role in roles if role in {"active", "passive"}), ""),
         fingerprint_hash=request.fingerprint_hash or theirs.fingerprint_hash,
+        ice_optional=theirs.ice and request.ice is Ice.OPTIONAL,
+        trickle=theirs.trickle and (theirs.webrtc or request.trickle),
         sdes_pad=request.sdes.pad,
         sdes_lifetime=request.sdes.lifetime,
         sdes_preferred=request.sdes.prefer or (offer is not None and offer.sdes.prefer),
+        osrtp=not theirs.protocol.secure and bool(osrtp & {"accept", "accept-RFC"}),
+        refuse_ice=_refuses_ice(request, offer, theirs, warnings),
+        refuse_dtls=_refuses_dtls(request, theirs, warnings),
+        refuse_rtcp_mux="reject" in mux and not theirs.webrtc,
+        answer_suites=tuple(dict.fromkeys((*(suite for suite in preferred if suite in SUITE_ORDER), *SUITE_ORDER))) if preferred else (),
     )
 
 
-def _answer_ice(request: Description, offer: Description | None, theirs: LegStyle, warnings: list[str]) -> bool:
-    removed = request.ice is Ice.REMOVE or request.reject_ice or (offer is not None and offer.reject_ice)
-    if not removed or not theirs.ice:
-        return theirs.ice
-    if theirs.dtls:
+def _refuses_ice(request: Description, offer: Description | None, theirs: LegStyle, warnings: list[str]) -> bool:
+    asked = request.ice is Ice.REMOVE or request.reject_ice or (offer is not None and offer.reject_ice)
+    if asked and theirs.webrtc:
         warnings.append("ICE=remove towards an offerer with ICE and DTLS is ignored: a browser would refuse the answer")
-        return True
-    return False
+    return asked and theirs.ice and not theirs.dtls
 
 
-def _answer_keying(request: Description, theirs: LegStyle, warnings: list[str]) -> tuple[bool, Sdes]:
-    """Of two keyings that were offered one may be turned off; the only one may not."""
-    if request.dtls == "off" and theirs.dtls:
-        if theirs.sdes is not Sdes.OFF:
-            return False, theirs.sdes
+def _refuses_dtls(request: Description, theirs: LegStyle, warnings: list[str]) -> bool:
+    """Under UDP/TLS there is nothing else; under RTP/SAVP(F) the peer may have SDES too."""
+    if request.dtls != "off" or not theirs.dtls:
+        return False
+    if theirs.protocol in {Protocol.DTLS_SAVP, Protocol.DTLS_SAVPF}:
         warnings.append("DTLS=off towards an offerer that has nothing else is ignored")
-    if request.sdes.off and theirs.sdes is not Sdes.OFF:
-        if theirs.dtls or theirs.sdes is Sdes.OPTIONAL:
-            return theirs.dtls, Sdes.OFF
-        warnings.append("SDES=off towards an offerer that has nothing else is ignored")
-    return theirs.dtls, theirs.sdes
+        return False
+    return True
 
 
-def _refuses_mux(request: Description, offer: Description | None, theirs: LegStyle) -> bool:
-    """`reject` in the offer or in the answer counts for offerers that can do without: not for a browser."""
-    return "reject" in request.rtcp_mux | (offer.rtcp_mux if offer is not None else frozenset()) and not theirs.webrtc
+def _answer_sdes(request: Description, theirs: LegStyle, warnings: list[str]) -> Sdes:
+    """Crypto lines are taken when they are offered; SDES=off refuses them unless they are all there is."""
+    if theirs.sdes is Sdes.MANDATORY and not theirs.dtls:
+        if request.sdes.off:
+            warnings.append("SDES=off towards an offerer that has nothing else is ignored")
+        return Sdes.MANDATORY
+    return Sdes.OFF if request.sdes.off and request.dtls != "off" else Sdes.OPTIONAL
 
 
 # --- text and transport ------------------------------------------------------------------------------------------------------------------
@@ -279,6 +291,7 @@ def _passing(request: Description, style: LegStyle, loop_mark: str) -> Passing:
         original_direction=request.original_sendrecv,
         rtcp_attribute=attribute,
         extensions=_extensions(request),
+        remove_media=request.media_remove,
         loop_mark=loop_mark if request.loop_protect else "",
     )
 
@@ -315,6 +328,7 @@ def _options(request: Description, interfaces: Collection[str] | None, warnings:
         source_address=request.received_from if request.sip_source_address else "",
         latch=Latch.ASYMMETRIC if request.asymmetric else latch,
         relatch=request.port_latching is True,
+        pierce=request.pierce_nat,
         tos=tos,
         label=request.identity.set_label,
         metadata=request.metadata,

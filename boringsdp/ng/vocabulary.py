@@ -27,7 +27,7 @@ KEYS: Mapping[str, Kind] = {
         (
             "call-id", "from-tag", "to-tag", "via-branch", "label", "set-label", "to-label", "metadata", "SIP-message-type", "SIP-code",
             "ICE-lite", "DTLS", "DTLS-reverse", "DTLS-fingerprint", "transport-protocol", "address-family", "received-from",
-            "media-address", "TOS", "endpoint-learning", "generate-RTCP", "template", "delete-delay", "xmlrpc-callback", "sdp", "command",
+            "media-address", "TOS", "endpoint-learning", "template", "delete-delay", "xmlrpc-callback", "sdp", "command",
             "DTMF-log-dest", "address", "all", "limit", "digit", "duration", "volume", "pause", "from-interface", "to-interface",
             "interface",
         ),
@@ -42,8 +42,8 @@ KEYS: Mapping[str, Kind] = {
 FLAGS = frozenset({
     "SIP-source-address", "asymmetric", "strict-source", "media-handover", "port-latching", "no-port-latching", "reset", "trickle-ICE",
     "fragment", "generate-mid", "no-rtcp-attribute", "full-rtcp-attribute", "original-sendrecv", "loop-protect", "reject-ICE",
-    "single-codec", "all", "directional", "fatal", "to-tag", "WebRTC", "inject-DTMF", "detect-DTMF", "block-DTMF", "generate-RTCP",
-    "pierce-NAT", "NAT-wait", "strip-extmap", "allow-no-codec-media", "new-branch", "provisional", "debug", "fast", "trust-address",
+    "single-codec", "all", "directional", "fatal", "to-tag", "WebRTC", "inject-DTMF", "block-DTMF",
+    "pierce-NAT", "strip-extmap", "allow-no-codec-media", "new-branch", "provisional", "debug", "fast", "trust-address",
 })  # fmt: skip
 """Flags that change what we do."""
 
@@ -55,7 +55,9 @@ FLAG_SYNONYMS: Mapping[str, str] = {
     "no-codec-renegotiation": "reuse-codecs",
 }
 
-KEPT_FLAGS = frozenset({"symmetric", "recrypt", "no-tls-id", "no-jitter-buffer", "no-redis-update", "exclude-recording", "unidirectional"})
+KEPT_FLAGS = frozenset(
+    {"symmetric", "generate-RTCP", "recrypt", "no-tls-id", "no-jitter-buffer", "no-redis-update", "exclude-recording", "unidirectional"}
+)
 """Flags that ask for what we do anyway."""
 
 QUIET_KEYS = frozenset({"user-agent", "id", "force-answer", "node", "setid"})
@@ -65,7 +67,7 @@ WITHOUT_EFFECT = frozenset({
     "alias-key", "output-destination", "recording-file", "recording-dir", "recording-pattern", "delay-buffer", "T.38-version",
     "T38-version", "reuse-codecs", "static-codecs", "allow-asymmetric-codecs", "reorder-codecs", "mix", "inactive", "early-media",
     "RTCP-mirror", "block-egress", "block-short", "block-short-packets", "discard-recording", "recording-announcement",
-    "skip-recording-db", "siprec", "bidirectional", "allow-transcoding",
+    "skip-recording-db", "siprec", "NAT-wait", "bidirectional", "allow-transcoding",
 })  # fmt: skip
 """Keys and flags that we know and pass over: the call comes about as it would without them."""
 
@@ -85,6 +87,7 @@ UNAVAILABLE: Mapping[str, str] = {
     "end-trigger": "DTMF triggers are not available",
     "trigger-end-time": "DTMF triggers are not available",
     "trigger-end-digits": "DTMF triggers are not available",
+    "detect-DTMF": "detect DTMF is not available: digits must come as telephone-events",
     "audio-player": "the audio player is not available",
     "moh": "music on hold is not available",
     "drop-traffic": "drop-traffic is not available; use block media",

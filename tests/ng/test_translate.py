@@ -88,6 +88,11 @@ STYLES: list[tuple[dict[str, Any], LegStyle, dict[str, Any]]] = [
         PHONE,
         differences(replace(WEBRTC, protocol=Protocol.SAVPF), QUIET) | BOTH_KEYINGS,
     ),
+    (
+        {"transport-protocol": "RTP/SAVPF", "ICE": "force", "rtcp-mux": ["require"]},
+        PHONE,
+        differences(replace(WEBRTC, protocol=Protocol.SAVPF, rtcp_mux_only=True), QUIET) | BOTH_KEYINGS,
+    ),
     (TO_PHONE, BROWSER, {"rtcp_mux": True}),
     (TO_PHONE | {"rtcp-mux": ["demux"]}, BROWSER, {}),
     # ICE
@@ -188,6 +193,19 @@ def test_a_re_offer_keeps_what_the_leg_has():
     assert offer({"transport-protocol": "RTP/AVP", "ICE": "remove"}, PHONE, BROWSER).to.protocol is Protocol.AVP
 
 
+def test_a_re_offer_keeps_the_keys_that_were_agreed():
+    suites = ("AES_CM_128_HMAC_SHA1_32",)
+    sdes = offer({"transport-protocol": "RTP/SAVP"}, PHONE, replace(SDES_MANDATORY, suites=suites)).to
+    assert (sdes.dtls, sdes.sdes, sdes.suites[0]) == (False, Sdes.MANDATORY, suites[0])
+    dtls = offer({}, PHONE, replace(PLAIN, protocol=Protocol.SAVP, dtls=True)).to
+    assert (dtls.dtls, dtls.sdes) == (True, Sdes.OFF)
+    anew = offer({"flags": ["reset"]}, PHONE, SDES_MANDATORY).to
+    assert (anew.dtls, anew.sdes, anew.reset) == (True, Sdes.MANDATORY, True)
+    other = offer({"SDES": "off"}, PHONE, SDES_MANDATORY)
+    assert (other.to.dtls, other.to.sdes, other.warnings) == (True, Sdes.OFF, ())
+    assert offer({}, PHONE, SDES_OPTIONAL).to.osrtp
+
+
 def test_a_peer_that_refused_ice_is_not_offered_it_again_until_reset():
     assert not offer(TO_BROWSER, ice_refused=True).to.ice
     assert not offer({"ICE": "optional"}, ice_refused=True).to.ice
@@ -226,6 +244,7 @@ PASSING: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"flags": ["strip extmap"]}, {"extensions": ()}),
     ({"extmap": {"strip": ["urn:3gpp:video-orientation"]}}, {"extensions": ("urn:ietf:params:rtp-hdrext:ssrc-audio-level",)}),
     ({"extmap": {"mask": "all"}}, {"extensions": ()}),
+    ({"sdp-media-remove": ["video"]}, {"remove_media": frozenset({"video"})}),
     ({"flags": ["loop protect"]}, {"loop_mark": "0123456789ab"}),
 ]
 
@@ -262,6 +281,7 @@ OPTIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"endpoint-learning": "off", "flags": ["strict source"]}, {"latch": Latch.STRICT}, {"latch": Latch.STRICT}),
     ({"flags": ["port latching"]}, {"relatch": True}, {}),
     ({"flags": ["no port latching"]}, {}, {}),
+    ({"flags": ["pierce NAT"]}, {"pierce": True}, {}),
     ({"TOS": 184}, {"tos": 184}, {"tos": 184}),
     ({"TOS": -1}, {}, {}),
     ({"TOS": 256}, {}, {}),
@@ -352,8 +372,11 @@ def test_media_without_a_codec_is_allowed_when_asked():
     assert offer({"flags": ["allow no codec media"]}).policy.may_be_empty
 
 
-BOTH = LegStyle(protocol=Protocol.SAVP, sdes=Sdes.MANDATORY, dtls=True)
+BOTH = LegStyle(protocol=Protocol.SAVP, dtls=True)
+"""What a peer with fingerprint and crypto lines under RTP/SAVP is taken for."""
 ICE_PHONE = replace(PLAIN, ice=True)
+MUXED_PHONE = replace(PHONE, rtcp_mux=True)
+PREFERRED = ("AES_CM_128_HMAC_SHA1_32", "AEAD_AES_256_GCM", "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80")
 
 ANSWERS: list[tuple[dict[str, Any], LegStyle, dict[str, Any], dict[str, Any]]] = [
     ({}, BROWSER, {}, {}),
@@ -365,32 +388,38 @@ ANSWERS: list[tuple[dict[str, Any], LegStyle, dict[str, Any], dict[str, Any]]] =
     ({}, BROWSER, {"DTLS-reverse": "passive"}, {"setup": "passive"}),
     ({}, BROWSER, {"DTLS": "passive"}, {"setup": "passive"}),
     ({"DTLS": "active"}, BROWSER, {"DTLS-reverse": "passive"}, {"setup": "active"}),
-    ({"DTLS-fingerprint": "sha-1"}, BROWSER, {}, {"fingerprint_hash": "sha-1"}),
-    ({"ICE": "remove"}, ICE_PHONE, {}, {"ice": False}),
-    ({}, ICE_PHONE, {"flags": ["reject ICE"]}, {"ice": False}),
+    ({"DTLS-fingerprint": "sha-512"}, BROWSER, {}, {"fingerprint_hash": "sha-512"}),
+    ({"ICE": "remove"}, ICE_PHONE, {}, {"refuse_ice": True}),
+    ({}, ICE_PHONE, {"flags": ["reject ICE"]}, {"refuse_ice": True}),
+    ({"ICE": "optional"}, ICE_PHONE, {}, {"ice_optional": True}),
     ({"ICE": "remove"}, PHONE, {}, {}),
-    ({"DTLS": "off"}, BOTH, {}, {"dtls": False}),
+    ({"DTLS": "off"}, BOTH, {}, {"refuse_dtls": True}),
     ({"SDES": "off"}, BOTH, {}, {"sdes": Sdes.OFF}),
     ({"SDES": ["prefer", "pad", "lifetime"]}, BOTH, {}, {"sdes_preferred": True, "sdes_pad": True, "sdes_lifetime": True}),
     ({}, BOTH, {"SDES": ["prefer"]}, {"sdes_preferred": True}),
     ({"SDES": "off"}, SDES_OPTIONAL, {}, {"sdes": Sdes.OFF}),
+    ({}, SDES_MANDATORY, {}, {"sdes": Sdes.MANDATORY}),
     (
         {},
         SDES_MANDATORY,
         {"SDES": ["offerer_pref:AES_CM_128_HMAC_SHA1_32;NULL_HMAC_SHA1_80"]},
-        {"suites": ("AES_CM_128_HMAC_SHA1_32", "AES_CM_128_HMAC_SHA1_80")},
+        {"sdes": Sdes.MANDATORY, "answer_suites": PREFERRED},
     ),
-    ({}, replace(PHONE, rtcp_mux=True), {"rtcp-mux": ["reject"]}, {"rtcp_mux": False}),
-    ({"rtcp-mux": ["reject"]}, replace(PHONE, rtcp_mux=True), {}, {"rtcp_mux": False}),
+    ({"OSRTP": ["accept"]}, PHONE, {}, {"osrtp": True}),
+    ({}, PHONE, {"OSRTP": ["accept-RFC"]}, {"osrtp": True}),
+    ({"OSRTP": ["accept"]}, BROWSER, {}, {}),
+    ({}, MUXED_PHONE, {"rtcp-mux": ["reject"]}, {"refuse_rtcp_mux": True}),
+    ({"rtcp-mux": ["reject"]}, MUXED_PHONE, {}, {"refuse_rtcp_mux": True}),
     ({"rtcp-mux": ["reject"]}, BROWSER, {}, {}),
-    ({"rtcp-mux": ["demux"]}, replace(PHONE, rtcp_mux=True), {}, {}),
+    ({"rtcp-mux": ["demux"]}, MUXED_PHONE, {}, {}),
 ]
 
 
 @pytest.mark.parametrize(("keys", "offerer", "earlier", "expected"), ANSWERS, ids=repr)
 def test_style_of_an_answer(keys: dict[str, Any], offerer: LegStyle, earlier: dict[str, Any], expected: dict[str, Any]):
     plan = answer(keys, target=offerer, offer=read(earlier))
-    assert (differences(plan.to, offerer), plan.warnings) == (expected, ())
+    usual = replace(offerer, sdes=Sdes.OPTIONAL, trickle=offerer.webrtc)
+    assert (differences(plan.to, usual), plan.warnings) == (expected, ())
 
 
 @pytest.mark.parametrize(
@@ -408,7 +437,8 @@ def test_style_of_an_answer(keys: dict[str, Any], offerer: LegStyle, earlier: di
 )
 def test_in_answers_the_offer_decides(keys: dict[str, Any], offerer: LegStyle, warning: str):
     plan = answer(keys, target=offerer)
-    assert (plan.to, plan.warnings) == (offerer, (warning,))
+    usual = answer({}, target=offerer).to
+    assert (plan.to, plan.warnings) == (usual, (warning,))
 
 
 def test_an_answer_keeps_the_codec_policy_of_the_offer():
