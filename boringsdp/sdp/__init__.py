@@ -27,12 +27,14 @@ from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.export import difference, to_json
 from boringsdp.sdp.lines import Section, SessionDescription
 from boringsdp.sdp.local import LocalMedia, LocalTransport, MediaNeed
+from boringsdp.sdp.loop import LOOP_ATTRIBUTE, loop_marks
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import OfferDraft, Written, draft_offer, make_offer, needs_for_offer
 from boringsdp.sdp.passing import OWN_TEXT, THEIR_TEXT, OriginPart, Passing
 from boringsdp.sdp.plan import MediaPlan, PayloadTypes, media_plans, payload_type_map
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.style import (
+    ANYTHING,
     PLAIN,
     PLAIN_FEEDBACK,
     SDES_MANDATORY,
@@ -44,7 +46,9 @@ from boringsdp.sdp.style import (
 )
 
 __all__ = [
+    "ANYTHING",
     "DEFAULT_POLICY",
+    "LOOP_ATTRIBUTE",
     "OWN_TEXT",
     "PLAIN",
     "PLAIN_FEEDBACK",
@@ -90,6 +94,7 @@ __all__ = [
     "draft_answer",
     "draft_offer",
     "linked",
+    "loop_marks",
     "make_answer",
     "make_offer",
     "media_plans",

@@ -8,9 +8,10 @@ from boringsdp.errors import SdpError, WrongState
 from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.formats import shared
+from boringsdp.sdp.lines import SessionDescription
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
-from boringsdp.sdp.serve import FINGERPRINT_HASHES, keying
-from boringsdp.sdp.style import Keying, LegStyle, Sdes
+from boringsdp.sdp.serve import FINGERPRINT_HASHES, OURS, agreed_keying, keying
+from boringsdp.sdp.style import Keying, LegStyle
 
 
 def accept_offer(memory: LegMemory, received: Description | str | bytes, style: LegStyle | None = None) -> LegMemory:
@@ -23,9 +24,44 @@ def accept_offer(memory: LegMemory, received: Description | str | bytes, style: 
     offer = received if isinstance(received, Description) else describe(received)
     if len(offer.medias) < len(memory.slots):
         raise SdpError(f"an offer with {len(offer.medias)} m-lines after one with {len(memory.slots)}")
-    accepts = style.sdes if style is not None else memory.accepts
+    offer = _remembering(offer, memory.slots)
+    accepts = style if style is not None else memory.accepts
     slots = tuple(_offered_slot(memory, offer, media) for media in offer.medias)
-    return replace(memory, exchange=Exchange.REMOTE_OFFER, we_offered=False, received=offer, slots=slots, accepts=accepts)
+    refused = memory.ice_refused and not _has_ice(offer)
+    return replace(
+        memory, exchange=Exchange.REMOTE_OFFER, we_offered=False, received=offer, slots=slots, accepts=accepts, ice_refused=refused
+    )
+
+
+def _has_ice(description: Description) -> bool:
+    return any(description.tagged(media).ufrag for media in description.medias if not media.rejected)
+
+
+def _remembering(received: Description, slots: tuple[Slot, ...]) -> Description:
+    """
+    Return what was received with an rtpmap for each dynamic payload type that lacks one and had a meaning on its m-line before.
+
+    Meanings do not change within a session (RFC 3264 §8.3.2), so peers that shorten a re-offer are understood.
+    """
+    missing: dict[int, list[str]] = {}
+    for media, slot in zip(received.medias, slots, strict=False):
+        if media.protocol is None or media.rejected or slot.kind != media.kind or len(media.formats) == len(media.format_texts):
+            continue
+        stated, known = {f.payload_type for f in media.formats}, {f.payload_type: f for f in slot.fixed}
+        numbers = dict.fromkeys(int(text) for text in media.format_texts)
+        lines = [
+            line
+            for number in numbers
+            if number not in stated and (f := known.get(number)) is not None
+            for line in (f"a=rtpmap:{number} {f.codec}", *([f"a=fmtp:{number} {f.fmtp}"] if f.fmtp else []))
+        ]
+        if lines:
+            missing[media.index] = lines
+    if not missing:
+        return received
+    model = SessionDescription.parse(received.text)
+    sections = [section.appended(*missing.get(index, ())) for index, section in enumerate(model.medias)]
+    return describe(str(SessionDescription(model.session, tuple(sections))))
 
 
 def _offered_slot(memory: LegMemory, offer: Description, media: Media) -> Slot:
@@ -60,22 +96,28 @@ def accept_answer(memory: LegMemory, received: Description | str | bytes) -> Leg
     offer = memory.written
     if not memory.we_offered or offer is None:
         raise WrongState(memory.exchange.value, Exchange.LOCAL_OFFER.value)
-    answer = received if isinstance(received, Description) else describe(received)
+    answer = _remembering(received if isinstance(received, Description) else describe(received), memory.slots)
     if len(answer.medias) != len(offer.medias):
         raise SdpError(f"an answer with {len(answer.medias)} m-lines to an offer with {len(offer.medias)}")
     slots = []
     useless: Media | None = None
     for ours, theirs in zip(offer.medias, answer.medias, strict=True):
         live = ours.port != 0 and theirs.port != 0
+        keyed = Keying.NONE
         if live:
-            _check(offer, answer, ours, theirs)
-            if not shared(ours.formats, theirs.formats):
+            keyed = _check(memory, offer, answer, ours, theirs)
+            if not ours.raw and not shared(ours.formats, theirs.formats):
                 live, useless = False, theirs
         slot = replace(memory.slots[ours.index], live=live, ice_restart=live and _restarted(memory, answer, theirs))
-        slots.append(replace(slot, setup=role(answer.tagged(theirs).setup) if answer.tagged(theirs).fingerprints else "") if live else slot)
+        if live:
+            slot = replace(slot, setup=role(answer.tagged(theirs).setup) if keyed is Keying.DTLS else "")
+        slots.append(slot)
     if useless is not None and not any(slot.live for slot in slots):
         raise SdpError("none of its formats was offered", useless.line, useless.line_number)
-    return replace(memory, exchange=Exchange.AGREED, received=answer, slots=tuple(slots))
+    live_lines = [media for media, slot in zip(answer.medias, slots, strict=True) if slot.live]
+    asked = any(offer.tagged(offer.medias[media.index]).ufrag for media in live_lines)
+    refused = not _has_ice(answer) if asked else memory.ice_refused
+    return replace(memory, exchange=Exchange.AGREED, received=answer, slots=tuple(slots), ice_refused=refused)
 
 
 def role(answered: str) -> str:
@@ -83,26 +125,33 @@ def role(answered: str) -> str:
     return "active" if answered == "passive" else "passive"
 
 
-def _check(offer: Description, answer: Description, ours: Media, theirs: Media) -> None:
-    """Raise `SdpError` when `theirs` cannot be the answer to `ours`."""
+def _check(memory: LegMemory, offer: Description, answer: Description, ours: Media, theirs: Media) -> Keying:
+    """Return what the answer's m-line is keyed by. Raises `SdpError` when `theirs` cannot be the answer to `ours`."""
     reason = ""
-    transport = answer.tagged(theirs)
-    offered = keying(ours, offer.tagged(ours), Sdes.OPTIONAL)
+    offered_by, transport = offer.tagged(ours), answer.tagged(theirs)
+    offered = keying(ours, offered_by, OURS)
+    taken = agreed_keying(ours, offered_by, theirs, transport, memory.style or OURS)
+    must_be_keyed = _secure(ours) or _secure(theirs)
     if ours.kind != theirs.kind:
         reason = f"{theirs.kind} in answer to {ours.kind}"
     elif ours.mid and theirs.mid and ours.mid != theirs.mid:
         reason = f"mid {theirs.mid} in answer to mid {ours.mid}"
-    elif offered is Keying.DTLS and not any(f.hash in FINGERPRINT_HASHES for f in transport.fingerprints):
+    elif ours.raw:
+        return Keying.NONE
+    elif taken is Keying.DTLS and not any(f.hash in FINGERPRINT_HASHES for f in transport.fingerprints):
         reason = "no a=fingerprint in answer to DTLS"
-    elif offered is Keying.SDES:
-        tags = {(crypto.tag, crypto.suite) for crypto in ours.cryptos}
-        taken = any((crypto.tag, crypto.suite) in tags for crypto in theirs.cryptos)
-        if not taken and (theirs.crypto_lines or _secure(ours) or _secure(theirs)):
-            reason = "no a=crypto line that answers one of ours"
+    elif taken is not Keying.NONE:
+        return taken
+    elif offered is Keying.DTLS and must_be_keyed:
+        both = " or SDES" if ours.cryptos else ""
+        reason = f"no a=fingerprint in answer to DTLS{both}"
+    elif offered is Keying.SDES and (theirs.crypto_lines or must_be_keyed):
+        reason = "no a=crypto line that answers one of ours"
     elif offered is Keying.NONE and _secure(theirs):
         reason = f"{theirs.protocol_text} in answer to {ours.protocol_text}"
     if reason:
         raise SdpError(reason, theirs.line, theirs.line_number)
+    return Keying.NONE
 
 
 def _secure(media: Media) -> bool:

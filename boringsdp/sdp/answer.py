@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from boringsdp.errors import WrongState
 from boringsdp.sdp.attributes import passed_on
 from boringsdp.sdp.crypto import Crypto
 from boringsdp.sdp.description import Description, Media
-from boringsdp.sdp.formats import feedback_for, formats_to_answer, shared
+from boringsdp.sdp.formats import feedback_for, formats_to_answer, formats_to_mirror_back, lenient, shared
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import Written
-from boringsdp.sdp.outline import Outline, Sheet, pass_media, refused, share_transports, wanted_extensions
+from boringsdp.sdp.outline import MID_URI, Outline, Sheet, pass_media, refused, share_transports, wanted_extensions
 from boringsdp.sdp.passing import OWN_TEXT, Passing
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
-from boringsdp.sdp.serve import Servable, keying, servable
+from boringsdp.sdp.serve import Servable, keying, servable, usable_cryptos
 from boringsdp.sdp.style import Keying, LegStyle, Sdes
 from boringsdp.sdp.writer import compose
 
@@ -57,7 +57,7 @@ def draft_answer(
 
     Raises `WrongState` when the leg's peer has not offered, or the other's has not answered.
     """
-    return AnswerDraft(memory, _sheet(memory, source, policy, style))
+    return AnswerDraft(memory, _sheet(memory, source, policy, style, passing))
 
 
 def needs_for_answer(
@@ -83,31 +83,37 @@ def make_answer(
     return draft_answer(memory, source, policy, style, passing).write(locals)
 
 
-def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, style: LegStyle | None) -> Sheet:
+def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, style: LegStyle | None, passing: Passing) -> Sheet:
     offer = memory.received
     if offer is None or memory.we_offered:
         raise WrongState(memory.exchange.value, Exchange.REMOTE_OFFER.value)
-    sdes = style.sdes if style is not None else memory.accepts
-    found = servable(offer, memory.slots, sdes, policy)
-    if sdes is Sdes.MANDATORY and not found.medias:
+    limits = style if style is not None else memory.accepts
+    found = servable(offer, memory.slots, limits, policy, passing)
+    if limits.sdes is Sdes.MANDATORY and not found.medias:
         raise found.error(offer)
     answers = _mirrored(found) if source is None else _answers(memory, source, found)
+    other = source.received if source is not None else None
+    task = _Task(offer, memory.slots, limits, policy, passing, source)
     outlines = []
     for media in offer.medias:
         slot = memory.slots[media.index]
         pair = answers.get(media.index)
         served = found.medias.get(media.index)
-        outline = _outline(offer, served, memory.slots, pair, sdes, policy) if served is not None and pair is not None else None
+        outline = None
+        if served is not None and pair is not None:
+            outline = _raw(served, memory.slots, pair) if served.raw else _outline(task, served, pair)
         counterpart = pair[0] if pair is not None and source is not None else slot.counterpart
-        outlines.append(outline or refused(media.index, media.line, media.mid, counterpart))
+        mid = media.mid if media.mid or not passing.mirror else slot.mid
+        outlines.append(outline or refused(media.index, media.line, mid, counterpart))
         if outline is not None:
             outline.counterpart = counterpart
+            if passing.mirror and other is not None and counterpart is not None:
+                outline.source = other.medias[counterpart]
     groups = _groups(offer, outlines)
     share_transports(memory.slots, outlines, groups)
-    other = source.received if source is not None else None
     between_plain = other is not None and not other.webrtc and not offer.webrtc
     others = passed_on(other.others, between_plain=between_plain) if other is not None else ()
-    if other is not None:
+    if other is not None and not passing.mirror:
         for outline in outlines:
             if outline.accepted and outline.counterpart is not None:
                 outline.others = passed_on(other.medias[outline.counterpart].others, between_plain=between_plain)
@@ -116,7 +122,25 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
         any(o.ice for o in outlines) or (offer.webrtc and not any(o.accepted for o in outlines)),
         [[o.mid for o in g] for g in groups],
         others,
+        passing=passing,
+        source=other if passing.mirror else None,
+        webrtc=offer.webrtc,
+        trickle=limits.trickle,
+        sdes_pad=limits.sdes_pad or not passing.mirror,
+        sdes_lifetime=limits.sdes_lifetime,
     )
+
+
+@dataclass(slots=True, frozen=True)
+class _Task:
+    """What all m-lines of one answer have in common."""
+
+    offer: Description
+    slots: Sequence[Slot]
+    limits: LegStyle
+    policy: CodecPolicy
+    passing: Passing
+    source: LegMemory | None
 
 
 _Pair = tuple[int, Media]
@@ -141,6 +165,8 @@ def _answers(memory: LegMemory, source: LegMemory, found: Servable) -> dict[int,
             continue
         used.add(slot)
         theirs = source.received.medias[slot]
+        if theirs.raw is not media.raw:
+            continue  # audio in answer to fax, or the other way round
         if sent is not None and slot < len(sent.medias):
             theirs = replace(theirs, formats=tuple(shared(sent.medias[slot].formats, theirs.formats)))
         pairs[index] = (slot, theirs)
@@ -158,42 +184,89 @@ def _counterpart(index: int, media: Media, memory: LegMemory, source: LegMemory,
     return next(free, None)
 
 
-def _outline(offer: Description, media: Media, slots: Sequence[Slot], pair: _Pair, sdes: Sdes, policy: CodecPolicy) -> Outline | None:
-    """Return the accepted m-line, or None when no codec is common to both legs."""
+def _raw(media: Media, slots: Sequence[Slot], pair: _Pair) -> Outline:
+    """Media that is relayed as datagrams."""
     theirs = pair[1]
-    transport, slot = offer.tagged(media), slots[media.index]
-    assert media.protocol is not None
-    formats = formats_to_answer(media.formats, theirs.formats, policy, feedback_for(media.kind, media.protocol))
-    if not formats:
-        return None
-    keyed = keying(media, transport, sdes)
-    ice = keyed is Keying.DTLS and bool(transport.ufrag)
-    ptime, maxptime = pass_media(theirs)
-    choice = _choose_crypto(media.cryptos) if keyed is Keying.SDES else None
-    wanted = wanted_extensions(media.kind, mids=bool(media.mid) and ice)
     return Outline(
         slot=media.index,
         kind=media.kind,
         accepted=True,
-        mid=media.mid if ice else "",
+        mid=media.mid,
+        protocol_text=media.protocol_text,
+        direction=theirs.direction.intersect(media.direction.reversed()),
+        transport_slot=media.index,
+        kept=slots[media.index].live and slots[media.index].raw,
+        raw=True,
+    )
+
+
+def _outline(task: _Task, media: Media, pair: _Pair) -> Outline | None:
+    """Return the accepted m-line, or None when no codec is common to both legs."""
+    theirs, limits, mirror = pair[1], task.limits, task.passing.mirror
+    transport, slot = task.offer.tagged(media), task.slots[media.index]
+    assert media.protocol is not None
+    feedback = feedback_for(media.kind, media.protocol)
+    keyed = keying(media, transport, limits)
+    ice = bool(transport.ufrag) and not limits.refuse_ice and (keyed is Keying.DTLS or mirror)
+    webrtc = ice and keyed is Keying.DTLS
+    if mirror:
+        policy = lenient(task.policy, theirs.formats)
+        formats = formats_to_mirror_back(media.formats, theirs.formats, policy, feedback, webrtc=webrtc)
+    else:
+        formats = formats_to_answer(media.formats, theirs.formats, task.policy, feedback)
+    if not formats:
+        return None
+    ptime, maxptime = pass_media(theirs)
+    choice = _choose_crypto(usable_cryptos(media, limits)) if keyed is Keying.SDES else None
+    # In a bundle that a data channel leads, only the m-lines of media say it.
+    muxed = any(each.rtcp_mux or each.rtcp_mux_only for each in (media, transport)) and not limits.refuse_rtcp_mux
+    direction = theirs.stated if task.passing.original_direction else theirs.direction
+    return Outline(
+        slot=media.index,
+        kind=media.kind,
+        accepted=True,
+        mid=media.mid if ice or mirror else "",
         protocol_text=media.protocol_text,
         formats=formats,
-        direction=theirs.direction.intersect(media.direction.reversed()),
+        direction=direction.intersect(media.direction.reversed()),
         keying=keyed,
         ice=ice,
-        rtcp_mux=media.rtcp_mux,
-        rtcp_mux_sure=media.rtcp_mux,
-        reduced_size=media.rtcp_reduced_size and media.protocol.feedback and ice,
+        rtcp_mux=media.rtcp_mux and not limits.refuse_rtcp_mux,
+        rtcp_mux_sure=muxed if ice else media.rtcp_mux and not limits.refuse_rtcp_mux,
+        reduced_size=media.rtcp_reduced_size and media.protocol.feedback and webrtc,
         transport_slot=media.index,
-        setup=_role(transport.setup, slots[transport.index].setup or slot.setup) if keyed is Keying.DTLS else "",
+        setup=_role(transport.setup, task.slots[transport.index].setup or slot.setup, limits) if keyed is Keying.DTLS else "",
         suites=(choice.suite,) if choice else (),
         crypto_choice=choice,
-        extensions=tuple((uri, number) for uri, number in dict(media.extensions).items() if uri in wanted and number < 256),
+        extensions=_extensions(task, media, theirs, ice=ice),
         ptime_ms=ptime,
         maxptime_ms=maxptime,
         ice_restart=slot.ice_restart,
         kept=slot.live,
+        fingerprint_hash=limits.fingerprint_hash,
+        low_priority=ice and limits.ice_optional,
+        guest=_guest(task, media, pair) if ice and keyed is Keying.NONE else None,
     )
+
+
+def _extensions(task: _Task, media: Media, theirs: Media, *, ice: bool) -> tuple[tuple[str, int], ...]:
+    """Return the offer's header extensions that the relay serves itself, or, in a mirror, that may pass and that the other leg took too."""
+    wanted: Collection[str] = wanted_extensions(media.kind, mids=bool(media.mid) and ice)
+    if task.passing.mirror:
+        both = dict(theirs.extensions)
+        wanted = {uri for uri in task.passing.extensions if uri in both} | ({MID_URI} if media.mid and ice else set())
+    return tuple((uri, number) for uri, number in dict(media.extensions).items() if uri in wanted and number < 256)
+
+
+def _guest(task: _Task, media: Media, pair: _Pair) -> Media | None:
+    """Where our offer passed this peer's ICE credentials on, the other peer's come back."""
+    source = task.source
+    if source is None or source.written is None or source.received is None or not source.we_offered:
+        return None
+    sent, theirs = source.written, source.received
+    passed = sent.tagged(sent.medias[pair[0]]).ufrag == task.offer.tagged(media).ufrag
+    their_transport = theirs.tagged(theirs.medias[pair[0]])
+    return their_transport if passed and their_transport.ufrag and their_transport.password else None
 
 
 def _choose_crypto(cryptos: Sequence[Crypto]) -> Crypto:
@@ -201,12 +274,16 @@ def _choose_crypto(cryptos: Sequence[Crypto]) -> Crypto:
     return next((crypto for crypto in cryptos if not crypto.mki), cryptos[0])
 
 
-def _role(offered: str, present: str) -> str:
-    """Our DTLS role: what the offer leaves us, else what we are already, else passive, so that we choose the SRTP profile (RFC 8842 §5)."""
+def _role(offered: str, present: str, limits: LegStyle) -> str:
+    """
+    Our DTLS role: what the offer leaves us, else what we are already, else what the style says.
+
+    Passive by default, so that we choose the SRTP profile (RFC 8842 §5).
+    """
     if offered == "passive":
         return "active"
     if offered == "actpass":
-        return present or "passive"
+        return present or limits.setup or "passive"
     return "passive"
 
 
@@ -223,6 +300,6 @@ def _with_setup(outline: Outline, memory: LegMemory, locals: Mapping[int, LocalM
 
 def _groups(offer: Description, outlines: Sequence[Outline]) -> list[list[Outline]]:
     """Return the answer's BUNDLE groups, accepted mids only and in the offer's order."""
-    by_mid = {o.mid: o for o in outlines if o.accepted and o.mid and o.ice}
+    by_mid = {o.mid: o for o in outlines if o.accepted and o.mid and not o.raw and (o.rtcp_mux_sure if o.ice else o.rtcp_mux)}
     groups = [[by_mid.pop(mid) for mid in dict.fromkeys(offered) if mid in by_mid] for offered in offer.bundle]
     return [group for group in groups if group]

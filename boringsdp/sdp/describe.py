@@ -287,6 +287,7 @@ def _media(index: int, lines: list[str], first_number: int, session: _Reader) ->
         rtcp_mux_only="rtcp-mux-only" in flags,
         rtcp_reduced_size="rtcp-rsize" in flags,
         direction=direction,
+        stated=reader.direction,
         mid=reader.mid,
         bundle_only="bundle-only" in flags,
         ufrag=reader.ufrag,

@@ -48,6 +48,8 @@ class Media:
     rtcp_reduced_size: bool = False
     direction: Direction = Direction.SENDRECV
     """As the peer means it: legacy hold (c=0.0.0.0) is already folded in."""
+    stated: Direction = Direction.SENDRECV
+    """As it is written."""
     mid: str = ""
     bundle_only: bool = False
     ufrag: str = ""
@@ -76,6 +78,28 @@ class Media:
     def address(self) -> Address | None:
         """Where the party wants RTP, or None when it named no address (rejected, port 9 of trickle ICE, 0.0.0.0)."""
         return None if not self.port or self.host in NOWHERE else (self.host, self.port)
+
+    @property
+    def zero(self) -> bool:
+        """True for a hold of RFC 2543: a port, but no address to send to (and no ICE, which has its own)."""
+        return bool(self.port) and self.host in NOWHERE[1:] and not self.ufrag
+
+    @property
+    def format_texts(self) -> list[str]:
+        """What stands in the m-line after the protocol: payload types, `t38`, `*`."""
+        return self.line[2:].split()[3:]
+
+    @property
+    def raw(self) -> bool:
+        """
+        True for media that could be relayed as datagrams, unread: UDPTL, BFCP and other protocols over UDP, real-time text over plain RTP.
+
+        Not what needs ICE or a stream: data channels, MSRP, MRCP.
+        """
+        if self.protocol is not None:
+            return self.kind not in ("audio", "video") and not self.protocol.secure
+        name = self.protocol_text.upper()
+        return (name in ("UDPTL", "UDP") or name.startswith("UDP/")) and "SCTP" not in name
 
     @property
     def rejected(self) -> bool:
@@ -143,8 +167,13 @@ def classify(description: Description) -> LegStyle:
         if media.cryptos and media.protocol is not None:
             sdes = Sdes.MANDATORY if media.protocol.secure else Sdes.OPTIONAL
             suites = tuple(dict.fromkeys(crypto.suite for crypto in media.cryptos))
-            return replace(PLAIN, protocol=media.protocol, sdes=sdes, suites=suites, rtcp_mux=media.rtcp_mux)
+            return replace(_plain_style(description, media), sdes=sdes, suites=suites)
     for media in live:
         if media.protocol is not None:
-            return replace(PLAIN, protocol=media.protocol, rtcp_mux=media.rtcp_mux)
+            return _plain_style(description, media)
     return PLAIN
+
+
+def _plain_style(description: Description, media: Media) -> LegStyle:
+    assert media.protocol is not None
+    return replace(PLAIN, protocol=media.protocol, rtcp_mux=media.rtcp_mux, ice=bool(description.tagged(media).ufrag))

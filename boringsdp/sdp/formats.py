@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from boringsdp.sdp.codec import STATIC, STATIC_NUMBER, Codec, Format
 from boringsdp.sdp.policy import CodecPolicy
@@ -36,19 +37,22 @@ def allowed(formats: Iterable[Format], policy: CodecPolicy) -> list[Format]:
     """Return the formats that carry media and pass the policy, preferred ones first; RED, RTX and FEC never pass."""
     kept: list[Format] = []
     seen: set[tuple[object, ...]] = set()
-    remove, only = _lower(policy.remove), _lower(policy.only)
+    unlimited = policy.unlimited
     for f in formats:
-        codec = f.codec
-        name = codec.key[0]
-        if codec.carries_media and name not in remove and (not only or name in only):
+        if f.codec.carries_media and (unlimited or policy.permits(f)):
             identity = f.identity
             if identity not in seen:
                 seen.add(identity)
                 kept.append(f)
-    if policy.prefer:
-        rank = {name.lower(): position for position, name in enumerate(policy.prefer)}
-        kept.sort(key=lambda f: rank.get(f.codec.key[0], len(rank)))
+    policy.sort(kept)
     return kept
+
+
+def lenient(policy: CodecPolicy, formats: Sequence[Format]) -> CodecPolicy:
+    """Return the policy, without its `remove` and `only` where these would leave none of `formats` that carries media."""
+    if policy.unlimited or policy.may_be_empty or any(f.codec.carries_media and policy.permits(f) for f in formats):
+        return policy
+    return replace(policy, remove=frozenset(), only=frozenset())
 
 
 def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: bool) -> list[Format]:
@@ -60,9 +64,10 @@ def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: b
     """
     chosen = allowed(source, policy)
     clocks = {f.codec.clock_rate for f in chosen}
-    chosen += [f for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and _permitted(f.codec, policy)]
-    events = {f.codec.clock_rate: f for f in source if f.codec.is_event and f.codec.clock_rate in clocks | {EVENT_CLOCK}}
-    if any(f.codec.is_event for f in source) and _permitted(_EVENT_8000, policy):
+    chosen += [f for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and not policy.removes(f)]
+    said = [f for f in source if f.codec.is_event and not policy.removes(f)]
+    events = {f.codec.clock_rate: f for f in said if f.codec.clock_rate in clocks | {EVENT_CLOCK}}
+    if said:
         if webrtc and 48000 in clocks:
             events.setdefault(48000, Format(-1, _EVENT_48000))
         if webrtc or not events or clocks - {48000}:
@@ -71,37 +76,58 @@ def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: b
     return chosen
 
 
-def _permitted(codec: Codec, policy: CodecPolicy) -> bool:
-    return codec.key[0] not in _lower(policy.remove)
+def formats_to_mirror(source: Sequence[Format], policy: CodecPolicy, *, webrtc: bool) -> list[Format]:
+    """
+    Return what to offer to one leg of what the other leg's SDP lists, in the source's order and with its parameters.
 
-
-def _lower(names: Iterable[str]) -> frozenset[str]:
-    return frozenset([name.lower() for name in names]) if names else _NO_NAMES
-
-
-_NO_NAMES: frozenset[str] = frozenset()
+    Towards WebRTC telephone-event is added in the clock of Opus, as `formats_to_offer` does.
+    """
+    unlimited = policy.unlimited
+    chosen: list[Format] = []
+    seen: set[tuple[object, ...]] = set()
+    for f in source:
+        companion = f.codec.is_event or f.codec.is_comfort_noise
+        wanted = companion and not policy.removes(f) if not f.codec.carries_media else unlimited or policy.permits(f)
+        if wanted and f.identity not in seen:
+            seen.add(f.identity)
+            chosen.append(f)
+    policy.sort(chosen)
+    events = [f.codec.clock_rate for f in chosen if f.codec.is_event]
+    if webrtc and events and 48000 not in events and any(f.codec.clock_rate == 48000 for f in chosen):
+        chosen.append(Format(-1, _EVENT_48000, EVENTS))
+    return chosen
 
 
 def number_formats(
-    formats: Sequence[Format], fixed: Sequence[Format], elsewhere: Sequence[Format], feedback: Sequence[str]
+    formats: Sequence[Format],
+    fixed: Sequence[Format],
+    elsewhere: Sequence[Format],
+    feedback: Sequence[str],
+    *,
+    keep: bool = False,
+    said: bool = False,
 ) -> list[Format]:
     """
     Return `formats` under the payload types to offer them with, and with `feedback` on those that carry media.
 
     A codec keeps the number it had (`fixed`, this m-line); a static one takes its static number; else it keeps the source's if that is free
     on this leg (`elsewhere`: meanings that other m-lines of a bundle have given), else it gets the next free one. A codec for which no
-    number is left is dropped.
+    number is left is dropped. With `keep` the source's number goes before the static one; with `said` a format gets only the feedback that
+    it had.
     """
     meanings = {f.payload_type: f for f in (*elsewhere, *fixed)}
     numbered: dict[int, Format] = {}
     for f in formats:
-        number = _number(f, fixed, meanings, numbered)
+        number = _number(f, fixed, meanings, numbered, keep=keep)
         if number is not None:
-            numbered[number] = Format(number, f.codec, f.fmtp, tuple(feedback) if f.codec.carries_media else ())
+            values = tuple([value for value in feedback if value in f.feedback]) if said else tuple(feedback)
+            numbered[number] = Format(number, f.codec, f.fmtp, values if f.codec.carries_media else ())
     return list(numbered.values())
 
 
-def _number(wanted: Format, fixed: Sequence[Format], meanings: Mapping[int, Format], used: Mapping[int, Format]) -> int | None:
+def _number(
+    wanted: Format, fixed: Sequence[Format], meanings: Mapping[int, Format], used: Mapping[int, Format], *, keep: bool
+) -> int | None:
     for f in fixed:
         if f.payload_type not in used and f.same_codec(wanted):
             return f.payload_type
@@ -111,9 +137,12 @@ def _number(wanted: Format, fixed: Sequence[Format], meanings: Mapping[int, Form
         return number not in used and (meaning is None or meaning.same_codec(wanted))
 
     static, own = STATIC_NUMBER.get(wanted.codec.key), wanted.payload_type
+    own_will_do = own >= 0 and own not in STATIC and not 64 <= own <= 95 and free(own)
+    if keep and own_will_do:
+        return own
     if static is not None and free(static):
         return static
-    if own >= 0 and own not in STATIC and not 64 <= own <= 95 and free(own):
+    if own_will_do:
         return own
     return next(filter(free, _FREE_NUMBERS), None)
 
@@ -136,12 +165,37 @@ def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], polic
     if not chosen:
         return []
     clocks = {f.codec.clock_rate for f in chosen}
-    noises = {f.codec.key for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and _permitted(f.codec, policy)}
+    noises = {f.codec.key for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and not policy.removes(f)}
     noise = [Format(o.payload_type, o.codec) for o in offered if o.codec.key in noises and o.codec.is_comfort_noise]
     event = pick_event(offered, chosen[0].codec.clock_rate)
-    if event is not None and any(f.codec.is_event for f in source) and _permitted(event.codec, policy):
+    if event is not None and any(f.codec.is_event for f in source) and not policy.removes(event):
         noise.append(Format(event.payload_type, event.codec, EVENTS))
     return chosen + noise
+
+
+def formats_to_mirror_back(
+    offered: Sequence[Format], source: Sequence[Format], policy: CodecPolicy, feedback: Sequence[str], *, webrtc: bool
+) -> list[Format]:
+    """
+    Return the answer to `offered` when the other leg agreed on `source`, with its parameters and in its order, telephone-event included.
+
+    Towards WebRTC only one clock of telephone-event is answered, as `formats_to_answer` does.
+    """
+    answer = formats_to_answer(offered, source, policy, feedback)
+    if webrtc or not answer:
+        return answer
+    companions: dict[tuple[str, int, int], Format] = {}
+    if not policy.single:
+        said = {f.codec.key: f for f in source if (f.codec.is_event or f.codec.is_comfort_noise) and not policy.removes(f)}
+        companions = {o.codec.key: replace(o, fmtp=said[o.codec.key].fmtp, feedback=()) for o in offered if o.codec.key in said}
+    for f in answer:
+        if not f.codec.carries_media and not any(f.codec.is_event == g.codec.is_event for g in companions.values()):
+            companions[f.codec.key] = f
+    both = [f for f in answer if f.codec.carries_media] + list(companions.values())
+    order = {f.codec.key: position for position, f in reversed(list(enumerate(source)))}
+    if not policy.prefer:
+        both.sort(key=lambda f: order.get(f.codec.key, len(source)))
+    return both
 
 
 def _fmtp(offered: Format, agreed: Format) -> str:

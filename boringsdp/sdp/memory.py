@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.codec import Codec, Format
 from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description
-from boringsdp.sdp.style import LegStyle, Protocol, Sdes
+from boringsdp.sdp.style import ANYTHING, LegStyle, Protocol, Sdes
 
 
 class Exchange(enum.Enum):
@@ -40,6 +40,10 @@ class Slot:
     fixed: tuple[Format, ...] = ()
     """Every payload type given a meaning on this m-line, newest first; meanings do not change (RFC 3264 §8.3.2)."""
     extensions: tuple[tuple[str, int], ...] = ()
+    shared: bool = False
+    """Carried by the shared UDP port."""
+    raw: bool = False
+    """Datagrams are copied."""
     setup: str = ""
     """Our DTLS role once agreed, `active` or `passive`; kept while the association lives (RFC 8842 §5.5)."""
     ice_restart: bool = False
@@ -70,8 +74,10 @@ class LegMemory:
     """Who made the last offer."""
     style: LegStyle | None = None
     """What the leg was last offered in."""
-    accepts: Sdes = Sdes.OPTIONAL
+    accepts: LegStyle = ANYTHING
     """What its peer's offers may agree on (see `accept_offer`)."""
+    ice_refused: bool = False
+    """The peer answered an offer of ours that had ICE without."""
     written: Description | None = None
     """Our last SDP, read back: it is asked more than once what it says."""
     received: Description | None = None
@@ -92,7 +98,8 @@ class LegMemory:
             "exchange": self.exchange.value,
             "we_offered": self.we_offered,
             "style": _style_record(self.style) if self.style else None,
-            "accepts": self.accepts.value,
+            "accepts": _style_record(self.accepts),
+            "ice_refused": self.ice_refused,
             "sent": self.sent,
             "received": self.received.text if self.received else None,
             "slots": [_slot_record(slot) for slot in self.slots],
@@ -110,7 +117,8 @@ class LegMemory:
                 exchange=Exchange(record["exchange"]),
                 we_offered=bool(record["we_offered"]),
                 style=_read_style(record["style"]) if record["style"] else None,
-                accepts=Sdes(record["accepts"]),
+                accepts=_read_style(record["accepts"]),
+                ice_refused=bool(record["ice_refused"]),
                 written=describe(record["sent"]) if record["sent"] else None,
                 received=describe(record["received"]) if record["received"] is not None else None,
                 slots=tuple(_read_slot(slot) for slot in record["slots"]),
@@ -129,6 +137,8 @@ def _slot_record(slot: Slot) -> dict[str, object]:
         "transport": slot.transport,
         "fixed": [[f.payload_type, f.codec.name, f.codec.clock_rate, f.codec.channels, f.fmtp, list(f.feedback)] for f in slot.fixed],
         "extensions": [list(extension) for extension in slot.extensions],
+        "shared": slot.shared,
+        "raw": slot.raw,
         "setup": slot.setup,
         "ice_restart": slot.ice_restart,
     }
@@ -146,32 +156,26 @@ def _read_slot(record: Mapping[str, Any]) -> Slot:
             for number, name, clock, channels, fmtp, feedback in record["fixed"]
         ),
         extensions=tuple((uri, number) for uri, number in record["extensions"]),
+        shared=record["shared"],
+        raw=record["raw"],
         setup=record["setup"],
         ice_restart=record["ice_restart"],
     )
 
 
 def _style_record(style: LegStyle) -> dict[str, object]:
-    return {
-        "protocol": style.protocol.value,
-        "sdes": style.sdes.value,
-        "suites": list(style.suites),
-        "ice": style.ice,
-        "dtls": style.dtls,
-        "bundle": style.bundle,
-        "rtcp_mux": style.rtcp_mux,
-        "mids": style.mids,
-    }
+    record: dict[str, object] = {name: getattr(style, name) for name in _FLAGS + _TEXTS}
+    lists: dict[str, object] = {name: list(getattr(style, name)) for name in _LISTS}
+    return {"protocol": style.protocol.value, "sdes": style.sdes.value, **record, **lists}
 
 
 def _read_style(record: Mapping[str, Any]) -> LegStyle:
-    return LegStyle(
-        protocol=Protocol(record["protocol"]),
-        sdes=Sdes(record["sdes"]),
-        suites=tuple(record["suites"]),
-        ice=record["ice"],
-        dtls=record["dtls"],
-        bundle=record["bundle"],
-        rtcp_mux=record["rtcp_mux"],
-        mids=record["mids"],
-    )
+    flags = {name: bool(record[name]) for name in _FLAGS}
+    texts = {name: str(record[name]) for name in _TEXTS}
+    lists = {name: tuple(map(str, record[name])) for name in _LISTS}
+    return LegStyle(protocol=Protocol(record["protocol"]), sdes=Sdes(record["sdes"]), **flags, **texts, **lists)  # type: ignore[arg-type]
+
+
+_TEXTS = ("setup", "fingerprint_hash")
+_LISTS = ("suites", "answer_suites")
+_FLAGS = tuple(each.name for each in fields(LegStyle) if isinstance(each.default, bool))

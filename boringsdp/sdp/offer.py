@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.attributes import passed_on
 from boringsdp.sdp.codec import Codec, Format
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.direction import Direction
-from boringsdp.sdp.formats import EVENT_CLOCK, feedback_for, formats_to_offer, late_formats, number_formats
+from boringsdp.sdp.formats import EVENT_CLOCK, feedback_for, formats_to_mirror, formats_to_offer, late_formats, lenient, number_formats
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
-from boringsdp.sdp.outline import Outline, Sheet, extension_ids, pass_media, previous_line, refused, share_transports, wanted_extensions
+from boringsdp.sdp.outline import (
+    MID_URI,
+    USUAL_IDS,
+    Outline,
+    Sheet,
+    extension_ids,
+    pass_media,
+    previous_line,
+    refused,
+    share_transports,
+    wanted_extensions,
+)
 from boringsdp.sdp.passing import OWN_TEXT, Passing
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
-from boringsdp.sdp.serve import keying, servable
-from boringsdp.sdp.style import Keying, LegStyle, Protocol, Sdes
+from boringsdp.sdp.serve import OURS, Servable, keying, servable
+from boringsdp.sdp.style import Keying, LegStyle, Protocol
 from boringsdp.sdp.writer import compose
 
 
@@ -62,8 +73,8 @@ def draft_offer(
     had before, or else the policy's late codecs. Raises `SdpError` when nothing can be offered: the source has no m-line that can be served
     (unless it has disabled all of a call's).
     """
-    style = _style(memory, style)
-    return OfferDraft(memory, style, _sheet(memory, style, source, policy))
+    style = _style(memory, style, passing)
+    return OfferDraft(memory, style, _sheet(memory, style, source, policy, passing))
 
 
 def needs_for_offer(
@@ -89,13 +100,19 @@ def make_offer(
     return draft_offer(memory, style, source, policy, passing).write(locals)
 
 
-def _style(memory: LegMemory, style: LegStyle | None) -> LegStyle:
-    """What the caller wants, else what the peer's last offer speaks, else what we offered before."""
-    if style is not None:
-        return style
-    if memory.received is not None and (memory.style is None or not memory.we_offered):
-        return memory.received.style
-    return memory.style or LegStyle()
+def _style(memory: LegMemory, style: LegStyle | None, passing: Passing) -> LegStyle:
+    """
+    What the caller wants, else what the peer's last offer speaks, else what we offered before.
+
+    A peer that answered without ICE is not offered it again. Only a proxy's relay speaks ICE without DTLS: phones that offer it do as well
+    without.
+    """
+    if style is None and memory.received is not None and (memory.style is None or not memory.we_offered):
+        style = memory.received.style
+    style = style or memory.style or LegStyle()
+    if style.ice and ((memory.ice_refused and not style.reset) or not (style.dtls or passing.mirror)):
+        style = replace(style, ice=False)
+    return style
 
 
 @dataclass(slots=True)
@@ -107,20 +124,21 @@ class _Line:
     formats: Sequence[Format]
     direction: Direction
     source: Media | None = None
+    served: bool = True
+    guest: Media | None = None
+    """The source's m-line with the ICE credentials and candidates that stay beside ours."""
 
 
-def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy: CodecPolicy) -> Sheet:
+def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy: CodecPolicy, passing: Passing) -> Sheet:
     sent = memory.written
     lines, others = (
-        _lines_from_source(memory, style, source, policy) if source is not None else (_late_lines(memory, sent, style, policy), ())
+        _lines_from_source(memory, style, source, policy, passing) if source is not None else (_late_lines(memory, sent, style, policy), ())
     )
     # A peer that was asked to bundle and did not, or never offered to, is not asked again.
     bundled = style.bundle and (memory.received is None or memory.exchange is Exchange.NEW or bool(memory.received.bundle))
     outlines: list[Outline] = []
-    count = max([len(memory.slots), *[slot + 1 for slot in lines]])
-    next_mid = memory.next_mid
-    taken_mids = {slot.mid for slot in memory.slots}
-    for index in range(count):
+    mids = _Mids(memory, style, passing, source.received if source is not None else None)
+    for index in range(max([len(memory.slots), *[slot + 1 for slot in lines]])):
         line = lines.get(index)
         old = memory.slots[index] if index < len(memory.slots) else None
         if line is None:
@@ -129,28 +147,71 @@ def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy:
             continue
         same = old is not None and old.kind == line.kind and (old.live or memory.exchange is not Exchange.AGREED)
         mid = old.mid if same and old is not None else ""
-        if style.mids and not mid:
-            while str(next_mid) in taken_mids:
-                next_mid += 1
-            mid = str(next_mid)
-            taken_mids.add(mid)
-        outlines.append(_outline(index, line, mid, memory, style, sent, outlines, bundled, old if same else None))
-    group = [o for o in outlines if o.accepted] if bundled else []
+        if old is not None and old.kind == line.kind and not line.served:
+            mid = old.mid  # what stays disabled keeps its name
+        mid = mid or mids.choose(line.source, old.mid if old is not None else "")
+        if not line.served:
+            outlines.append(_refused(index, line, mid, style))
+        elif line.source is not None and line.source.raw:
+            outlines.append(_raw(index, line, mid, old if same else None))
+        else:
+            outlines.append(_outline(index, line, mid, memory, style, sent, outlines, bundled, old if same else None, passing))
+    group = [o for o in outlines if o.accepted and o.mid and o.rtcp_mux and not o.raw] if bundled else []
     share_transports(memory.slots, outlines, [group] if group else [])
-    return Sheet(outlines, style.ice, [[o.mid for o in group]] if group else [], others)
+    return Sheet(
+        outlines,
+        style.ice,
+        [[o.mid for o in group]] if group else [],
+        others,
+        passing=passing,
+        source=source.received if passing.mirror and source is not None else None,
+        webrtc=style.webrtc,
+        trickle=style.trickle,
+        sdes_pad=style.sdes_pad or not passing.mirror,
+        sdes_lifetime=style.sdes_lifetime,
+    )
+
+
+class _Mids:
+    """Gives mids to new m-lines: the source's where a mirror may keep it, else the next number where the style wants one."""
+
+    def __init__(self, memory: LegMemory, style: LegStyle, passing: Passing, source: Description | None) -> None:
+        self._taken = {slot.mid for slot in memory.slots}
+        self._next = memory.next_mid
+        self._wanted = style.mids
+        self._keep = passing.mirror and source is not None and (style.mids or style.webrtc or not source.webrtc)
+
+    def choose(self, source: Media | None, own: str) -> str:
+        """Return a mid that no other m-line of the leg has, or none; `own` is the one that this slot had."""
+        mid = ""
+        if self._keep and source is not None and (source.mid not in self._taken or source.mid == own) and _is_short_token(source.mid):
+            mid = source.mid
+        elif self._wanted:
+            while str(self._next) in self._taken:
+                self._next += 1
+            mid = str(self._next)
+        self._taken.add(mid)
+        return mid
+
+
+def _is_short_token(mid: str) -> bool:
+    """True for a mid that fits a one-byte header extension (RFC 8285 §4.2)."""
+    return 0 < len(mid) <= 16 and mid.isascii() and mid.replace("-", "").replace("_", "").isalnum()
 
 
 def _lines_from_source(
-    memory: LegMemory, style: LegStyle, source: LegMemory, policy: CodecPolicy
+    memory: LegMemory, style: LegStyle, source: LegMemory, policy: CodecPolicy, passing: Passing
 ) -> tuple[dict[int, _Line], tuple[str, ...]]:
     description = source.received
     if description is None:
         raise SdpError("the other leg has sent no SDP yet")
-    found = servable(description, source.slots, source.accepts, policy)
+    found = servable(description, source.slots, source.accepts, policy, passing)
     wanted = any(not media.rejected for media in description.medias)
-    if not found.medias and (wanted or not any(slot.live for slot in memory.slots)):
+    if not found.medias and (wanted or not (any(slot.live for slot in memory.slots) or (passing.mirror and description.medias))):
         # Also in a re-offer (fax instead of audio): an error leaves the call as it was, where disabling everything would end it.
         raise found.error(description)
+    if passing.mirror:
+        return _mirrored_lines(memory, style, source, found, policy, passing), ()
     between_plain = not style.webrtc and not description.webrtc
     lines: dict[int, _Line] = {}
     for index, slot in place(memory, source, found.medias).items():
@@ -160,12 +221,35 @@ def _lines_from_source(
     return lines, passed_on(description.others, between_plain=between_plain)
 
 
-def place(memory: LegMemory, source: LegMemory, medias: Mapping[int, Media]) -> dict[int, int]:
+def _mirrored_lines(
+    memory: LegMemory, style: LegStyle, source: LegMemory, found: Servable, policy: CodecPolicy, passing: Passing
+) -> dict[int, _Line]:
+    """Every m-line of the source in its place, also what is refused there or cannot be served; those to be removed are left out."""
+    description = source.received
+    assert description is not None
+    kept = {media.index: media for media in description.medias if media.kind not in passing.remove_media}
+    if description.medias and not kept:
+        raise SdpError("no m-line is left when those to be removed are gone")
+    lines: dict[int, _Line] = {}
+    for index, slot in place(memory, source, kept, by_kind=False).items():
+        media = kept[index]
+        transport = description.tagged(media)
+        served = index in found.medias and not (media.raw and style.webrtc)  # browsers know no other media
+        formats = formats_to_mirror(media.formats, lenient(policy, media.formats), webrtc=style.webrtc) if served else []
+        direction = media.stated if passing.original_direction else media.direction
+        lines[slot] = line = _Line(media.kind, index, formats, direction, media, served=served)
+        unkeyed = style.keying is Keying.NONE and served and keying(media, transport, source.accepts) is Keying.NONE
+        if style.ice and style.ice_optional and transport.ufrag and transport.password and unkeyed:
+            line.guest = transport
+    return lines
+
+
+def place(memory: LegMemory, source: LegMemory, medias: Mapping[int, Media], *, by_kind: bool = True) -> dict[int, int]:
     """
     Return for each m-line of the source which slot of this leg it is joined with: {source index: slot}.
 
     Where both have met before they stay together, also when the source recycled its slot for another medium. A slot that never had a
-    counterpart (late offer, echo) is joined by kind; what then has no slot gets a new one at the end.
+    counterpart (late offer, echo) is joined by kind, if `by_kind`; what then has no slot gets a new one at the end.
     """
     placed: dict[int, int] = {}
     used: set[int] = set()
@@ -185,7 +269,7 @@ def place(memory: LegMemory, source: LegMemory, medias: Mapping[int, Media]) -> 
         free = (
             s for s, own in enumerate(memory.slots) if own.counterpart is None and own.kind == media.kind and own.live and s not in used
         )
-        slot = next(free, count)
+        slot = next(free, count) if by_kind else count
         count += slot == count
         placed[index] = slot
         used.add(slot)
@@ -211,19 +295,53 @@ def _late_lines(memory: LegMemory, sent: Description | None, style: LegStyle, po
     return lines
 
 
+def _refused(index: int, line: _Line, mid: str, style: LegStyle) -> Outline:
+    """A mirror's m-line with port 0: disabled by the source, or not to be served."""
+    assert line.source is not None
+    text = line.source.line
+    if line.source.protocol is not None:
+        text = f"m={line.kind} 0 {style.protocol.value} {' '.join(line.source.format_texts)}"
+    outline = refused(index, text, mid, line.counterpart)
+    outline.source = line.source
+    return outline
+
+
+def _raw(index: int, line: _Line, mid: str, old: Slot | None) -> Outline:
+    """Media that is relayed as datagrams."""
+    assert line.source is not None
+    return Outline(
+        slot=index,
+        kind=line.kind,
+        accepted=True,
+        mid=mid,
+        counterpart=line.counterpart,
+        protocol_text=line.source.protocol_text,
+        direction=line.direction,
+        transport_slot=index,
+        kept=old is not None and old.live and old.raw,
+        raw=True,
+        source=line.source,
+    )
+
+
 def _outline(
     index: int, line: _Line, mid: str, memory: LegMemory, style: LegStyle, sent: Description | None,
-    before: Sequence[Outline], bundled: bool, old: Slot | None,
+    before: Sequence[Outline], bundled: bool, old: Slot | None, passing: Passing,
 ) -> Outline:  # fmt: skip
+    mirror = passing.mirror and line.source is not None
     protocol, muxed = _profile(index, memory, style, sent, old)
+    protocol = style.protocol if mirror else protocol
     feedback = feedback_for(line.kind, protocol)
     elsewhere = [f for s, slot in enumerate(memory.slots) if s != index for f in slot.fixed] if bundled else []
     elsewhere += [f for o in before for f in o.formats] if bundled else []
     ptime, maxptime = pass_media(line.source)
     slot = old or Slot(kind=line.kind, mid=mid)
-    uris = wanted_extensions(line.kind, mids=style.mids) if style.webrtc else tuple(uri for uri, _ in slot.extensions)
     used = [Slot(kind=o.kind, extensions=o.extensions) for o in before]
+    usual = USUAL_IDS
+    if mirror and line.source is not None:
+        usual = {**USUAL_IDS, **{uri: number for uri, number in line.source.extensions if number < 15}}
     plain = line.source is not None and not style.webrtc
+    mux = style.rtcp_mux or style.rtcp_mux_only
     return Outline(
         slot=index,
         kind=line.kind,
@@ -231,22 +349,36 @@ def _outline(
         mid=mid,
         counterpart=line.counterpart,
         protocol_text=protocol.value,
-        formats=number_formats(line.formats, old.fixed if old else (), elsewhere, feedback),
+        formats=number_formats(line.formats, old.fixed if old else (), elsewhere, feedback, keep=mirror, said=mirror and not style.webrtc),
         direction=line.direction,
         keying=style.keying,
         ice=style.ice,
-        rtcp_mux=style.rtcp_mux or muxed,
-        rtcp_mux_sure=(style.ice and style.rtcp_mux) or muxed,
+        rtcp_mux=mux or muxed,
+        rtcp_mux_sure=(style.webrtc and mux and not style.offered_suites) or style.rtcp_mux_only or muxed,
+        rtcp_mux_only=style.rtcp_mux_only,
         reduced_size=style.webrtc and protocol.feedback,
         transport_slot=index,
         setup="actpass" if style.dtls else "",
-        suites=style.suites if style.keying is Keying.SDES else (),
-        extensions=extension_ids(slot, [*memory.slots, *used], uris),
+        suites=style.offered_suites,
+        extensions=extension_ids(slot, [*memory.slots, *used], _extension_uris(line, style, slot, passing), usual),
         ptime_ms=ptime,
         maxptime_ms=maxptime,
-        others=passed_on(line.source.others, between_plain=plain and not line.source.fingerprints) if line.source else (),
+        others=passed_on(line.source.others, between_plain=plain and not line.source.fingerprints) if line.source and not mirror else (),
         kept=old is not None and old.live,
+        fingerprint_hash=style.fingerprint_hash,
+        low_priority=style.ice and style.ice_optional,
+        guest=line.guest,
+        source=line.source if mirror else None,
     )
+
+
+def _extension_uris(line: _Line, style: LegStyle, slot: Slot, passing: Passing) -> tuple[str, ...]:
+    """A mirror offers of the source's extensions those that may pass, and MID where we need it."""
+    if not passing.mirror or line.source is None:
+        return wanted_extensions(line.kind, mids=style.mids) if style.webrtc else tuple([uri for uri, _ in slot.extensions])
+    theirs = dict(line.source.extensions)
+    mid = (MID_URI,) if style.webrtc and style.mids else ()
+    return (*[uri for uri in passing.extensions if uri in theirs and uri != MID_URI], *mid)
 
 
 def _profile(index: int, memory: LegMemory, style: LegStyle, sent: Description | None, old: Slot | None) -> tuple[Protocol, bool]:
@@ -254,5 +386,5 @@ def _profile(index: int, memory: LegMemory, style: LegStyle, sent: Description |
     if old is None or not old.live or sent is None or memory.received is None or index >= len(memory.received.medias):
         return style.protocol, False
     ours, theirs = sent.medias[index], memory.received.medias[index]
-    keeps = ours.protocol is not None and keying(ours, sent.tagged(ours), Sdes.OPTIONAL) is style.keying
-    return (ours.protocol if keeps and ours.protocol else style.protocol), ours.rtcp_mux and theirs.rtcp_mux
+    keeps = ours.protocol is not None and keying(ours, sent.tagged(ours), OURS) is style.keying
+    return (ours.protocol if keeps and ours.protocol else style.protocol), ours.rtcp_mux and theirs.rtcp_mux and not style.reset

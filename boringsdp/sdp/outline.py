@@ -11,10 +11,12 @@ from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.local import LocalMedia, MediaNeed
 from boringsdp.sdp.memory import LegMemory, Slot
+from boringsdp.sdp.passing import OWN_TEXT, Passing
 from boringsdp.sdp.style import Keying
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+USUAL_IDS: Mapping[str, int] = {LEVEL_URI: 1, MID_URI: 4}
 
 
 @dataclass(slots=True)
@@ -32,15 +34,15 @@ class Outline:
     direction: Direction = Direction.SENDRECV
     keying: Keying = Keying.NONE
     ice: bool = False
-    trickle_ice: bool = False
     rtcp_mux: bool = False
     rtcp_mux_sure: bool = False
     """The peer has rtcp-mux for certain: one port is enough."""
+    rtcp_mux_only: bool = False
     reduced_size: bool = False
-    bundled: bool = False
     transport_slot: int = 0
     setup: str = ""
     suites: tuple[str, ...] = ()
+    """SDES suites; beside DTLS when an offer leaves the choice to the peer."""
     crypto_choice: Crypto | None = None
     """In an answer: the peer's line that is taken, whose tag and suite ours repeats."""
     extensions: tuple[tuple[str, int], ...] = ()
@@ -49,6 +51,18 @@ class Outline:
     others: tuple[str, ...] = ()
     ice_restart: bool = False
     kept: bool = False
+    raw: bool = False
+    fingerprint_hash: str = "sha-256"
+    low_priority: bool = False
+    guest: Media | None = None
+    """The other leg's m-line, whose ICE credentials and candidates stand here beside ours."""
+    source: Media | None = None
+    """In a mirror: the other leg's m-line that the text is made from."""
+
+    @property
+    def shared(self) -> bool:
+        """True when the shared UDP port will do."""
+        return self.ice and self.keying is Keying.DTLS and self.rtcp_mux_sure and not self.suites
 
 
 @dataclass(slots=True)
@@ -59,6 +73,13 @@ class Sheet:
     ice: bool = False
     groups: list[list[str]] = field(default_factory=list)
     others: tuple[str, ...] = ()
+    passing: Passing = OWN_TEXT
+    source: Description | None = None
+    """In a mirror: the other leg's SDP that the text is made from."""
+    webrtc: bool = False
+    trickle: bool = True
+    sdes_pad: bool = False
+    sdes_lifetime: bool = False
 
     def needs(self) -> tuple[MediaNeed, ...]:
         """Return what the call layer must supply for it."""
@@ -73,7 +94,11 @@ class Sheet:
                 suites=o.suites,
                 ice_restart=o.ice_restart,
                 kept=o.kept,
-                shared=o.ice and o.keying is Keying.DTLS and o.rtcp_mux_sure,
+                shared=o.shared,
+                raw=o.raw,
+                fingerprint_hash=o.fingerprint_hash,
+                low_priority=o.low_priority,
+                credentials=(o.guest.ufrag, o.guest.password) if o.guest is not None else None,
             )
             for o in self.outlines
             if o.accepted
@@ -99,14 +124,16 @@ def wanted_extensions(kind: str, *, mids: bool) -> tuple[str, ...]:
     return ((LEVEL_URI,) if kind == "audio" else ()) + ((MID_URI,) if mids else ())
 
 
-def extension_ids(slot: Slot, slots: Sequence[Slot], uris: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """Return an id for each URI: what the leg uses already, else our usual one, else the next free (the same everywhere in a bundle)."""
+def extension_ids(
+    slot: Slot, slots: Sequence[Slot], uris: Sequence[str], usual_ids: Mapping[str, int] = USUAL_IDS
+) -> tuple[tuple[str, int], ...]:
+    """Return an id for each URI: what the leg uses already, else the usual one, else the next free (the same everywhere in a bundle)."""
     known = {uri: number for other in (*slots, slot) for uri, number in other.extensions}
     chosen = []
     for uri in uris:
         if uri not in known:
             taken = set(known.values())
-            usual = {LEVEL_URI: 1, MID_URI: 4}.get(uri, 1)
+            usual = usual_ids.get(uri, 1)
             known[uri] = usual if usual not in taken else next(number for number in range(1, 256) if number not in taken and number != 15)
         chosen.append((uri, known[uri]))
     return tuple(chosen)
@@ -128,6 +155,8 @@ def next_slots(memory: LegMemory, outlines: Sequence[Outline]) -> tuple[Slot, ..
                 transport=outline.transport_slot if outline.accepted else None,
                 fixed=old.fixing(outline.formats) if outline.accepted else old.fixed,
                 extensions=outline.extensions or old.extensions,
+                shared=outline.accepted and outline.shared,
+                raw=outline.accepted and outline.raw,
                 setup=outline.setup if outline.accepted and outline.setup in ("active", "passive") else old.setup,
                 ice_restart=old.ice_restart,
             )
@@ -140,12 +169,13 @@ def share_transports(slots: Sequence[Slot], outlines: Sequence[Outline], groups:
     Say which transport each accepted m-line uses: members of a group share one, and who has one keeps it.
 
     A transport is named by the slot it was first opened for, also when that slot is refused later; a new one never takes a name in use.
+    What carries datagrams never turns into what carries RTP, or the other way round.
     """
     accepted = [o for o in outlines if o.accepted]
     used = {slots[o.slot].transport for o in accepted if o.slot < len(slots) and slots[o.slot].live}
     grouped = {o.slot for group in groups for o in group}
     for group in (*groups, *[[o] for o in accepted if o.slot not in grouped]):
-        present = [slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].live]
+        present = [slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].live and slots[o.slot].raw == o.raw]
         name = next((name for name in present if name is not None), None)
         if name is None:
             name = group[0].slot

@@ -45,7 +45,9 @@ class Passing:
     extensions: tuple[str, ...] = ()
     """Header extension URIs that may be passed from leg to leg where both sides have them; their ids are mapped."""
     loop_mark: str = ""
-    """Written as a session attribute, so that a text of ours is known when it comes back."""
+    """Twelve hex digits, written as a session attribute (`a=boringsdp:…`), so that a text of ours is known when it comes back."""
+    remove_media: frozenset[str] = frozenset()
+    """Kinds of m-lines (`video`) that are not offered on at all; the answer has them with port 0. With `mirror`."""
 
 
 OWN_TEXT = Passing()

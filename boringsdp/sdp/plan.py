@@ -12,8 +12,8 @@ from boringsdp.sdp.crypto import Crypto
 from boringsdp.sdp.description import Address, Description, Media
 from boringsdp.sdp.formats import pick_event, shared
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
-from boringsdp.sdp.serve import keying
-from boringsdp.sdp.style import Keying, Protocol, Sdes
+from boringsdp.sdp.serve import OURS, agreed_keying, keying
+from boringsdp.sdp.style import Keying, Protocol
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -112,10 +112,10 @@ def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs:
     leader = next(other for other in memory.slots if other.live and other.transport == slot.transport)
     assert memory.received is not None
     remote, protocol = memory.received.tagged(theirs), ours.protocol or Protocol.AVP
-    keyed = keying(ours, sent.tagged(ours), Sdes.OPTIONAL)
+    keyed = _keyed(memory, sent, ours, theirs)
     receive, send = _formats(memory.we_offered, ours, theirs)
     local_crypto, remote_crypto = _keys(memory.we_offered, ours, theirs) if keyed is Keying.SDES else (None, None)
-    muxed = ours.rtcp_mux and theirs.rtcp_mux
+    muxed = ours.rtcp_mux and (theirs.rtcp_mux or (memory.we_offered and ours.rtcp_mux_only))
     ids = dict(theirs.extensions)
     ice = bool(sent.tagged(ours).ufrag and remote.ufrag)
     return MediaPlan(
@@ -149,7 +149,17 @@ def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs:
         feedback=_feedback(ours, send),
         remote_ssrcs=theirs.ssrcs,
         ptime_ms=theirs.ptime_ms,
+        shared=slot.shared,
+        raw=slot.raw,
     )
+
+
+def _keyed(memory: LegMemory, sent: Description, ours: Media, theirs: Media) -> Keying:
+    """An answer of ours has exactly one keying; of ours offered, the peer may have taken one of two."""
+    assert memory.received is not None
+    if not memory.we_offered:
+        return keying(ours, sent.tagged(ours), OURS)
+    return agreed_keying(ours, sent.tagged(ours), theirs, memory.received.tagged(theirs), memory.style or OURS)
 
 
 def _formats(we_offered: bool, ours: Media, theirs: Media) -> tuple[Sequence[Format], Sequence[Format]]:

@@ -94,8 +94,14 @@ class LegStyle:
 
     @property
     def keying(self) -> Keying:
-        """What our offers key media with."""
+        """What our offers key media with; with DTLS and SDES both the peer may take either."""
         return Keying.DTLS if self.dtls else Keying.NONE if self.sdes is Sdes.OFF else Keying.SDES
+
+    @property
+    def offered_suites(self) -> tuple[str, ...]:
+        """The suites of the crypto lines in our offers. UDP/TLS/… has none: those profiles are keyed by DTLS alone (RFC 5764 §8)."""
+        over_dtls = self.protocol in (Protocol.DTLS_SAVP, Protocol.DTLS_SAVPF)
+        return () if self.sdes is Sdes.OFF or (self.dtls and over_dtls) else self.suites
 
 
 WEBRTC = LegStyle(protocol=Protocol.DTLS_SAVPF, ice=True, dtls=True, bundle=True, rtcp_mux=True, mids=True)
@@ -103,3 +109,5 @@ PLAIN = LegStyle(protocol=Protocol.AVP)
 PLAIN_FEEDBACK = LegStyle(protocol=Protocol.AVPF)
 SDES_OPTIONAL = LegStyle(protocol=Protocol.AVP, sdes=Sdes.OPTIONAL)
 SDES_MANDATORY = LegStyle(protocol=Protocol.SAVP, sdes=Sdes.MANDATORY)
+ANYTHING = LegStyle(sdes=Sdes.OPTIONAL)
+"""What a peer's offer may agree on while nobody has said otherwise."""

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from boringsdp.errors import SdpError
-from boringsdp.sdp.describe import describe
-from boringsdp.sdp.description import Description
-from boringsdp.sdp.local import LocalMedia, LocalTransport
+from boringsdp.sdp.describe import describe, is_number
+from boringsdp.sdp.description import Description, Origin
+from boringsdp.sdp.local import LocalMedia
+from boringsdp.sdp.loop import LOOP_ATTRIBUTE
 from boringsdp.sdp.memory import Exchange, LegMemory
+from boringsdp.sdp.mirror import mirrored_text
 from boringsdp.sdp.outline import Outline, Sheet, local_of, next_slots
-from boringsdp.sdp.style import Keying, LegStyle
+from boringsdp.sdp.passing import OriginPart
+from boringsdp.sdp.style import LegStyle
+from boringsdp.sdp.transport_lines import write_address, write_ssrc, write_transport
 
 
 def compose(
@@ -20,31 +24,64 @@ def compose(
     """
     Return the text of `sheet` and the leg's memory after it was sent.
 
-    The o= line keeps its session id and address for the life of the leg; its version goes up by one when anything changed (RFC 3264 §8).
-    Raises `SdpError` when the text would exceed what `SessionDescription.parse` takes: an SDP can grow when it is translated.
+    The parts of the o= line that are ours stay for the life of the leg, but for the version, which goes up by one when anything changed
+    (RFC 3264 §8). Raises `SdpError` when the text would exceed what `SessionDescription.parse` takes: an SDP can grow when it is
+    translated.
     """
     host = memory.origin_host or next((local_of(o, locals).transport.host for o in sheet.outlines if o.accepted), "0.0.0.0")
-    body = _body(sheet, locals, host)
-    version = memory.version or 1
-    text = _head(memory.session_id, version, host) + body
-    if memory.sent and text != memory.sent:
+    own = Origin("-", str(memory.session_id), "", host)
+    theirs = sheet.source.origin if sheet.source is not None else None
+    version = memory.version or _first_version(sheet, theirs)
+    text = _text(sheet, locals, _origin(sheet, own, theirs, version), host)
+    forced = sheet.passing.force_version and bool(memory.sent)
+    if memory.sent and (text != memory.sent or forced):
         version += 1
-        text = _head(memory.session_id, version, host) + body
+        text = _text(sheet, locals, _origin(sheet, own, theirs, version), host)
+    if theirs is not None and OriginPart.VERSION not in _own_parts(sheet) and is_number(theirs.version, 18):
+        version = int(theirs.version)  # what is on the line; should it become ours, it goes on from there
     mids = [int(o.mid) for o in sheet.outlines if o.mid.isascii() and o.mid.isdigit() and len(o.mid) < 6]
-    after = LegMemory(
-        session_id=memory.session_id,
+    after = replace(
+        memory,
         version=version,
         origin_host=host,
         exchange=Exchange.LOCAL_OFFER if we_offer else Exchange.AGREED,
         we_offered=we_offer,
         style=style,
-        accepts=memory.accepts,
         written=memory.written if text == memory.sent else _read_back(text),
-        received=memory.received,
         slots=next_slots(memory, sheet.outlines),
         next_mid=max(memory.next_mid, *[mid + 1 for mid in mids], 0),
     )
     return text, after
+
+
+def _own_parts(sheet: Sheet) -> frozenset[OriginPart]:
+    return sheet.passing.origin | {OriginPart.VERSION} if sheet.passing.force_version else sheet.passing.origin
+
+
+def _first_version(sheet: Sheet, theirs: Origin | None) -> int:
+    """Our counter begins where a session id that is not ours stands already."""
+    if theirs is not None and OriginPart.SESSION_ID not in sheet.passing.origin and is_number(theirs.version, 18):
+        return int(theirs.version)
+    return 1
+
+
+def _origin(sheet: Sheet, own: Origin, theirs: Origin | None, version: int) -> str:
+    """Return the o= line (RFC 8866 §5.2)."""
+    own = replace(own, version=str(version))
+    if theirs is None or not theirs.address:
+        return f"o={own.username} {own.session_id} {own.version} IN {write_address(own.address)}"
+    parts = _own_parts(sheet)
+    username = own.username if OriginPart.USERNAME in parts else theirs.username
+    session_id = own.session_id if OriginPart.SESSION_ID in parts else theirs.session_id
+    said_version = own.version if OriginPart.VERSION in parts else theirs.version
+    address = own.address if OriginPart.ADDRESS in parts else theirs.address
+    return f"o={username} {session_id} {said_version} IN {write_address(address)}"
+
+
+def _text(sheet: Sheet, locals: Mapping[int, LocalMedia], origin: str, host: str) -> str:
+    if sheet.source is not None:
+        return mirrored_text(sheet, sheet.source, locals, origin, host)
+    return f"v=0\r\n{origin}\r\ns=-\r\n{_body(sheet, locals, host)}"
 
 
 def _read_back(text: str) -> Description:
@@ -54,20 +91,12 @@ def _read_back(text: str) -> Description:
         raise SdpError(f"its translation would exceed a limit: {error.reason}", error.line, error.number) from None
 
 
-def _head(session_id: int, version: int, host: str) -> str:
-    return f"v=0\r\no=- {session_id} {version} IN {_address(host)}\r\ns=-\r\n"
-
-
-def _address(host: str) -> str:
-    return f"IP6 {host}" if ":" in host else f"IP4 {host}"
-
-
 def _body(sheet: Sheet, locals: Mapping[int, LocalMedia], host: str) -> str:
     """Everything after s=. Legs without ICE get a session-level c=, which is where old phones look."""
     lines: list[str] = []
     session_host = "" if sheet.ice else next((local_of(o, locals).transport.host for o in sheet.outlines if o.accepted), host)
     if session_host:
-        lines.append(f"c=IN {_address(session_host)}")
+        lines.append(f"c=IN {write_address(session_host)}")
     lines.append("t=0 0")
     if sheet.ice:
         lite = all(local_of(o, locals).transport.ice_lite for o in sheet.outlines if o.accepted)
@@ -75,9 +104,10 @@ def _body(sheet: Sheet, locals: Mapping[int, LocalMedia], host: str) -> str:
         lines += ["a=ice-lite"] if lite else []
         lines += ["a=ice-options:trickle", "a=msid-semantic: WMS *"]
     lines += sheet.others
+    lines += [f"a={LOOP_ATTRIBUTE}:{sheet.passing.loop_mark}"] if sheet.passing.loop_mark else []
     for outline in sheet.outlines:
         if outline.accepted:
-            _write_media(lines, outline, local_of(outline, locals), session_host)
+            _write_media(lines, sheet, outline, local_of(outline, locals), session_host)
         else:
             _write_refused(lines, outline, session_host)
     lines.append("")
@@ -93,28 +123,16 @@ def _write_refused(lines: list[str], outline: Outline, session_host: str) -> Non
     lines.append("a=inactive")
 
 
-def _write_media(lines: list[str], outline: Outline, local: LocalMedia, session_host: str) -> None:
+def _write_media(lines: list[str], sheet: Sheet, outline: Outline, local: LocalMedia, session_host: str) -> None:
     transport = local.transport
     numbers = " ".join([str(f.payload_type) for f in outline.formats])
     lines.append(f"m={outline.kind} {transport.port} {outline.protocol_text} {numbers}")
     if transport.host != session_host:
-        lines.append(f"c=IN {_address(transport.host)}")
+        lines.append(f"c=IN {write_address(transport.host)}")
     if outline.mid:
         lines.append(f"a=mid:{outline.mid}")
     lines.append(f"a={outline.direction.value}")
-    if not outline.rtcp_mux_sure and transport.rtcp_port is not None and transport.rtcp_port != transport.port + 1:
-        lines.append(f"a=rtcp:{transport.rtcp_port}")
-    if outline.rtcp_mux:
-        lines.append("a=rtcp-mux")
-    if outline.reduced_size:
-        lines.append("a=rtcp-rsize")
-    if outline.ice:
-        _write_ice(lines, transport)
-    if outline.keying is Keying.DTLS:
-        lines += [f"a=fingerprint:{fingerprint}" for fingerprint in transport.fingerprints]
-        lines.append(f"a=setup:{outline.setup}")
-    elif outline.keying is Keying.SDES:
-        _write_cryptos(lines, outline, transport)
+    write_transport(lines, sheet, outline, transport)
     lines += [f"a=extmap:{number} {uri}" for uri, number in outline.extensions]
     for f in outline.formats:
         lines.append(f"a=rtpmap:{f.payload_type} {f.codec}")
@@ -126,26 +144,4 @@ def _write_media(lines: list[str], outline: Outline, local: LocalMedia, session_
     if outline.maxptime_ms:
         lines.append(f"a=maxptime:{outline.maxptime_ms}")
     lines += outline.others
-    if outline.ice and local.cname:
-        if outline.direction.send:
-            lines.append(f"a=msid:{local.cname} {local.cname}-{outline.mid or outline.slot}")
-        if local.ssrc:
-            # Through a hold too: Chromium forgets a stream whose SSRC is not named, and its WebAudio stays silent when it comes back.
-            lines.append(f"a=ssrc:{local.ssrc} cname:{local.cname}")
-
-
-def _write_ice(lines: list[str], transport: LocalTransport) -> None:
-    lines += [f"a=ice-ufrag:{transport.ufrag}", f"a=ice-pwd:{transport.password}"]
-    lines += [f"a=candidate:{candidate}" for candidate in transport.candidates]
-    lines.append("a=end-of-candidates")
-
-
-def _write_cryptos(lines: list[str], outline: Outline, transport: LocalTransport) -> None:
-    """An offer lists our lines in the style's order, tagged from 1; an answer repeats tag and suite of the line it takes."""
-    by_suite = {crypto.suite: crypto for crypto in transport.cryptos}
-    choice = outline.crypto_choice
-    tags = [(choice.tag, choice.suite)] if choice else list(enumerate(outline.suites, 1))
-    for tag, suite in tags:
-        crypto = by_suite.get(suite)
-        assert crypto is not None, f"no local key for {suite}"
-        lines.append(f"a=crypto:{replace(crypto, tag=tag)}")
+    write_ssrc(lines, outline, local)

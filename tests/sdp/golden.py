@@ -14,9 +14,15 @@ A file is a list of sections between lines of `---`, alternately what came in an
 
 Verbs: `offer` (options `to=` webrtc, plain, avpf, sdes, sdes-optional, same), `answer`, `echo` (answered by ourselves), `late` (nothing
 comes in, we offer to that party), `accept` (an answer that is not passed on), `join` (an offer that the other leg's last answer answers).
-Further options: `prefer=`, `remove=`, `only=` (codec names with commas), `single`, `sdes=` off, optional or mandatory (what that party may
-agree), `rekey` (our SDES keys change), `restart` (our ICE credentials change), `withdraw` (the last offer failed). An output that begins
-with `! ` is the error.
+Further options: `prefer=`, `remove=`, `only=`, `keep=` (codec names with commas), `single`, `may-be-empty`, `sdes=` off, optional or
+mandatory (what that party may agree), `rekey` (our SDES keys change), `restart` (our ICE credentials change), `withdraw` (the last offer
+failed). An output that begins with `! ` is the error.
+
+Under tests/golden/ng/<topic>/ are calls of a proxy's media relay. After the first line further ones may say, in words:
+
+    # to: SAVPF ice dtls sdes     what the offer speaks: a profile (AVP … SAVPF, DTLS-SAVP, DTLS-SAVPF) and words of `STYLE_WORDS`
+    # passing: theirs origin      what passes: `own` or `theirs`, and words of `PASSING_WORDS`
+    # limits: SAVPF dtls passive  what the party that sends this may agree on, or in an answer what our answer to the other one is
 
 A new case is a new file with only what came in; `python tests/sdp/golden.py [file …]` writes what goes out. Read it before you commit it.
 """
@@ -30,20 +36,26 @@ from pathlib import Path
 
 from boringsdp.errors import BoringError
 from boringsdp.sdp import (
+    OWN_TEXT,
     PLAIN,
     PLAIN_FEEDBACK,
     SDES_MANDATORY,
     SDES_OPTIONAL,
+    THEIR_TEXT,
     WEBRTC,
     Candidate,
     CodecPolicy,
     Crypto,
     Fingerprint,
     LegMemory,
+    LegStyle,
     LocalMedia,
     LocalTransport,
     MediaNeed,
     MediaPlan,
+    OriginPart,
+    Passing,
+    Protocol,
     Sdes,
     Written,
     accept_answer,
@@ -66,7 +78,109 @@ FINGERPRINT = Fingerprint("sha-256", ":".join(f"{octet:02X}" for octet in range(
 
 def cases() -> list[Path]:
     """Every case file; captured SDPs are material, not cases."""
-    return sorted(path for path in ROOT.glob("*/*.sdp") if path.parent.name != "captured")
+    return sorted(path for path in (*ROOT.glob("*/*.sdp"), *ROOT.glob("ng/*/*.sdp")) if path.parent.name != "captured")
+
+
+STYLE_WORDS: dict[str, dict[str, object]] = {
+    "ice": {"ice": True},
+    "dtls": {"dtls": True},
+    "mux": {"rtcp_mux": True},
+    "mux-only": {"rtcp_mux": True, "rtcp_mux_only": True},
+    "bundle": {"bundle": True},
+    "mids": {"mids": True},
+    "active": {"setup": "active"},
+    "passive": {"setup": "passive"},
+    "optional-ice": {"ice": True, "ice_optional": True},
+    "no-trickle": {"trickle": False},
+    "pad": {"sdes_pad": True},
+    "lifetime": {"sdes_lifetime": True},
+    "sdes-preferred": {"sdes_preferred": True},
+    "osrtp": {"osrtp": True},
+    "reset": {"reset": True},
+    "refuse-ice": {"refuse_ice": True},
+    "refuse-dtls": {"refuse_dtls": True},
+    "refuse-mux": {"refuse_rtcp_mux": True},
+    "sdes-optional": {"sdes": Sdes.OPTIONAL},
+}
+PASSING_WORDS: dict[str, dict[str, object]] = {
+    "origin": {"origin": frozenset({OriginPart.ADDRESS})},
+    "origin-full": {"origin": frozenset(OriginPart)},
+    "username": {"origin": frozenset({OriginPart.USERNAME})},
+    "version": {"origin": frozenset({OriginPart.VERSION})},
+    "name": {"session_name": True},
+    "force-version": {"force_version": True},
+    "zero": {"zero_address": True},
+    "original": {"original_direction": True},
+    "no-attributes": {"attributes": False},
+    "no-session-lines": {"session_lines": False},
+    "no-extensions": {"extensions": ()},
+}
+
+
+def style_of(words: list[str]) -> LegStyle:
+    """Read a profile and words of `STYLE_WORDS`; also `sdes`, `suites=`, `answer-suites=` and `hash=`."""
+    first, *rest = words
+    protocol = Protocol(f"UDP/TLS/RTP/{first[5:]}" if first.startswith("DTLS-") else f"RTP/{first}")
+    style = LegStyle(protocol=protocol)
+    for word in rest:
+        key, _, value = word.partition("=")
+        match key:
+            case "sdes":
+                style = replace(style, sdes=Sdes.MANDATORY if protocol.secure else Sdes.OPTIONAL)
+            case "suites":
+                style = replace(style, suites=tuple(value.split(",")))
+            case "answer-suites":
+                style = replace(style, answer_suites=tuple(value.split(",")))
+            case "hash":
+                style = replace(style, fingerprint_hash=value)
+            case _:
+                style = replace(style, **STYLE_WORDS[word])  # type: ignore[arg-type]
+    return style
+
+
+def passing_of(words: list[str]) -> Passing:
+    """Read `own` or `theirs` and words of `PASSING_WORDS`; also `rtcp=`, `mark=` and `remove=`."""
+    passing = {"own": OWN_TEXT, "theirs": THEIR_TEXT}[words[0]]
+    for word in words[1:]:
+        key, _, value = word.partition("=")
+        match key:
+            case "rtcp":
+                passing = replace(passing, rtcp_attribute=value)
+            case "mark":
+                passing = replace(passing, loop_mark=value)
+            case "remove":
+                passing = replace(passing, remove_media=frozenset(value.split(",")))
+            case _:
+                passing = replace(passing, **PASSING_WORDS[word])  # type: ignore[arg-type]
+    return passing
+
+
+@dataclass
+class Head:
+    """The lines at the top of a section."""
+
+    given: dict[str, str]
+    style: LegStyle | None
+    limits: LegStyle | None
+    passing: Passing
+    text: str
+
+    @classmethod
+    def read(cls, options: list[str], text: str) -> Head:
+        given = {option.partition("=")[0]: option.partition("=")[2] for option in options}
+        words: dict[str, list[str]] = {}
+        while text.startswith("# "):
+            line, _, text = text.partition("\n")
+            key, _, value = line[2:].partition(":")
+            words[key] = value.split()
+        limits = replace(PLAIN, sdes=Sdes(given["sdes"])) if "sdes" in given else None
+        return cls(
+            given,
+            style_of(words["to"]) if "to" in words else STYLES[given.get("to", "same")],
+            style_of(words["limits"]) if "limits" in words else limits,
+            passing_of(words.get("passing", ["own"])),
+            text,
+        )
 
 
 @dataclass
@@ -88,11 +202,8 @@ class Gateway:
         cryptos = tuple(
             Crypto.from_random(suite, hashlib.sha512(f"{party} {number} {suite} {self.rekeys}".encode()).digest()) for suite in need.suites
         )
-        if not need.ice:
-            port = {"a": 40000, "b": 41000}[party] + 2 * number
-            prints = (FINGERPRINT,) if need.dtls else ()
-            transport = LocalTransport(host="198.51.100.1", port=port, rtcp_port=port + 1, cryptos=cryptos, fingerprints=prints)
-            return LocalMedia(transport=transport)
+        if not need.shared:
+            return self.own_ports(party, need, cryptos)
         restart = self.restarts[party]
         transport = LocalTransport(
             host="203.0.113.1",
@@ -104,11 +215,33 @@ class Gateway:
         )
         return LocalMedia(transport=transport, ssrc=1000 + need.slot, cname=f"cname{party}")
 
+    def own_ports(self, party: str, need: MediaNeed, cryptos: tuple[Crypto, ...]) -> LocalMedia:
+        host, number = "198.51.100.1", need.transport_slot
+        port = {"a": 40000, "b": 41000}[party] + 2 * number
+        restart = self.restarts[party]
+        ufrag, password = need.credentials or (f"ports{party}{number}r{restart}", f"passwordoftheports{party}{number}r{restart}")
+        components = [(1, port)] if need.rtcp_mux else [(1, port), (2, port + 1)]
+        transport = LocalTransport(
+            host=host,
+            port=port,
+            rtcp_port=port + 1,
+            cryptos=cryptos,
+            fingerprints=(replace(FINGERPRINT, hash=need.fingerprint_hash),) if need.dtls else (),
+            ufrag=ufrag if need.ice else "",
+            password=password if need.ice else "",
+            candidates=tuple(Candidate.local(host, p, component=c) for c, p in components) if need.ice else (),
+        )
+        browser = need.ice and need.dtls
+        return LocalMedia(transport=transport, ssrc=1000 + need.slot if browser else 0, cname=f"cname{party}" if browser else "")
+
     def step(self, header: str, text: str) -> str:
         """Return what goes out for one incoming section."""
         party, verb, *options = header.removeprefix("#").split()
-        given = {option.partition("=")[0]: option.partition("=")[2] for option in options}
+        head = Head.read(options, text)
+        given, limits, style, passing, text = head.given, head.limits, head.style, head.passing, head.text
         policy = CodecPolicy(
+            keep=frozenset(filter(None, given.get("keep", "").split(","))),
+            may_be_empty="may-be-empty" in given,
             prefer=tuple(filter(None, given.get("prefer", "").split(","))),
             remove=frozenset(filter(None, given.get("remove", "").split(","))),
             only=frozenset(filter(None, given.get("only", "").split(","))),
@@ -120,22 +253,20 @@ class Gateway:
             legs.update({name: withdraw(memory, legs[name]) for name, memory in self.before.items()})
         if "restart" in given:
             self.restarts[party if verb == "late" else other] += 1
-        limits = replace(PLAIN, sdes=Sdes(given["sdes"])) if "sdes" in given else None
-        style = STYLES[given.get("to", "same")]
         try:
             match verb:
                 case "offer":
                     self.before = dict(legs)
                     legs[party] = accept_offer(legs[party], text, limits)
-                    needs = needs_for_offer(legs[other], style, legs[party], policy)
-                    return self.sent(other, make_offer(legs[other], style, legs[party], self.locals_for(other, needs), policy))
+                    needs = needs_for_offer(legs[other], style, legs[party], policy, passing)
+                    return self.sent(other, make_offer(legs[other], style, legs[party], self.locals_for(other, needs), policy, passing))
                 case "late":
                     needs = needs_for_offer(legs[party], style, None, policy)
                     return self.sent(party, make_offer(legs[party], style, None, self.locals_for(party, needs), policy))
                 case "answer":
                     legs[party] = accept_answer(legs[party], text)
-                    needs = needs_for_answer(legs[other], legs[party], policy, limits)
-                    written = make_answer(legs[other], legs[party], self.locals_for(other, needs), policy, limits)
+                    needs = needs_for_answer(legs[other], legs[party], policy, limits, passing)
+                    written = make_answer(legs[other], legs[party], self.locals_for(other, needs), policy, limits, passing)
                     return self.sent(other, written) + self.agreed(other, party)
                 case "accept":
                     legs[party] = accept_answer(legs[party], text)
@@ -178,7 +309,7 @@ def _show(name: str, far: str, plan: MediaPlan, target: MediaPlan | None) -> str
     way = {(True, True): "both ways", (True, False): "sends only", (False, True): "receives only", (False, False): "inactive"}
     parts = [f"{name}.{plan.slot} {plan.kind} {way[plan.send, plan.receive]}"]
     if plan.ice:
-        parts.append(f"ice {plan.remote_ufrag}")
+        parts.append(f"ice {plan.remote_ufrag}" + ("" if plan.shared else " on own ports"))
     else:
         remote, rtcp = plan.remote, plan.remote_rtcp
         parts.append(f"to {remote[0]}:{remote[1]}" if remote else "to nowhere")
@@ -188,6 +319,8 @@ def _show(name: str, far: str, plan: MediaPlan, target: MediaPlan | None) -> str
     parts += [f"dtls {plan.setup}"] if plan.dtls else []
     if plan.local_crypto and plan.remote_crypto:
         parts.append(f"sdes {plan.remote_crypto.suite} tag {plan.remote_crypto.tag}")
+    if plan.raw:
+        return ", ".join([*parts, f"raw -> {far}.{target.slot}"])
     mapped = payload_type_map(plan, target)
     parts.append(f"-> {far}.{target.slot} {{{', '.join(f'{x}>{y}' for x, y in mapped.codecs.items())}}}")
     parts += [f"events {dict(mapped.events)}"] if mapped.events else []

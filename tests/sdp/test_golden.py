@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdp.golden import Gateway, cases, read
+from tests.sdp.golden import ROOT, Gateway, cases, read
 
 
-@pytest.mark.parametrize("path", cases(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", cases(), ids=lambda path: str(path.relative_to(ROOT).with_suffix("")))
 def test_case(path: Path) -> None:
     gateway = Gateway()
     for number, (header, came_in, goes_out) in enumerate(read(path.read_text()), 1):
