@@ -161,7 +161,12 @@ class RtcpPathSelected:
 
 @dataclass(slots=True, frozen=True)
 class ConsentLost:
-    """No authenticated ICE check came for the consent timeout (RFC 7675); the transport no longer sends."""
+    """
+    No authenticated ICE check came for the consent timeout (RFC 7675); the transport no longer sends.
+
+    On own ports only of a peer that went on checking for a third of that time: agents of RFC 5245 check no more once they are done. There
+    the RTCP port's path is given up by itself, without an event.
+    """
 
     transport: TransportId
 

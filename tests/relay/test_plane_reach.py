@@ -37,15 +37,35 @@ def test_consent_goes_on_with_checks_and_ends_without() -> None:
     for when in range(0, 100, 15):
         world.network.at(world.network.now + when, lambda: phone.send(world.check()))
     control.send(world.check())
+    world.network.run(10.5)
+    control.send(world.check())
     world.network.run(29.0)
     assert world.statistics.rtcp_remote == PHONE_RTCP
     world.network.run(2.0)
     assert world.statistics.rtcp_remote is None  # its own last check is 30 s ago
-    world.network.run(70.0)
+    world.network.run(60.0)
     assert_not_happened(world.events, ConsentLost)
     world.network.run(20.0)
     assert len(matching(world.events, ConsentLost)) == 1
     assert world.statistics.remote is None
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_peer_that_stops_checking_when_it_is_done_keeps_its_path(restarted: bool) -> None:
+    world = OwnWorld()
+    phone = world.station(PHONE)
+    for when in (0.0, 0.5, 3.0, 9.0):
+        world.network.at(world.network.now + when, lambda: phone.send(world.check()))
+    world.network.run(300.0)
+    if restarted:
+        world.credentials = IceCredentials("newufrag", "n" * 24)
+        world.plane.restart_ice(world.number, world.credentials)
+        for _ in range(3):
+            phone.send(world.check())
+            world.network.run(1.0)
+        world.network.run(300.0)
+    assert_not_happened(world.events, ConsentLost)
+    assert world.statistics.remote == PHONE
 
 
 def test_an_address_that_is_not_selected_is_forgotten() -> None:

@@ -23,7 +23,19 @@ class IceReach:
     On shared ports `ports` are the ways in, on own ports it is the one port of the component.
     """
 
-    __slots__ = ("addresses", "control", "is_control", "last_check", "ports", "responder", "returning", "selected", "transport")
+    __slots__ = (
+        "addresses",
+        "control",
+        "first_check",
+        "is_control",
+        "last_check",
+        "ports",
+        "refreshes",
+        "responder",
+        "returning",
+        "selected",
+        "transport",
+    )  # fmt: skip
 
     def __init__(self, transport: Transport, responder: LiteResponder, ports: list[PlanePort], *, is_control: bool = False) -> None:
         self.transport = transport
@@ -35,7 +47,9 @@ class IceReach:
         """The peer was said to speak no ICE, but was offered it again: its first check brings ICE back."""
         self.addresses: dict[Path, float] = {}
         self.selected: Path | None = None
-        self.last_check = 0.0
+        self.first_check = self.last_check = 0.0
+        self.refreshes = not transport.spec.own
+        """The peer goes on checking, so that its silence means something. Agents of RFC 5245, on own ports, stop when they are done."""
 
     @property
     def rtp(self) -> Path | None:
@@ -70,6 +84,7 @@ class IceReach:
         if checked.restarted:
             self.transport.plane.forget_ufrags(self.transport, self.responder)
             self.transport.plane.report(IceRestarted(self.transport.spec.id))
+            self._restart(now)
         if self.returning:
             self.transport.speak_ice()
         if self.transport.reach is self:
@@ -80,6 +95,10 @@ class IceReach:
         """The peer was proved to be there."""
         port, source = path
         self.last_check = now
+        if self.selected is None:
+            self.first_check = now
+        elif now - self.first_check >= self.transport.spec.consent_timeout_s / 3:
+            self.refreshes = True
         if path not in self.addresses and not self.is_control:
             before = port.by_remote.get(source)
             if before is not None and before.ice is not None:
@@ -95,6 +114,13 @@ class IceReach:
             self.transport.plane.report(RtcpPathSelected(number, source) if self.is_control else PathSelected(number, source))
         while len(self.addresses) > max(1, self.transport.spec.max_addresses):
             self.forget(min((known for known in self.addresses if known != self.selected), key=self.addresses.__getitem__))
+
+    def _restart(self, now: float) -> None:
+        """Checks begin anew, and say nothing yet of whether they will go on."""
+        for component in (self, self.control):
+            if component is not None:
+                component.first_check = component.last_check = now
+                component.refreshes = not self.transport.spec.own
 
     def receive(self, data: bytes, source: Address, now: float) -> None:
         """What came to the own RTP port and is no STUN, if it did not go straight on."""
@@ -123,7 +149,7 @@ class IceReach:
             self.transport.refresh()
 
     def tick(self, now: float) -> None:
-        if self.selected is not None and now - self.last_check >= self.transport.spec.consent_timeout_s:
+        if self.selected is not None and self.refreshes and now - self.last_check >= self.transport.spec.consent_timeout_s:
             self.close()
             if not self.is_control:
                 self.transport.plane.report(ConsentLost(self.transport.spec.id))

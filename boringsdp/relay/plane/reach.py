@@ -76,7 +76,7 @@ class PlainReach:
             transport.drop("unknown_source")
         elif transport.receive_control(data, source, now) and side.heard(source, now):
             transport.refresh()
-            transport.plane.report(RtcpPathSelected(transport.spec.id, source))
+            transport.plane.report_bounded(RtcpPathSelected(transport.spec.id, source))
 
     def _settle(self, source: Address, now: float) -> None:
         """A valid packet came: this is where the peer is."""
@@ -93,7 +93,7 @@ class PlainReach:
             side.expect((source[0], source[1] + 1 & 0xFFFF))  # the announced one is as private as the RTP address was
         self.point()
         if news:
-            self.transport.plane.report(PathSelected(self.transport.spec.id, source))
+            self.transport.plane.report_bounded(PathSelected(self.transport.spec.id, source))
 
     def point(self) -> None:
         """Take up where the peer is."""
@@ -166,7 +166,7 @@ class RawReach:
         transport.bytes_received += len(data)
         transport.last_gone = now
         if self.main.heard(source, now):
-            transport.plane.report(PathSelected(transport.spec.id, source))
+            transport.plane.report_bounded(PathSelected(transport.spec.id, source))
         if self.target is None:
             transport.drop("not_forwarded")
         else:

@@ -134,10 +134,12 @@ async def test_restart(world: World) -> None:
 
 
 async def test_consent_is_lost_for_each_component(world: World) -> None:
-    leg = await world.own_ice_connected(consent_timeout_s=0.5)
-    for _ in range(4):
-        await asyncio.sleep(0.2)
+    leg = await world.own_ice_connected(consent_timeout_s=0.6)
+    for number in range(5):
+        await asyncio.sleep(0.25)
         await leg.check()
+        if number == 0:
+            await leg.check(leg.rtcp_peer)
     statistics = leg.transport_statistics
     assert (statistics.remote, statistics.rtcp_remote) == (leg.peer.address, None)
     assert_not_happened(world.events, ConsentLost)
@@ -146,6 +148,15 @@ async def test_consent_is_lost_for_each_component(world: World) -> None:
     await leg.peer.hears_nothing()
     await leg.check()
     await world.event(PathSelected, 2)
+
+
+async def test_a_peer_that_checks_no_more_once_it_is_done_is_not_given_up(world: World) -> None:
+    leg = await world.own_ice_connected(consent_timeout_s=0.3)
+    await leg.check(use_candidate=True)
+    await asyncio.sleep(0.8)
+    assert_not_happened(world.events, ConsentLost)
+    world.engine.inject(leg.stream, 0, b"after hold")
+    assert (await leg.peer.hear()).payload == b"after hold"
 
 
 async def test_agreed_mux_takes_rtcp_to_the_rtp_port(world: World) -> None:
