@@ -1,51 +1,32 @@
-"""The call: two legs joined. Offers and answers come in as text and go out as text for the other party; media follows by itself."""
+"""The call: party A and the branches of party B. Offers and answers come in as text and go out as text for the other; media follows."""
 
 from __future__ import annotations
 
 import asyncio
 import enum
-import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from boringsdp import logs
+from boringsdp.call import reporting, routes
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
-from boringsdp.call.leg import MID_EXTENSION, Leg
+from boringsdp.call.exchange import Branch
+from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
+from boringsdp.call.patience import Heard, Patience
 from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
-from boringsdp.dtls import usable_fingerprints
-from boringsdp.errors import BoringError, DtlsError, SdpError, WrongState, without_keys
-from boringsdp.relay import Relay, RouteRules
-from boringsdp.sdp import (
-    DEFAULT_POLICY,
-    CodecPolicy,
-    Description,
-    Exchange,
-    LegMemory,
-    LegStyle,
-    Media,
-    MediaPlan,
-    accept_answer,
-    accept_offer,
-    describe,
-    draft_answer,
-    draft_offer,
-    payload_type_map,
-    withdraw,
-)
-from boringsdp.sdp.passing import OWN_TEXT, Passing
+from boringsdp.call.translator import Translator
+from boringsdp.errors import BoringError, WrongState
+from boringsdp.relay import Relay
+from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, WEBRTC, CodecPolicy, Description, LegStyle, Passing, media_plans
 
-
-@dataclass(slots=True, frozen=True)
-class _Exchange:
-    """The exchange under way or last completed: what each leg's memory and style were before it, and what a further answer starts from."""
-
-    before: dict[Party, tuple[LegMemory, LegStyle]]
-    offered: dict[Party, LegMemory]
-    policy: CodecPolicy
+REASONS = {"answer": "offer-timeout", "media": "media-timeout", "silence": "silent-timeout", "end": "final-timeout"}
+"""Why a call closed, by what it had waited for."""
 
 
 class _Shape(enum.Enum):
@@ -59,6 +40,9 @@ class _Shape(enum.Enum):
 class Call:
     """
     Made by `Calls.create`. The owner hears `CallEvent`s until `CallClosed`, which is the last.
+
+    Party A has one leg, party B one for each branch (where a proxy forks the call; otherwise there is one, with an empty name). Where a
+    command takes a `branch`, empty means the one whose media is in force, or before the first answer the one offered last.
 
     SDPs come as text, or as what `sdp.describe` made of it. Every command raises `SdpError` for an SDP that cannot be served, `WrongState`
     out of turn, `Exhausted` when ports or transports are used up, and then the call is what it was before. All work is done when a command
@@ -75,6 +59,11 @@ class Call:
         timeouts: Timeouts | None = None,
     ) -> None:
         self.id = call_id
+        self.created = self.last_signal = time.time()
+        """Wallclock seconds; `last_signal` is when the last SDP was taken."""
+        self.timeouts = timeouts or settings.timeouts
+        self._owner_decides = timeouts is not None
+        """Whether the owner has said how patient to be; else the settings decide, in words of their own."""
         self._relay = relay
         self._settings = settings
         self._owner = owner
@@ -82,53 +71,76 @@ class Call:
         self._log = logs.bind("call", call=call_id)
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._negotiation = Negotiation(settings.answer_timeout_s)
-        self._legs: dict[Party, Leg] = {}
+        self._closed = False
+        self._answers = 0
         self._shape = _Shape.UNDECIDED
-        self._exchange: _Exchange | None = None
-        self._branches: dict[str, LegMemory] = {}
-        self._blocked: set[tuple[Party, str]] = set()
+        self._near: Leg | None = None
+        self._branches: dict[str, Branch] = {}
+        self._echo: Negotiation | None = None
+        self._translator = Translator(settings, self._log)
+        self._current: Branch | None = None
+        self._blocks = routes.Blocks()
+        self._patience = Patience(self.timeouts, self._listen, self._began)
         self._timer: asyncio.TimerHandle | None = None
+        self._arm()
 
     # --- state -------------------------------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> State:
-        return self._negotiation.state
+        """Of the branch whose media is in force, or before the first answer of the one offered last."""
+        if self._closed:
+            return State.CLOSED
+        turn = self._echo or self._branch("")
+        return State.IDLE if turn is None else turn.state
 
     @property
     def pending(self) -> Party | None:
         """Whose offer waits for an answer."""
-        return self._negotiation.pending
+        branch = self._branch("")
+        if branch is not None and branch.pending is not None:
+            return branch.pending
+        return next((each.pending for each in self._branches.values() if each.pending is not None), None)
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The far legs (party B), in the order in which they came."""
-        return ("",) if Party.B in self._legs else ()
+        return tuple(self._branches)
 
     @property
     def current(self) -> str | None:
         """The branch whose media is in force; None before the first answer."""
-        return "" if self._branches else None
+        return None if self._current is None else self._current.name
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags that have answered the last offer, in order; the last is in force."""
-        return tuple(self._branches)
+        """The tags that have answered the last offer of the current branch, in order; the last is in force."""
+        branch = self._branch("")
+        return () if branch is None or branch.exchange is None else tuple(branch.exchange.answers)
 
-    def options(self, party: Party, branch: str = "") -> LegOptions:
-        """The options in force of a leg."""
-        return LegOptions()
+    def pending_of(self, branch: str) -> Party | None:
+        """Whose offer waits for an answer between party A and this branch; None also for a branch that there is not."""
+        known = self._branch(branch)
+        return None if known is None else known.pending
 
     def style(self, party: Party, branch: str = "") -> LegStyle | None:
         """What `party` speaks, None when it has no leg yet."""
-        leg = self._legs.get(party)
-        return None if leg is None else leg.style
+        leg = self._leg(party, branch)
+        return None if leg is None else leg.speaks
 
-    def uses_sdes(self, party: Party) -> bool:
+    def options(self, party: Party, branch: str = "") -> LegOptions:
+        """The options in force of a leg."""
+        leg = self._leg(party, branch)
+        return UNCHANGED if leg is None else leg.options
+
+    def heard(self, party: Party, branch: str = "") -> Description | None:
+        """The last SDP of `party`, None when it has sent none."""
+        leg = self._leg(party, branch)
+        return None if leg is None else leg.memory.received
+
+    def uses_sdes(self, party: Party, branch: str = "") -> bool:
         """True when the last SDP of `party` carried usable crypto lines."""
-        leg = self._legs.get(party)
-        received = None if leg is None else leg.memory.received
+        received = self.heard(party, branch)
         return received is not None and any(media.cryptos for media in received.medias)
 
     # --- commands ----------------------------------------------------------------------------------------------------------------------
@@ -149,32 +161,27 @@ class Call:
         """
         Take an offer (or re-offer) of `party` and return the offer for the other party.
 
-        `to` is what the other party speaks (`style` gives what it was). An offer that replaces a pending one of the same party takes that
-        one back, also when it is then refused itself. Raises `WrongState` on glare.
+        `to` is what the other party speaks (`style` gives what it was). `here` is said about the leg of `party`, `there` about the other;
+        `tag` names who offers, for reports. An offer that replaces a pending one of the same party takes that one back. Party A's SDP
+        offered to a further branch is the same offer, and may be answered on each. Raises `WrongState` on glare.
         """
-        self._negotiation.check_offer(party)
-        self._take_shape(_Shape.PAIR)
-        received = self._read(sdp)
-        self._leg(party, received.style).check_families(received)
-        self._take_back_pending()
-        source, target = self._leg(party, received.style), self._leg(party.other, to)
-        before = {leg.party: (leg.memory, leg.style) for leg in (source, target)}
-        target.style = to
+        turn = self._branch(branch) or self._new_branch(branch)
+        near = self._near or Leg(Party.A, self._relay, to, self._settings, self._hear)
+        self._check_offer(party, turn)
+        source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
+        options = source.options, target.options
+        source.options, target.options = here.over(source.options), there.over(target.options)
         try:
-            heard = accept_offer(source.memory, received, source.demands)
-            draft = draft_offer(target.memory, to, heard, policy)
-            written = draft.write(target.prepare(draft.needs))
+            text = self._translator.offer(party, sdp, turn, near, to, policy, passing)
         except BoringError:
-            target.style = before[target.party][1]
-            target.prune()
+            source.options, target.options = options
+            target.transports.undo()
             raise
-        source.memory, target.memory = heard, written.memory
-        self._exchange = _Exchange(before, {party: heard, party.other: written.memory}, policy)
-        self._branches.clear()
-        self._negotiation.offer(party, self._loop.time())
-        self._arm()
-        self._show("offer", party, received, written.text)
-        return written.text
+        source.tag = tag or source.tag
+        self._shape, self._near = _Shape.PAIR, near
+        self._branches[turn.name] = turn
+        self._touch(turn.negotiation.offer, party)
+        return text
 
     def answer(
         self,
@@ -192,79 +199,90 @@ class Call:
         """
         Take the answer of `party` to the other party's offer, put it into force and return the answer for the other party.
 
-        A forked offer may be answered several times, each time under another `tag` (a To tag): the latest answer is in force. The same
-        tag may answer again (183, then 200). A first answer that refuses every m-line is an `SdpError`: tell the offerer no (SIP 488).
+        A forked offer may be answered several times: on several branches, and on one under several `tag`s (To tags). The latest answer is
+        in force. The same tag may answer again (183, then 200). A first answer that refuses every m-line is an `SdpError`, unless
+        `passing` mirrors the source: tell the offerer no (SIP 488). `policy` None is that of the offer. `style` says how our answer is
+        keyed; None lets the offer decide.
         """
-        self._negotiation.check_answer(party)
-        exchange = self._exchange
-        if exchange is None:  # the last offer was taken back; what was in force before stays in force
+        turn = self._branch(branch)
+        if turn is None or self._near is None:
             raise WrongState(self.state.value, "an offer to answer")
-        answerer, offerer = self._legs[party], self._legs[party.other]
-        received = self._read(sdp, ice=answerer.style.ice)
-        answerer.check_families(received, answer=True)
-        heard = accept_answer(self._branches.get(tag, exchange.offered[party]), received)
-        if self.state is State.OFFERED and not any(slot.live for slot in heard.slots):
-            refused = received.medias[0]
-            raise SdpError("the answer accepts no m-line of the offer, the call would be silent", refused.line, refused.line_number)
-        asked = offerer.memory
-        if self.pending is None:
-            heard = answerer.carried(heard)
-            asked = withdraw(exchange.offered[party.other], asked)
+        turn.negotiation.check_answer(party)
+        self._check_others(turn)
+        answerer, offerer = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
+        options = answerer.options, offerer.options
+        answerer.options, offerer.options = here.over(answerer.options), there.over(offerer.options)
         try:
-            draft = draft_answer(asked, heard, exchange.policy, offerer.demands)
-            written = draft.write(offerer.prepare(draft.needs))
+            text = self._translator.answer(party, sdp, turn, self._near, tag=tag, passing=passing, policy=policy, style=style)
         except BoringError:
-            if self.pending is not None:
-                offerer.prune()
+            answerer.options, offerer.options = options
+            offerer.transports.undo()
             raise
-        answerer.memory, offerer.memory = heard, written.memory
-        self._branches[tag] = heard
-        self._negotiation.answer(party, self._loop.time())
-        self._arm()
-        self._put_into_force()
-        self._show("answer", party, received, written.text)
-        return written.text
+        answerer.tag = tag or answerer.tag
+        self._touch(turn.negotiation.answer, party)
+        self._put_into_force(turn)
+        return text
 
     def reject(self, branch: str = "") -> None:
         """The pending offer was refused elsewhere (488, 491): what was in force before stays in force. Raises `WrongState` without one."""
-        self._negotiation.reject(self._loop.time())
-        self._restore_before()
+        turn = self._branch(branch)
+        if turn is None or self._near is None:
+            raise WrongState(self.state.value, "a pending offer")
+        turn.negotiation.reject(self._loop.time())
+        self._translator.take_back(turn, self._near)
+        self._arm()
+
+    def drop_branch(self, branch: str) -> None:
+        """
+        Close a far leg. When its media was in force, that of the branch that answered last before it is now, if there is any.
+
+        Party A's leg keeps its ports for the branch that may come. Raises `WrongState` when there is no such branch.
+        """
+        turn = self._branch(branch)
+        if turn is None:
+            raise WrongState("no such branch", "one of " + ", ".join(self._branches))
+        assert self._near is not None
+        del self._branches[turn.name]
+        turn.leg.close()
+        self._translator.rounds.leave(turn, self._near)
+        self._blocks.forget(turn.name)
+        if turn is self._current:
+            self._fall_back()
+        self._patience.changed(self._loop.time())
         self._arm()
 
     def echo(self, sdp: str | Description, policy: CodecPolicy = DEFAULT_POLICY) -> str:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
-        self._negotiation.check_offer(Party.A)
-        self._take_shape(_Shape.ECHO)
-        received = self._read(sdp)
-        leg = self._leg(Party.A, received.style)
-        leg.check_families(received)
+        self._check_open(_Shape.ECHO)
+        turn = self._echo or Negotiation(self.timeouts.answer_s)
+        leg = self._near or Leg(Party.A, self._relay, WEBRTC, self._settings, self._hear)
         try:
-            heard = accept_offer(leg.memory, received, leg.demands)
-            draft = draft_answer(heard, None, policy, leg.demands)
-            written = draft.write(leg.prepare(draft.needs))
+            text = self._translator.echo(sdp, leg, leg.options, policy)
         except BoringError:
-            leg.prune()
+            leg.transports.undo()
             raise
-        leg.memory = written.memory
-        now = self._loop.time()
-        self._negotiation.offer(Party.A, now)
-        self._negotiation.answer(Party.B, now)
-        self._put_into_force()
-        self._show("offer", Party.A, received, written.text)
-        return written.text
+        self._shape, self._near, self._echo = _Shape.ECHO, leg, turn
+        self._touch(turn.offer, Party.A)
+        self._touch(turn.answer, Party.B)
+        leg.apply(media_plans(leg.memory))
+        self._answers += 1
+        self._join()
+        if self._answers == 1:
+            self._log.info(
+                "call answered", extra={"a": leg.style.protocol.value, "setup_ms": round((self._loop.time() - self._began) * 1e3)}
+            )
+        return text
+
+    def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
+        """Take a trickle ICE fragment (RFC 8840) of `party` and return the one for the other side, empty when it needs none."""
+        raise WrongState("not built", "fragments")
 
     def set_direction(self, party: Party, *, audio: bool | None = None, video: bool | None = None) -> None:
         """Let media of `party` through (True) or hold it back (False), by kind, without touching the SDP; None leaves a kind as it is."""
         for kind, through in (("audio", audio), ("video", video)):
-            if through is True:
-                self._blocked.discard((party, kind))
-            elif through is False:
-                self._blocked.add((party, kind))
+            if through is not None:
+                self._blocks.set_kind(party, kind, not through)
         self._join()
-
-    def drop_branch(self, branch: str) -> None:
-        """Close a far leg; when its media was in force, that of the latest other branch that has answered is now, if any."""
-        raise WrongState("not built", "a branch")
 
     def block(self, party: Party, what: Block, on: bool, *, branch: str | None = None, towards: str | None = None) -> None:
         """
@@ -272,176 +290,205 @@ class Call:
 
         For party B `branch` limits it to one far leg, for party A `towards` to what goes to one; None: all of them, also later ones.
         """
-        raise WrongState("not built", "blocks")
+        self._blocks.set(party, what, on, towards if party is Party.A else branch)
+        self._join()
 
-    def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
-        """Take a trickle ICE fragment (RFC 8840) of `party` and return the one for the other side, empty when it needs none."""
-        raise WrongState("not built", "fragments")
+    def blocked(self, party: Party, what: Block, branch: str = "") -> bool:
+        """Whether `what` of `party` is held back between party A and the branch."""
+        known = self._branch(branch)
+        return self._blocks.holds(party, what, branch if known is None else known.name)
 
     def request_key_frame(self, party: Party) -> None:
         """Ask `party` for a key frame of each of its video streams."""
-        if (leg := self._legs.get(party)) is not None:
-            for stream in leg.streams.values():
+        if (leg := self._leg(party, "")) is not None:
+            for stream in leg.transports.streams.values():
                 stream.request_key_frame()
 
-    def send_dtmf(self, party: Party, digits: str, duration_ms: int = 100, gap_ms: int = 50, volume_dbm0: int = -10) -> int:
+    def send_dtmf(
+        self, party: Party, digits: str, duration_ms: int = 100, gap_ms: int = 50, volume_dbm0: int = -10, branch: str = ""
+    ) -> int:
         """Send digits to `party` as telephone-events of our own; returns how many were queued, 0 when it takes none."""
-        leg = self._legs.get(party)
-        audio = [stream for stream in leg.streams.values() if stream.rules.kind == "audio"] if leg is not None else []
-        return audio[0].send_dtmf(digits, duration_ms) if audio else 0
+        leg = self._leg(party, branch)
+        audio = [stream for stream in leg.transports.streams.values() if stream.rules.kind == "audio"] if leg is not None else []
+        return audio[0].send_dtmf(digits, duration_ms, gap_ms, volume_dbm0) if audio else 0
 
     def close(self, reason: str = "closed") -> None:
         """End the call: ports go to rest, `CallClosed` is the last event. Closing twice is nothing."""
-        if self.state is State.CLOSED:
+        if self._closed:
             return
         self._log.info("call ended", extra={"reason": reason, "seconds": round(self._loop.time() - self._began, 1)})
-        self._negotiation.close(self._loop.time())
+        self._closed = True
         self._arm()
-        for leg in self._legs.values():
+        for leg in self._legs():
             leg.close()
         self._ended(self)
         self._owner(CallClosed(reason))
 
     # --- records -----------------------------------------------------------------------------------------------------------------------
 
+    def report(self) -> CallReport:
+        """What the call is and how it fares, for people, proxies and records. Ask before `close`: afterwards there are no figures."""
+        joined = [leg for leg in (self._near, None if self._current is None else self._current.leg) if leg is not None]
+        times = self.created, self.last_signal
+        return reporting.report_of((self.id, self.state.value), times, self._legs(), joined, self._relay, self._blocks)
+
     def statistics(self) -> dict[str, Any]:
         """Plain values: states, and for each party its streams with packets, loss, jitter, round trip, level and MOS both ways."""
-        return {
-            "call_id": self.id,
-            "state": self.state.value,
-            "legs": {party.value: leg.statistics() for party, leg in self._legs.items()},
-        }
-
-    def report(self) -> CallReport:
-        """What the call is and how it fares, for people, proxies and records."""
-        return CallReport(call_id=self.id, created=0.0, last_signal=0.0, state=self.state.value)
+        legs = {party.value: leg.statistics() for party in Party if (leg := self._leg(party, "")) is not None}
+        return {"call_id": self.id, "state": self.state.value, "legs": legs}
 
     def record(self) -> dict[str, Any]:
-        """The call's whole state as plain JSON-able values. A secret: it holds keys and passwords."""
+        """The whole state of the call as plain values. A secret: it holds SDES keys and ICE passwords."""
         return {
             "call_id": self.id,
             "state": self.state.value,
             "shape": self._shape.value,
-            "offerer": None if self._negotiation.offerer is None else self._negotiation.offerer.value,
-            "branches": {name: memory.to_record() for name, memory in self._branches.items()},
-            "legs": {party.value: leg.record() for party, leg in self._legs.items()},
+            "created": self.created,
+            "last_signal": self.last_signal,
+            "current": self.current,
+            "blocks": self._blocks.to_record(),
+            "legs": {} if self._near is None else {"a": self._near.record()},
+            "branches": {name: branch.record() for name, branch in self._branches.items()},
         }
 
-    # --- how it is done ----------------------------------------------------------------------------------------------------------------
+    # --- whose leg ---------------------------------------------------------------------------------------------------------------------
 
-    def _take_shape(self, shape: _Shape) -> None:
+    def _branch(self, name: str) -> Branch | None:
+        """The branch of that name; for an empty name the current one, or the one offered last."""
+        if not name:
+            return self._current or next(reversed(self._branches.values()), None)
+        return self._branches.get(name)
+
+    def _new_branch(self, name: str) -> Branch:
+        leg = Leg(Party.B, self._relay, WEBRTC, self._settings, self._hear, name)
+        return Branch(name, leg, Negotiation(self.timeouts.answer_s))
+
+    def _leg(self, party: Party, branch: str) -> Leg | None:
+        if party is Party.A:
+            return self._near
+        known = self._branch(branch)
+        return None if known is None else known.leg
+
+    def _legs(self) -> list[Leg]:
+        return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches.values()]]
+
+    def _check_open(self, shape: _Shape) -> None:
+        if self._closed:
+            raise WrongState(State.CLOSED.value, "an open call")
         if self._shape not in (_Shape.UNDECIDED, shape):
             raise WrongState(f"joined as {self._shape.value}", shape.value)
-        self._shape = shape
 
-    def _read(self, sdp: str | Description, *, ice: bool = True) -> Description:
-        """Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE."""
-        received = describe(sdp) if isinstance(sdp, str) else sdp
-        self._settings.destinations.check(received, ice=ice)
-        for media in received.medias:
-            if media.fingerprints:
-                _check_fingerprints(media)
-        return received
+    def _check_offer(self, party: Party, turn: Branch) -> None:
+        """Raise `WrongState` when `party` may not offer now: party A's leg takes part in one exchange at a time, or offers to many."""
+        self._check_open(_Shape.PAIR)
+        turn.negotiation.check_offer(party)
+        self._check_others(turn)
+        if party is Party.B and turn.pending is None and not self._translator.rounds.idle:
+            raise WrongState("offered to another branch", "its answer first (glare)")
 
-    def _show(self, what: str, party: Party, received: Description, written: str) -> None:
-        """Log at debug what came and what we wrote for it, keys masked."""
-        if self._log.isEnabledFor(logging.DEBUG):
-            self._log.debug(what, extra={"party": party.value, "received": without_keys(received.text), "written": without_keys(written)})
+    def _check_others(self, turn: Branch) -> None:
+        """Raise `WrongState` while another branch's offer waits for party A."""
+        for other in self._branches.values():
+            if other is not turn and other.pending is Party.B:
+                raise WrongState(f"{other.state.value} by another branch", "the answer to that first (glare)")
 
-    def _leg(self, party: Party, style: LegStyle) -> Leg:
-        leg = self._legs.get(party)
-        if leg is None:
-            leg = self._legs[party] = Leg(party, self._relay, style, self._settings, self._hear)
-        elif leg.memory.exchange is Exchange.NEW:  # nothing came of what it was made for
-            leg.style = style
-        return leg
+    # --- media -------------------------------------------------------------------------------------------------------------------------
 
-    def _take_back_pending(self) -> None:
-        if self.pending is not None:
-            self.reject()
-
-    def _restore_before(self) -> None:
-        """Undo the exchange that found no answer; o= versions go on, for the peers have seen them."""
-        if self._exchange is None:
-            return
-        for party, (memory, style) in self._exchange.before.items():
-            leg = self._legs[party]
-            leg.memory, leg.style = withdraw(memory, leg.memory), style
-            leg.prune()
-        self._exchange = None
-
-    def _put_into_force(self) -> None:
-        first = not any(leg.plans for leg in self._legs.values())
-        for leg in self._legs.values():
-            leg.apply()
+    def _put_into_force(self, turn: Branch) -> None:
+        """The branch's answer is the latest: its media, and no other's, goes to and from party A."""
+        near, former = self._near, self._current
+        assert near is not None
+        if former is not None and former is not turn:
+            routes.part(self._relay, near, former.leg)
+        self._current = turn
+        turn.rank = self._answers = self._answers + 1
+        turn.leg.apply(media_plans(turn.leg.memory))
+        near.apply(media_plans(near.memory))
         self._join()
-        if first:
-            protocols = {party.value: leg.style.protocol.value for party, leg in self._legs.items()}
+        self._tell_answered(near, turn.leg)
+
+    def _tell_answered(self, *legs: Leg) -> None:
+        if self._answers == 1:
+            protocols = {leg.party.value: leg.style.protocol.value for leg in legs}
             self._log.info("call answered", extra={**protocols, "setup_ms": round((self._loop.time() - self._began) * 1e3)})
 
-    def _join(self) -> None:
-        """Route every stream of one leg to its counterpart."""
-        if self._shape is _Shape.ECHO:
-            leg = self._legs[Party.A]
-            for plan in leg.plans:
-                if plan.accepted:
-                    self._route(leg, plan, leg, plan)
+    def _fall_back(self) -> None:
+        """The current branch is gone: the one that answered last before it is in force, as it was agreed with it."""
+        near, answered = self._near, [branch for branch in self._branches.values() if branch.near is not None]
+        self._current = max(answered, key=lambda branch: branch.rank, default=None)
+        if self._current is None or self._current.near is None or near is None:
             return
-        for party in self._legs.keys() & {p.other for p in self._legs}:
-            source, target = self._legs[party], self._legs[party.other]
-            for plan in source.plans:
-                other = next((p for p in target.plans if p.slot == plan.counterpart), None)
-                if plan.accepted and other is not None and other.accepted:
-                    self._route(source, plan, target, other)
+        memory = near.carried(self._current.near)
+        waiting = any(branch.pending is Party.B for branch in self._branches.values())
+        if not waiting and self._translator.rounds.idle:
+            near.memory = replace(memory, version=near.memory.version)
+        near.apply(media_plans(memory), settle=not waiting)
+        self._join()
 
-    def _route(self, source: Leg, plan: MediaPlan, target: Leg, other: MediaPlan) -> None:
-        mapping = payload_type_map(plan, other)
-        there = other.extension_ids
-        mid = there.get(MID_EXTENSION)
-        self._relay.connect(
-            source.streams[plan.slot],
-            target.streams[other.slot],
-            RouteRules(
-                payload_types=mapping.codecs,
-                telephone_events=mapping.events,
-                extensions={number: there[uri] for uri, number in plan.extensions if uri in there and uri != MID_EXTENSION},
-                constant_extensions={mid: other.mid.encode()} if mid is not None and other.mid else {},
-                enabled=plan.receive and other.send and (source.party, plan.kind) not in self._blocked,
-            ),
-        )
+    def _join(self) -> None:
+        """Route media as it is agreed and not held back."""
+        if self._near is None:
+            return
+        if self._echo is not None:
+            routes.echo(self._relay, self._near, self._blocks)
+        elif self._current is not None:
+            routes.join(self._relay, self._near, self._current.leg, self._blocks)
+        if self._answers:
+            self._patience.changed(self._loop.time())
+            self._arm()
+
+    def _listen(self) -> list[Heard]:
+        """What patience is measured by: the two legs between whom media flows."""
+        branch = self._current
+        legs = [leg for leg in (self._near, None if branch is None else branch.leg) if leg is not None]
+        name = "" if branch is None else branch.name
+        return [leg.listen(partial(self._blocks.stops, leg.party, branch=name)) for leg in legs]
+
+    # --- news and time -----------------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: CallEvent) -> None:
-        """Pass a leg's news to the owner; a leg that is gone, or silent for too long, ends the call."""
-        if self.state is State.CLOSED:
+        """Pass a leg's news to the owner; where that was agreed, a leg in force that is gone, or silent for too long, ends the call."""
+        if self._closed:
             return
         self._owner(event)
         match event:
-            case LegFailed(_, reason) | LegClosed(_, reason):
-                self.close(reason)
-            case LegMediaTimeout() if self._settings.close_on_media_timeout:
-                self.close("media-timeout")
+            case LegFailed(party, reason, branch) | LegClosed(party, reason, branch):
+                if self.timeouts.end_on_failure and self._in_force(party, branch):
+                    self.close(reason)
+            case LegMediaTimeout(party, _, branch):
+                if not self._owner_decides and self._settings.close_on_media_timeout and self._in_force(party, branch):
+                    self.close("media-timeout")
             case _:
                 pass
 
+    def _in_force(self, party: Party, branch: str) -> bool:
+        turn = self._branch("")
+        return party is Party.A or (turn is not None and turn.name == branch)
+
+    def _touch(self, move: Callable[[Party, float], None], party: Party) -> None:
+        """Note a turn of the negotiation."""
+        move(party, self._loop.time())
+        self.last_signal = time.time()
+        self._arm()
+
     def _arm(self) -> None:
-        """Keep one timer for the negotiation's deadline."""
+        """Keep one timer for whatever is due first."""
         if self._timer is not None:
             self._timer.cancel()
-        at = self._negotiation.deadline()
+        deadlines = [self._patience.deadline(), *[branch.negotiation.deadline() for branch in self._branches.values()]]
+        at = None if self._closed else min((at for at in deadlines if at is not None), default=None)
         self._timer = None if at is None else self._loop.call_at(at, self._wake, at)
 
     def _wake(self, at: float) -> None:
-        for expired in self._negotiation.tick(max(at, self._loop.time())):
-            self._restore_before()
-            self._owner(CallTimedOut("answer", expired.after))
-            if self.state is State.IDLE:
-                self.close("no-answer")
+        now = max(at, self._loop.time())
+        for turn in tuple(self._branches.values()):
+            for expired in turn.negotiation.tick(now):
+                assert self._near is not None
+                self._translator.take_back(turn, self._near)
+                self._owner(CallTimedOut("answer", expired.after, turn.name))
+                if not self._closed and self._current is None and self.pending is None:
+                    self.close(REASONS["answer"] if self._owner_decides else "no-answer")
+        for gave_up in () if self._closed else self._patience.tick(now):
+            self._owner(CallTimedOut(gave_up.waiting_for, gave_up.after))
+            self.close(REASONS[gave_up.waiting_for])
         self._arm()
-
-
-def _check_fingerprints(media: Media) -> None:
-    """Raise `SdpError` when none of the m-line's fingerprints can identify a peer (RFC 8122 §5)."""
-    try:
-        usable_fingerprints((each.hash, each.value) for each in media.fingerprints)
-    except DtlsError as error:
-        raise SdpError(f"m={media.kind}: {error}", f"a=fingerprint:{media.fingerprints[0]}") from error

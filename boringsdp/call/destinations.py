@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp import Description, Media
@@ -23,38 +23,59 @@ class DestinationPolicy:
         """Read networks in CIDR form. Raises ValueError for what is none."""
         return cls(tuple(map(ipaddress.ip_network, allow)), tuple(map(ipaddress.ip_network, deny)))
 
-    def check(self, description: Description, *, ice: bool = True) -> None:
+    def check(self, description: Description, *, ice: bool = True, raw: bool = False) -> None:
         """
         Raise `SdpError` when an m-line without ICE names a host that is no numeric address, or one that must not be sent to.
 
         ICE m-lines are not checked: their peer proves by authenticated checks that it wants the media (RFC 8445 §12). ICE attributes alone
-        do not make one: only DTLS-SRTP is served by ICE, and not where our own offer had none (`ice` False).
+        do not make one: only DTLS-SRTP is sure to be served by ICE, and not where our own offer had none (`ice` False). `raw`: what is no
+        RTP will be relayed too, and is checked.
         """
         for media in description.medias:
-            transport = description.tagged(media)
-            if media.rejected or media.protocol is None or (ice and proves_itself(media, transport)):
+            if media.rejected or (media.protocol is None and not raw) or (ice and proves_itself(description, media)):
                 continue
-            for place in (media, transport):
+            for place in (media, description.tagged(media)):
                 if place.address is not None:
                     for host in dict.fromkeys((place.address[0], *(place.rtcp or ())[:1])):
-                        self._check_host(media, host)
+                        self.check_host(media.kind, host, media)
 
-    def _check_host(self, media: Media, host: str) -> None:
+    def check_host(self, kind: str, host: str, media: Media | None = None) -> None:
+        """Raise `SdpError` when `host` is no numeric address, or one that must not be sent to; `media` is the m-line that names it."""
+        line, number = ("", 0) if media is None else (media.line, media.line_number)
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
-            raise SdpError(
-                f"the address of m={media.kind} is a host name ({host[:60]}), a numeric address is needed", media.line, media.line_number
-            ) from None
+            raise SdpError(f"the address of m={kind} is a host name ({host[:60]}), a numeric address is needed", line, number) from None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         if any(address in network for network in self.allow):
             return
         if any(address in network for network in self.deny):
-            reason = f"the address of m={media.kind} ({host}) is not allowed as a destination; rtp.allow names exceptions"
-            raise SdpError(reason, media.line, media.line_number)
+            reason = f"the address of m={kind} ({host}) is not allowed as a destination; rtp.allow names exceptions"
+            raise SdpError(reason, line, number)
 
 
-def proves_itself(media: Media, transport: Media) -> bool:
-    """Whether an m-line will be served by ICE."""
-    return media.protocol is not None and media.protocol.secure and bool(transport.fingerprints and transport.ufrag)
+def proves_itself(description: Description, media: Media) -> bool:
+    """Whether an m-line will be served by ICE, with checks of its peer (one that is ICE-lite makes none)."""
+    transport = description.tagged(media)
+    return (
+        media.protocol is not None
+        and media.protocol.secure
+        and bool(transport.fingerprints and transport.ufrag)
+        and not description.ice_lite
+    )
+
+
+def trusting(description: Description, source: str, *, ice: bool = True) -> Description:
+    """
+    Return the description as if it named `source`, the address that its signalling came from, wherever it names an address of its own.
+
+    M-lines with ICE stay as they are, unless it is not `ice` that will serve them.
+    """
+    medias = tuple(
+        media
+        if media.address is None or (ice and description.tagged(media).ufrag)
+        else replace(media, host=source, rtcp=None if media.rtcp is None else (source, media.rtcp[1]))
+        for media in description.medias
+    )
+    return replace(description, medias=medias)

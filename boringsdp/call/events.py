@@ -77,12 +77,13 @@ class LegSlow:
 
 @dataclass(slots=True, frozen=True)
 class LegDtmf:
-    """One digit (0-9*#ABCD) pressed by `party`, once."""
+    """One digit (0-9*#ABCD) pressed by `party`, once. `volume` is in -dBm0: 0 is the loudest, 63 the least."""
 
     party: Party
     digit: str
     duration_ms: int
     branch: str = ""
+    volume: int = 10
 
 
 @dataclass(slots=True, frozen=True)

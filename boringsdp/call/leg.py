@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,11 @@ from boringsdp.call.events import (
     LegSlow,
     Party,
 )
+from boringsdp.call.options import LegOptions
+from boringsdp.call.patience import Heard
 from boringsdp.call.settings import CallSettings
+from boringsdp.call.streams import codec_of
+from boringsdp.call.transports import LegTransports, Wish, served_by_ice
 from boringsdp.errors import SdpError
 from boringsdp.relay import (
     Closed,
@@ -29,42 +34,17 @@ from boringsdp.relay import (
     ConsentLost,
     Dtmf,
     Failed,
-    KeyFrameRequested,
-    Keys,
     MediaTimeout,
     PathChanged,
     PlainTransport,
-    Profile,
+    RawTransport,
     Receiving,
     Relay,
     SlowLink,
-    Stream,
-    StreamFormat,
-    StreamRules,
-    Transport,
     TransportEvent,
     WebRtcTransport,
 )
-from boringsdp.sdp import (
-    Candidate,
-    Crypto,
-    Description,
-    Fingerprint,
-    LegMemory,
-    LegStyle,
-    LocalMedia,
-    LocalTransport,
-    MediaNeed,
-    MediaPlan,
-    Sdes,
-    media_plans,
-)
-
-MID_EXTENSION = "urn:ietf:params:rtp-hdrext:sdes:mid"
-AUDIO_LEVEL_EXTENSION = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-
-FEEDBACK = {"nack": "nack", "nack pli": "pli", "ccm fir": "fir"}
-"""rtcp-fb values and what the relay calls them."""
+from boringsdp.sdp import Description, LegMemory, LegStyle, LocalMedia, MediaNeed, MediaPlan, Sdes, media_plans
 
 
 class Leg:
@@ -75,25 +55,35 @@ class Leg:
     did not come about had made ready.
     """
 
-    def __init__(self, party: Party, relay: Relay, style: LegStyle, settings: CallSettings, tell: Callable[[CallEvent], None]) -> None:
+    def __init__(
+        self, party: Party, relay: Relay, style: LegStyle, settings: CallSettings, tell: Callable[[CallEvent], None], branch: str = ""
+    ) -> None:
         self.party = party
+        self.branch = branch
         self.style = style
+        """What our offers to it look like."""
+        self.options = LegOptions()
+        self.tag = ""
+        """Of who spoke last on the leg, as the front named it."""
+        self.created = time.time()
         self.memory = LegMemory(session_id=secrets.randbits(62) | 1)
         self.plans: tuple[MediaPlan, ...] = ()
-        self.streams: dict[int, Stream] = {}
         self.ice = "new"
         self.dtls = "new"
         self._relay = relay
         self._settings = settings
         self._tell = tell
-        self._transports: dict[int, Transport] = {}
-        self._cryptos: dict[int, dict[str, Crypto]] = {}
-        self._cname = secrets.token_hex(8)
+        self.transports = LegTransports(relay, settings, self._hear)
 
     @property
-    def demands(self) -> LegStyle | None:
+    def speaks(self) -> LegStyle:
+        """What its peer speaks: what its last offer said, or else what we offered."""
+        memory = self.memory
+        return self.style if memory.received is None or memory.we_offered else memory.received.style
+
+    def demands(self, style: LegStyle) -> LegStyle | None:
         """What an answer of ours must insist on: a leg that began with mandatory SDES never falls back to RTP in the clear."""
-        return self.style if self.style.sdes is Sdes.MANDATORY else None
+        return style if style.sdes is Sdes.MANDATORY else None
 
     def check_families(self, received: Description, *, answer: bool = False) -> None:
         """
@@ -102,103 +92,57 @@ class Leg:
         An answer has to keep to the family of our offer; for an offer it is enough that we have such an address.
         """
         for media in received.medias:
-            if media.address is None or media.protocol is None or (not answer and proves_itself(media, received.tagged(media))):
+            if media.address is None or media.protocol is None or (not answer and proves_itself(received, media)):
                 continue
             host = media.address[0]
-            slot = self.memory.slots[media.index].transport if media.index < len(self.memory.slots) else None
-            transport = self._transports.get(slot) if slot is not None else None
-            if answer and not isinstance(transport, PlainTransport):
-                continue
-            reached = transport.reaches(host) if answer and isinstance(transport, PlainTransport) else self._relay.plain_host_for(host)
+            if answer:
+                slot = self.memory.slots[media.index].transport if media.index < len(self.memory.slots) else None
+                transport = self.transports.told(slot) if slot is not None else None
+                if not isinstance(transport, PlainTransport | RawTransport):
+                    continue
+                if isinstance(transport, PlainTransport) and transport.credentials is not None and received.tagged(media).ufrag:
+                    continue
+                reached = transport.reaches(host)
+            else:
+                reached = self._relay.plain_host_for(host, self.options.interface) is not None
             if not reached:
                 family = "IPv6" if ":" in host else "IPv4"
                 raise SdpError(f"the address of m={media.kind} ({host}) is {family}, ours is not", media.line, media.line_number)
 
+    def check_plans(self, plans: Sequence[MediaPlan]) -> None:
+        """Raise `SdpError` when media would be sent where the policy forbids it; where ICE decides, the peer proves that it wants it."""
+        for plan in plans:
+            if plan.accepted and not served_by_ice(plan):
+                for place in (plan.remote, plan.remote_rtcp):
+                    if place is not None:
+                        self._settings.destinations.check_host(plan.kind, place[0])
+
     # --- before a text of ours ---------------------------------------------------------------------------------------------------------
 
-    def prepare(self, needs: Iterable[MediaNeed]) -> dict[int, LocalMedia]:
-        """Open what `needs` asks for, or take what is there. Raises `Exhausted`."""
-        locals_by_slot: dict[int, LocalMedia] = {}
-        transports: dict[int, LocalTransport] = {}
-        for need in needs:
-            if need.transport_slot not in transports:
-                transports[need.transport_slot] = self._local_transport(need)
-            stream = self.streams.get(need.slot)
-            transport = self._transports[need.transport_slot]
-            if stream is None or stream.transport is not transport:
-                if stream is not None:
-                    stream.close()
-                stream = self.streams[need.slot] = transport.add_stream(StreamRules(kind=need.kind, formats={}, receive=False))
-            locals_by_slot[need.slot] = LocalMedia(transport=transports[need.transport_slot], ssrc=stream.ssrc, cname=self._cname)
-        return locals_by_slot
+    def prepare(self, needs: Iterable[MediaNeed], memory: LegMemory, style: LegStyle, setup: str = "") -> dict[int, LocalMedia]:
+        """
+        Open what `needs` asks for, or take what is there. `memory` is the leg's as the text is made from it, `style` what our offers are.
 
-    def _local_transport(self, need: MediaNeed) -> LocalTransport:
-        transport = self._transports.get(need.transport_slot)
-        if transport is not None and not self._fits(transport, need):
-            self._drop_transport(need.transport_slot)
-            transport = None
-        if transport is None:
-            transport = self._transports[need.transport_slot] = self._open(need)
-        elif need.ice_restart and isinstance(transport, WebRtcTransport):
-            transport.restart_ice()
-        host, port = transport.addresses[0]
-        if isinstance(transport, WebRtcTransport):
-            return LocalTransport(
-                host=host,
-                port=port,
-                ufrag=transport.credentials.ufrag,
-                password=transport.credentials.password,
-                candidates=tuple(Candidate.local(h, p, preference=65535 - i) for i, (h, p) in enumerate(transport.addresses)),
-                fingerprints=(Fingerprint(*transport.fingerprint),),
-            )
-        return LocalTransport(host=host, port=port, rtcp_port=transport.rtcp_port, cryptos=self._own_cryptos(need))
-
-    def _fits(self, transport: Transport, need: MediaNeed) -> bool:
-        """Whether an open transport will do: a plain one in the peer's family, with an RTCP port unless that is not needed."""
-        if not isinstance(transport, PlainTransport):
-            return need.ice
-        peer = self._peer_host(need.slot)
-        return not need.ice and (peer is None or transport.reaches(peer)) and (need.rtcp_mux or transport.rtcp_port is not None)
-
-    def _open(self, need: MediaNeed) -> Transport:
-        if need.ice:
-            return self._relay.open_webrtc(self._hear, cname=self._cname)
-        peer = self._peer_host(need.slot)
-        return self._relay.open_plain(
-            self._hear,
-            host=self._relay.plain_host_for(peer) if peer is not None else self._settings.plain_host,
-            rtcp_mux=need.rtcp_mux,
-            secured=self.style.sdes is Sdes.MANDATORY,
-            cname=self._cname,
-        )
-
-    def _peer_host(self, slot: int) -> str | None:
-        """Where the peer's last SDP wants the slot's media, None when it has not said or named a host (with ICE it may)."""
-        received = self.memory.received
-        address = received.medias[slot].address if received is not None and slot < len(received.medias) else None
-        return address[0] if address is not None and is_numeric(address[0]) else None
-
-    def _own_cryptos(self, need: MediaNeed) -> tuple[Crypto, ...]:
-        own = self._cryptos.setdefault(need.transport_slot, {})
-        for suite in need.suites:
-            if suite not in own:
-                own[suite] = Crypto.from_random(suite, secrets.token_bytes(64))
-        return tuple(own[suite] for suite in need.suites)
+        Raises `Exhausted`. `transports.keep` must follow when the text goes out, `transports.undo` when it does not.
+        """
+        received = memory.received
+        peers = {
+            media.index: media.address[0]
+            for media in (received.medias if received is not None else ())
+            if media.address is not None and is_numeric(media.address[0])
+        }
+        return self.transports.prepare(needs, Wish(style=style, options=self.options, peers=peers, setup=setup))
 
     # --- after an agreement ------------------------------------------------------------------------------------------------------------
 
-    def apply(self) -> None:
-        """Put what `memory` agrees on into force."""
-        before = {plan.transport_slot: plan for plan in self.plans if plan.leads_transport}
-        self.plans = media_plans(self.memory)
-        self.prune()
-        for plan in self.plans:
-            if not plan.accepted:
-                continue
-            transport = self._transports[plan.transport_slot]
-            if plan.leads_transport:
-                self._apply_transport(transport, plan, before.get(plan.transport_slot))
-            self._stream(plan, transport).update(_stream_rules(plan))
+    def apply(self, plans: tuple[MediaPlan, ...], *, settle: bool = True) -> None:
+        """Put `plans` into force. `settle`: no exchange is under way any more, what it had made ready can go."""
+        before, self.plans = self.plans, plans
+        if any(plan.shared for plan in plans if plan.accepted):
+            self.ice = "checking" if self.ice == "new" else self.ice
+            self.dtls = "connecting" if self.dtls == "new" else self.dtls
+        self.transports.apply(plans, before, self.options, settle=settle)
+        self.options = self.options.lasting
 
     def carried(self, heard: LegMemory) -> LegMemory:
         """
@@ -206,18 +150,14 @@ class Leg:
 
         When an answer refuses an m-line its ports are given back, so a later one (a 200 after a 183, another branch) cannot accept it.
         """
-        gone = {plan.slot for plan in media_plans(heard) if plan.accepted and plan.transport_slot not in self._transports}
+        gone = {plan.slot for plan in media_plans(heard) if plan.accepted and self.transports.told(plan.transport_slot) is None}
         if not gone:
             return heard
         return replace(heard, slots=tuple(replace(slot, live=slot.live and n not in gone) for n, slot in enumerate(heard.slots)))
 
     def prune(self) -> None:
         """Close every transport and stream that no plan in force uses."""
-        accepted = [plan for plan in self.plans if plan.accepted]
-        for slot in self.streams.keys() - {plan.slot for plan in accepted}:
-            self.streams.pop(slot).close()
-        for slot in self._transports.keys() - {plan.transport_slot for plan in accepted}:
-            self._drop_transport(slot)
+        self.transports.prune(self.plans)
 
     def close(self) -> None:
         """Close everything; no event follows."""
@@ -225,87 +165,54 @@ class Leg:
         self.plans = ()
         self.prune()
 
-    def _stream(self, plan: MediaPlan, transport: Transport) -> Stream:
-        """The slot's stream; it moves when the peer's answer took another bundle than we prepared for."""
-        stream = self.streams.get(plan.slot)
-        if stream is not None and stream.transport is not transport:
-            stream.close()
-            stream = None
-        if stream is None:
-            stream = self.streams[plan.slot] = transport.add_stream(_stream_rules(plan))
-        return stream
-
-    def _apply_transport(self, transport: Transport, plan: MediaPlan, before: MediaPlan | None) -> None:
-        if isinstance(transport, WebRtcTransport):
-            if self.ice == "new":
-                self.ice = "checking"
-            if self.dtls == "new":
-                self.dtls = "connecting"
-            fingerprints = [(fingerprint.hash, fingerprint.value) for fingerprint in plan.remote_fingerprints]
-            transport.start(fingerprints, client=plan.setup == "active")
-        elif isinstance(transport, PlainTransport):
-            self._apply_plain(transport, plan, before)
-
-    def _apply_plain(self, transport: PlainTransport, plan: MediaPlan, before: MediaPlan | None) -> None:
-        """An unchanged address is nothing new to the transport, which keeps what it has latched to; unchanged keys are not set again."""
-        if plan.rtcp_mux and transport.rtcp_port is not None:
-            transport.use_rtcp_mux()
-        if plan.remote is not None:
-            transport.set_remote(plan.remote, None if plan.rtcp_mux else plan.remote_rtcp, self._settings.latch)
-        send = _keys(plan.local_crypto, plan.local_crypto != (before.local_crypto if before else None))
-        receive = _keys(plan.remote_crypto, plan.remote_crypto != (before.remote_crypto if before else None))
-        if send is not None or receive is not None:
-            transport.set_keys(send, receive)
-        elif plan.local_crypto is None and before is not None and before.local_crypto is not None:
-            self._cryptos.pop(plan.transport_slot, None)  # keys that were in use are not offered again
-            transport.drop_keys()
-
-    def _drop_transport(self, slot: int) -> None:
-        transport = self._transports.pop(slot)
-        for number in [n for n, stream in self.streams.items() if stream.transport is transport]:
-            self.streams.pop(number).close()
-        self._cryptos.pop(slot, None)
-        transport.close()
-
     # --- news --------------------------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: TransportEvent) -> None:
         """Tell the call, in its words, what one of our transports tells us."""
+        party, branch = self.party, self.branch
         match event:
             case PathChanged():
                 self.ice = "connected"
             case Connected():
                 self.ice, self.dtls = "connected", "connected"
-                self._tell(LegConnected(self.party))
+                self._tell(LegConnected(party, branch))
             case Failed(reason):
                 self.ice, self.dtls = ("failed", self.dtls) if reason == "ice-failed" else (self.ice, "failed")
-                self._tell(LegFailed(self.party, reason))
+                self._tell(LegFailed(party, reason, branch))
             case Closed(reason):
                 self.dtls = "closed"
-                self._tell(LegClosed(self.party, reason))
+                self._tell(LegClosed(party, reason, branch))
             case ConsentLost():
                 self.ice = "disconnected"
-                self._tell(LegConsentLost(self.party))
+                self._tell(LegConsentLost(party, branch))
             case Receiving(stream, receiving, seconds):
-                self._tell(LegReceiving(self.party, stream.rules.mid, stream.rules.kind, receiving, seconds))
+                self._tell(LegReceiving(party, stream.rules.mid, stream.rules.kind, receiving, seconds, branch))
             case MediaTimeout(_, after):
-                self._tell(LegMediaTimeout(self.party, after))
+                self._tell(LegMediaTimeout(party, after, branch))
             case SlowLink(stream, uplink, lost):
-                self._tell(LegSlow(self.party, stream.rules.mid, stream.rules.kind, uplink, lost))
-            case Dtmf(_, digit, duration_ms):
-                self._tell(LegDtmf(self.party, digit, duration_ms))
-            case KeyFrameRequested():
+                self._tell(LegSlow(party, stream.rules.mid, stream.rules.kind, uplink, lost, branch))
+            case Dtmf():
+                self._tell(LegDtmf(party, event.digit, event.duration_ms, branch, event.volume))
+            case _:
                 pass
+
+    def listen(self, stopped: Callable[[str], bool]) -> Heard:
+        """What has come on the leg so far; `stopped` says of which kinds of media none is expected."""
+        arrivals = [stream.statistics().received.last_arrival for stream in self.transports.streams.values()]
+        packets = sum(transport.statistics().packets_received for _, transport in self.transports)
+        expected = any(plan.accepted and plan.receive and not stopped(plan.kind) for plan in self.plans)
+        return Heard(f"{self.party.value} {self.branch}", expected, max(arrivals, default=0.0), packets)
 
     # --- records -----------------------------------------------------------------------------------------------------------------------
 
     def statistics(self) -> dict[str, Any]:
         """Plain values for people and tools: states and the quality of each stream."""
-        webrtc = self.style.ice if not self._transports else any(isinstance(each, WebRtcTransport) for each in self._transports.values())
+        carriers = [transport for _, transport in self.transports]
+        webrtc = self.style.ice if not carriers else any(isinstance(each, WebRtcTransport) for each in carriers)
         streams = [
-            {"mid": stream.rules.mid, "kind": stream.rules.kind, "codec": _codec(plan), **stream.quality()}
+            {"mid": stream.rules.mid, "kind": stream.rules.kind, "codec": codec_of(plan), **stream.quality()}
             for plan in self.plans
-            if (stream := self.streams.get(plan.slot)) is not None
+            if (stream := self.transports.streams.get(plan.slot)) is not None
         ]
         states = {"ice": self.ice, "dtls": self.dtls} if webrtc else {}
         return {"webrtc": webrtc, "protocol": self.style.protocol.value, **states, "streams": streams}
@@ -314,10 +221,19 @@ class Leg:
         """Everything worth writing down. A secret: the memory holds SDES keys and ICE passwords."""
         return {
             "party": self.party.value,
+            "branch": self.branch,
+            "tag": self.tag,
+            "created": self.created,
+            "options": self.options.to_record(),
             "memory": self.memory.to_record(),
             "ice": self.ice,
             "dtls": self.dtls,
-            "transports": {str(slot): transport.record() for slot, transport in self._transports.items()},
+            "transports": {
+                str(slot): {"kind": "raw", "addresses": [list(each) for each in transport.addresses]}
+                if isinstance(transport, RawTransport)
+                else transport.record()
+                for slot, transport in self.transports
+            },
         }
 
 
@@ -332,30 +248,3 @@ def is_numeric(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _stream_rules(plan: MediaPlan) -> StreamRules:
-    extensions = plan.extension_ids
-    dtmf = plan.dtmf
-    return StreamRules(
-        kind=plan.kind,
-        formats={f.payload_type: StreamFormat(name=f.codec.name, clock_rate=f.codec.clock_rate) for f in plan.receive_formats},
-        mid=plan.mid,
-        mid_extension=extensions.get(MID_EXTENSION, 0),
-        audio_level_extension=extensions.get(AUDIO_LEVEL_EXTENSION, 0),
-        ssrcs=frozenset(plan.remote_ssrcs),
-        feedback=frozenset(FEEDBACK[value] for value in plan.feedback if value in FEEDBACK),
-        reduced_size=plan.reduced_size,
-        dtmf_payload_type=None if dtmf is None else dtmf.payload_type,
-        dtmf_clock_rate=8000 if dtmf is None else dtmf.codec.clock_rate,
-        receive=plan.receive,
-    )
-
-
-def _keys(crypto: Crypto | None, changed: bool) -> Keys | None:
-    return Keys(Profile(crypto.suite), crypto.key, crypto.salt, crypto.mki) if crypto is not None and changed else None
-
-
-def _codec(plan: MediaPlan) -> str:
-    """The codec that the peer wants first, as `name/clock[/channels]`; empty when nothing was agreed."""
-    return str(plan.send_formats[0].codec) if plan.send_formats else ""

@@ -1,5 +1,6 @@
 """
-Whose turn it is: the offer/answer state of a call (RFC 3264 §4, RFC 6337) as a core. It knows no SDP, only who has offered.
+Whose turn it is: the offer/answer state between party A and one branch (RFC 3264 §4, RFC 6337) as a core. It knows no SDP, only who has
+offered.
 
 The states and what moves them (`TRANSITIONS` is the whole truth; the docs draw their diagram from it):
 
@@ -63,7 +64,7 @@ class NoAnswer:
 
 
 class Negotiation:
-    """The machine. `now` is monotonic seconds; `answer_timeout_s` bounds how long an offer may wait."""
+    """The machine. `now` is monotonic seconds; `answer_timeout_s` bounds how long an offer may wait, 0 does not."""
 
     def __init__(self, answer_timeout_s: float) -> None:
         self.state = State.IDLE
@@ -121,4 +122,5 @@ class Negotiation:
 
     def _move(self, move: Move, now: float) -> None:
         self.state = TRANSITIONS[self.state, move]
-        self._deadline = now + self._answer_timeout_s if self.state in (State.OFFERED, State.REOFFERED) else None
+        waits = self._answer_timeout_s and self.state in (State.OFFERED, State.REOFFERED)
+        self._deadline = now + self._answer_timeout_s if waits else None

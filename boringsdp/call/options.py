@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boringsdp.relay import Latch
 
@@ -13,9 +13,9 @@ class LegOptions:
     """
     Where a leg stands and how its peer is found. None or empty: leave it as it is, at first the settings' default.
 
-    `interface` is a name of `RelaySettings.interfaces` and is taken by the leg's first transport only; `family` (`IP4`, `IP6`) is what we
-    write when the peer has not said its own; `announce` is written in place of our address (NAT). `source_address` is trusted instead of
-    the address in the peer's SDP (not with ICE). `tos` is the IP TOS octet of what we send.
+    `interface` is a name of `RelaySettings.interfaces`, and the first one given counts for the life of the leg; `family` (`IP4`, `IP6`) is
+    what we write when the peer has not said its own; `announce` is written in place of our address (NAT). `source_address` is trusted
+    instead of the address in the peer's SDP (not with ICE). `tos` is the IP TOS octet of what we send.
     """
 
     interface: str = ""
@@ -24,10 +24,47 @@ class LegOptions:
     source_address: str = ""
     latch: Latch | None = None
     relatch: bool = False
-    """Open the latching window anew although the announced address is the same (`port latching`)."""
+    """Open the latching window anew although the announced address is the same (`port latching`). Once, it is not remembered."""
+    pierce: bool = False
+    """Send a few packets of no meaning at once, so that a NAT on the way lets the peer's through. Once."""
     tos: int | None = None
     label: str = ""
     metadata: str = ""
+
+    def over(self, before: LegOptions) -> LegOptions:
+        """Return these options, with those from `before` where these say nothing."""
+        if self == UNCHANGED:
+            return before
+        return LegOptions(
+            interface=before.interface or self.interface,
+            family=self.family or before.family,
+            announce=self.announce or before.announce,
+            source_address=self.source_address or before.source_address,
+            latch=before.latch if self.latch is None else self.latch,
+            relatch=self.relatch,
+            pierce=self.pierce,
+            tos=before.tos if self.tos is None else self.tos,
+            label=self.label or before.label,
+            metadata=self.metadata or before.metadata,
+        )
+
+    @property
+    def lasting(self) -> LegOptions:
+        """These options without what is done once."""
+        return replace(self, relatch=False, pierce=False) if self.relatch or self.pierce else self
+
+    def to_record(self) -> dict[str, object]:
+        """Return plain JSON-able values."""
+        return {
+            "interface": self.interface,
+            "family": self.family,
+            "announce": self.announce,
+            "source_address": self.source_address,
+            "latch": None if self.latch is None else self.latch.value,
+            "tos": self.tos,
+            "label": self.label,
+            "metadata": self.metadata,
+        }
 
 
 UNCHANGED = LegOptions()

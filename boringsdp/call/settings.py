@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from boringsdp.call.destinations import DestinationPolicy
+from boringsdp.call.options import Timeouts
 from boringsdp.relay import Latch
 
 
@@ -24,3 +25,8 @@ class CallSettings:
     plain_host: str | None = None
     close_on_media_timeout: bool = True
     destinations: DestinationPolicy = field(default_factory=DestinationPolicy)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """For calls whose owner says nothing: the relay's own media timeout counts then, and a leg that fails ends the call."""
+        return Timeouts(answer_s=self.answer_timeout_s, media_s=0.0, end_on_failure=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 from pathlib import Path
 
 import pytest
@@ -16,49 +15,8 @@ from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.relay import RelaySettings
 from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, WEBRTC, describe
 from tests.call.conftest import Bench
+from tests.call.phone import CHROMIUM, Phone, browser_answer, plain, port_of, version_of
 from tests.fuzz.oracles import answer_of
-
-CHROMIUM = Path("tests/golden/captured/chromium-offer-audio-trickle.sdp").read_bytes().decode()
-
-
-def plain(port: int, *, formats: str = "0 101", direction: str = "sendrecv", extra: str = "", version: int = 1) -> str:
-    """A telephone's SDP on loopback."""
-    return (
-        f"v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP {formats}\r\n"
-        f"a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n{extra}"
-    )
-
-
-def port_of(sdp: str) -> int:
-    return describe(sdp).medias[0].port
-
-
-def version_of(sdp: str) -> int:
-    return int(describe(sdp).origin.version)
-
-
-class Phone:
-    """A UDP socket of a telephone."""
-
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self.host = host
-        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, 0))
-        self.socket.setblocking(False)
-        self.port: int = self.socket.getsockname()[1]
-        self._sequence = 0
-
-    def send(self, port: int, payload_type: int = 0, payload: bytes = b"\xd5" * 160) -> None:
-        self._sequence += 1
-        head = bytes((0x80, payload_type)) + self._sequence.to_bytes(2, "big") + (self._sequence * 160).to_bytes(4, "big") + b"\0\0\0\7"
-        self.socket.sendto(head + payload, (self.host, port))
-
-    async def receive(self) -> bytes:
-        """The next RTP packet; RTCP is passed over."""
-        while True:
-            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.socket, 2048), 5)
-            if not 192 <= data[1] <= 223:
-                return data
 
 
 async def test_plain_media_passes_between_two_plain_legs_with_payload_types_mapped(bench: Bench):
@@ -190,7 +148,7 @@ async def test_ports_mids_and_sessions_stay_over_re_offers_from_either_side(benc
     first_offer = call.offer(Party.A, CHROMIUM, to=PLAIN)
     first_answer = call.answer(Party.B, plain(9000))
     hold = call.offer(Party.B, plain(9000, direction="sendonly", version=2), to=WEBRTC)
-    held = call.answer(Party.A, _browser_answer(hold, "recvonly"))
+    held = call.answer(Party.A, browser_answer(hold, "recvonly"))
     again = call.offer(Party.A, CHROMIUM, to=PLAIN)
     assert port_of(first_offer) == port_of(held) == port_of(again)
     assert "a=sendonly" in hold
@@ -397,17 +355,6 @@ class TestExhaustedPorts:
         assert two.offer(Party.A, plain(9004), to=PLAIN)
 
 
-def _browser_answer(offer: str, direction: str) -> str:
-    """What a browser would answer: its own credentials, the offer's m-lines and mids."""
-    media = describe(offer).medias[0]
-    text = CHROMIUM.replace("a=sendrecv", f"a={direction}").replace("a=setup:actpass", "a=setup:active")
-    return (
-        text.replace("a=mid:0", f"a=mid:{media.mid}")
-        .replace("BUNDLE 0", f"BUNDLE {media.mid}")
-        .replace("111 63 9 0 8 13 110 126", " ".join(str(f.payload_type) for f in media.formats))
-    )
-
-
 async def test_a_bundle_whose_first_m_line_is_refused_still_gets_its_transport(bench: Bench):
     """The browser's audio is refused, its video is not: the video leads the transport then."""
     av = Path("tests/golden/captured/chromium-offer-audio-video-trickle.sdp").read_bytes().decode()
@@ -432,7 +379,7 @@ async def test_a_first_answer_that_refuses_everything_is_an_error(bench: Bench):
     """A PBX that has nothing but G.729, and a browser that has none: without an error somebody would sit in silence."""
     call = bench.calls.create(bench.news.append)
     offer = call.offer(Party.B, plain(9000, formats="18"), to=WEBRTC)
-    nothing = _browser_answer(offer, "inactive").replace("m=audio 9", "m=audio 0")
+    nothing = browser_answer(offer, "inactive").replace("m=audio 9", "m=audio 0")
     with pytest.raises(SdpError, match="accepts no m-line"):
         call.answer(Party.A, nothing)
     assert call.pending is Party.B

@@ -1,0 +1,145 @@
+"""What an offer is remembered by until the next one: who made it, what each side's memory was before, and what has been answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from boringsdp.call.events import Party
+from boringsdp.call.leg import Leg
+from boringsdp.call.negotiation import Negotiation, State
+from boringsdp.sdp import CodecPolicy, Description, LegMemory, LegStyle, withdraw
+
+
+@dataclass(slots=True)
+class Round:
+    """
+    One offer as party A's leg sees it: made by A and sent to one branch or to several, or made by one branch to A.
+
+    It has come to nothing when it was never answered and no branch takes part any more; A's leg is then what it was `before`.
+    """
+
+    party: Party
+    text: str
+    """Of the offer as it came."""
+    before: LegMemory
+    before_style: LegStyle
+    offered: LegMemory
+    """Of A's leg after the offer; each branch's first answer starts from it."""
+    branches: set[str] = field(default_factory=set)
+    answered: bool = False
+
+    def starting_point(self, present: LegMemory) -> LegMemory:
+        """Return A's memory for an answer of ours to A's offer. Its ICE restart is answered once, however many branches answer."""
+        offered = self.offered
+        if self.answered and any(slot.ice_restart for slot in offered.slots):
+            offered = replace(offered, slots=tuple(replace(slot, ice_restart=False) for slot in offered.slots))
+        return offered if offered.version == present.version else replace(offered, version=present.version, written=present.written)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """The round as one branch sees it."""
+
+    round: Round
+    before: LegMemory
+    before_style: LegStyle
+    offered: LegMemory
+    """Of the branch's leg after the offer."""
+    policy: CodecPolicy
+    answers: dict[str, LegMemory] = field(default_factory=dict)
+    """The answerer's memory by the tag it answered under, in order; the last is in force."""
+
+
+@dataclass(slots=True)
+class Branch:
+    """A far leg, and how it stands with party A."""
+
+    name: str
+    leg: Leg
+    negotiation: Negotiation
+    exchange: Exchange | None = None
+    near: LegMemory | None = None
+    """Party A's side as last agreed with this branch; None before its first answer."""
+    rank: int = 0
+    """Which answer of the call its latest was."""
+
+    @property
+    def pending(self) -> Party | None:
+        """Whose offer waits for an answer."""
+        return self.negotiation.pending
+
+    @property
+    def state(self) -> State:
+        return self.negotiation.state
+
+    def settled(self) -> tuple[LegMemory, LegStyle]:
+        """The leg's memory and style without the offer that waits, if one does."""
+        return self.leg_before() if self.pending is not None else (self.leg.memory, self.leg.style)
+
+    def leg_before(self) -> tuple[LegMemory, LegStyle]:
+        """The leg's memory and style without its last exchange; its o= version goes on, for the peer has seen it."""
+        if self.exchange is None:
+            return self.leg.memory, self.leg.style
+        return withdraw(self.exchange.before, self.leg.memory), self.exchange.before_style
+
+    def asked(self, answerer: Party, near: LegMemory) -> tuple[Exchange, LegMemory, LegMemory] | None:
+        """
+        Return the exchange, the answerer's memory after our offer, and the offerer's for the answer we write; None without an exchange.
+
+        `near` is the present memory of A's leg.
+        """
+        exchange = self.exchange
+        if exchange is None:
+            return None
+        if answerer is Party.B:
+            return exchange, exchange.offered, exchange.round.starting_point(near)
+        return exchange, exchange.round.offered, withdraw(exchange.offered, self.leg.memory)
+
+    def record(self) -> dict[str, Any]:
+        """Everything worth writing down; a secret, as the memories are."""
+        exchange = self.exchange
+        return {
+            "state": self.state.value,
+            "offerer": None if self.negotiation.offerer is None else self.negotiation.offerer.value,
+            "leg": self.leg.record(),
+            "near": None if self.near is None else self.near.to_record(),
+            "answers": {} if exchange is None else {tag: memory.to_record() for tag, memory in exchange.answers.items()},
+        }
+
+
+class Rounds:
+    """The last offer that A's leg has to do with."""
+
+    def __init__(self) -> None:
+        self.last: Round | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no offer of or to A waits for its first answer."""
+        return self.last is None or self.last.answered
+
+    def shared(self, party: Party, received: Description, branch: str) -> Round | None:
+        """Return the round that `received` belongs to already: party A's same SDP, now for another branch (RFC 3261 §16.6 forks)."""
+        last = self.last
+        same = last is not None and last.party is Party.A is party and last.text == received.text and branch not in last.branches
+        return last if same else None
+
+    def settled(self, near: Leg) -> tuple[LegMemory, LegStyle]:
+        """A's memory and style without an offer that nobody has answered yet."""
+        last = self.last
+        if last is None or last.answered:
+            return near.memory, near.style
+        return withdraw(last.before, near.memory), last.before_style
+
+    def leave(self, branch: Branch, near: Leg) -> None:
+        """The branch takes no part in its round any more; when nothing came of the round, A's leg is what it was."""
+        if branch.exchange is None:
+            return
+        left = branch.exchange.round
+        left.branches.discard(branch.name)
+        if left.answered or left.branches or left is not self.last:
+            return
+        near.memory, near.style = self.settled(near)
+        near.prune()
+        self.last = None

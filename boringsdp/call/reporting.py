@@ -1,0 +1,185 @@
+"""A call's report, from what its legs have agreed and the relay's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from boringsdp.call.leg import Leg
+from boringsdp.call.options import Block
+from boringsdp.call.report import CallReport, Counts, LegReport, MediaReport, PortReport, QualitySample, SsrcReport
+from boringsdp.call.routes import Blocks
+from boringsdp.call.streams import codec_of
+from boringsdp.call.transports import served_by_ice
+from boringsdp.relay import Counts as RelayCounts
+from boringsdp.relay import PortFigures, RawTransport, Relay, SsrcFigures
+from boringsdp.relay import QualitySample as RelaySample
+from boringsdp.sdp import Media, MediaPlan
+
+
+def report_of(
+    names: tuple[str, str], times: tuple[float, float], legs: Sequence[Leg], joined: Sequence[Leg], relay: Relay, blocks: Blocks
+) -> CallReport:
+    """
+    Return the report of a call; `names` are its id and state, `times` wallclock seconds of its beginning and of the last SDP.
+
+    `joined` are the legs between whom media flows.
+    """
+    reports = tuple(_leg_report(leg, any(leg is each for each in joined), relay, blocks) for leg in legs)
+    ports = [port for leg in reports for media in leg.medias for port in media.ports]
+    return CallReport(
+        call_id=names[0],
+        state=names[1],
+        created=times[0],
+        last_signal=times[1],
+        legs=reports,
+        rtp=_total(port for port in ports if not port.rtcp),
+        rtcp=_total(port for port in ports if port.rtcp),
+        ssrcs=dict(_sources(legs)),
+    )
+
+
+def _leg_report(leg: Leg, joined: bool, relay: Relay, blocks: Blocks) -> LegReport:
+    return LegReport(
+        party=leg.party,
+        branch=leg.branch,
+        tag=leg.tag,
+        label=leg.options.label,
+        created=leg.created,
+        joined=joined,
+        medias=tuple(_medias(leg, relay, blocks)),
+    )
+
+
+def _medias(leg: Leg, relay: Relay, blocks: Blocks) -> Iterator[MediaReport]:
+    if leg.plans:
+        for plan in leg.plans:
+            yield _agreed(leg, plan, relay, blocks)
+        return
+    written = leg.memory.written if leg.memory.we_offered else leg.memory.received
+    for media in () if written is None else written.medias:
+        yield _offered(leg, media, relay)
+
+
+def _agreed(leg: Leg, plan: MediaPlan, relay: Relay, blocks: Blocks) -> MediaReport:
+    transport = leg.transports.get(plan.transport_slot) if plan.accepted else None
+    stream = leg.transports.streams.get(plan.slot)
+    ports = () if transport is None else tuple(map(_port, relay.port_reports(transport)))
+    received = leg.memory.received
+    protocol = (
+        received.medias[plan.slot].protocol_text if received is not None and plan.slot < len(received.medias) else plan.protocol.value
+    )
+    return MediaReport(
+        index=plan.slot + 1,
+        kind=plan.kind,
+        protocol=protocol,
+        codec=codec_of(plan),
+        mid=plan.mid,
+        receive=plan.receive,
+        send=plan.send,
+        received_ssrcs=() if stream is None else tuple(source.ssrc for source in stream.sources()),
+        sent_ssrcs=() if stream is None or not stream.statistics().sent.packets else (stream.ssrc,),
+        flags=frozenset(_flags(leg, plan, blocks)),
+        ports=ports,
+    )
+
+
+def _flags(leg: Leg, plan: MediaPlan, blocks: Blocks) -> Iterator[str]:
+    trickle = leg.memory.received is not None and leg.memory.received.trickle
+    known = {
+        "initialized": plan.accepted,
+        "rtcp-mux": plan.rtcp_mux,
+        "dtls": plan.dtls,
+        f"dtls-{plan.setup}": plan.dtls and bool(plan.setup),
+        "sdes": plan.local_crypto is not None,
+        "ice": plan.ice,
+        "trickle": plan.ice and trickle,
+        "ice-lite-self": plan.ice,
+        "ice-lite-peer": plan.ice and not served_by_ice(plan),
+        "feedback": plan.protocol.feedback,
+        "blocked": blocks.stops(leg.party, plan.kind, leg.branch),
+        "silenced": blocks.holds(leg.party, Block.SILENCE, leg.branch),
+        "asymmetric": leg.options.latch is not None and leg.options.latch.value == "asymmetric",
+        "raw": plan.raw,
+    }
+    return (flag for flag, holds in known.items() if holds)
+
+
+def _offered(leg: Leg, media: Media, relay: Relay) -> MediaReport:
+    """An m-line that waits for its answer: what our offer names, or what the peer's does."""
+    slot = leg.memory.slots[media.index].transport if media.index < len(leg.memory.slots) else None
+    transport = leg.transports.told(slot) if slot is not None else None
+    return MediaReport(
+        index=media.index + 1,
+        kind=media.kind,
+        protocol=media.protocol_text,
+        codec=str(media.codecs[0].codec) if media.codecs else "",
+        mid=media.mid,
+        flags=frozenset({"raw"} if isinstance(transport, RawTransport) else ()),
+        ports=() if transport is None else tuple(map(_port, relay.port_reports(transport))),
+    )
+
+
+def _sources(legs: Iterable[Leg]) -> Iterator[tuple[int, SsrcReport]]:
+    for leg in legs:
+        for stream in leg.transports.streams.values():
+            for source in stream.sources():
+                yield source.ssrc, _source(source)
+
+
+def _total(ports: Iterable[PortReport]) -> Counts:
+    """What came, of both legs: each packet is counted where it came in."""
+    received = [port.received for port in ports]
+    return Counts(
+        packets=sum(each.packets for each in received),
+        bytes=sum(each.bytes for each in received),
+        errors=sum(each.errors for each in received),
+    )
+
+
+def _port(figures: PortFigures) -> PortReport:
+    return PortReport(
+        rtcp=figures.rtcp,
+        local=figures.local,
+        remote=figures.remote,
+        announced=figures.announced,
+        suite=figures.suite,
+        last_packet=figures.last_packet,
+        received=_counts(figures.received),
+        sent=_counts(figures.sent),
+        ssrcs=figures.ssrcs,
+        flags=figures.flags,
+    )
+
+
+def _counts(counts: RelayCounts) -> Counts:
+    return Counts(packets=counts.packets, bytes=counts.bytes, errors=counts.errors)
+
+
+def _source(figures: SsrcFigures) -> SsrcReport:
+    return SsrcReport(
+        ssrc=figures.ssrc,
+        packets=figures.packets,
+        bytes=figures.bytes,
+        last_timestamp=figures.last_timestamp,
+        last_sequence=figures.last_sequence,
+        lost=figures.lost,
+        average=_sample(figures.average),
+        lowest=_sample(figures.lowest),
+        highest=_sample(figures.highest),
+        sample_count=figures.sample_count,
+        interval_s=figures.interval_s,
+        samples=tuple(each for sample in figures.samples if (each := _sample(sample)) is not None),
+    )
+
+
+def _sample(sample: RelaySample | None) -> QualitySample | None:
+    if sample is None:
+        return None
+    return QualitySample(
+        at=sample.at,
+        mos=sample.mos,
+        jitter_ms=sample.jitter_ms,
+        loss_percent=sample.loss_percent,
+        round_trip_us=sample.round_trip_us,
+        leg_round_trip_us=sample.leg_round_trip_us,
+    )

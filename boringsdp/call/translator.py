@@ -1,0 +1,154 @@
+"""From one party's SDP to the other's: reads what came, keeps the legs' memories, and has ready what the text names."""
+
+from __future__ import annotations
+
+import logging
+
+from boringsdp.call.destinations import trusting
+from boringsdp.call.events import Party
+from boringsdp.call.exchange import Branch, Exchange, Round, Rounds
+from boringsdp.call.leg import Leg
+from boringsdp.call.negotiation import State
+from boringsdp.call.options import LegOptions
+from boringsdp.call.settings import CallSettings
+from boringsdp.dtls import usable_fingerprints
+from boringsdp.errors import DtlsError, SdpError, WrongState, without_keys
+from boringsdp.sdp import (
+    CodecPolicy,
+    Description,
+    LegStyle,
+    Media,
+    Passing,
+    accept_answer,
+    accept_offer,
+    describe,
+    draft_answer,
+    draft_offer,
+    linked,
+    media_plans,
+)
+from boringsdp.sdp import Exchange as ExchangeState
+
+
+class Translator:
+    """
+    Each command changes nothing before all has gone well but what the written leg's `transports` have made ready: the caller undoes that
+    when it raises.
+    """
+
+    def __init__(self, settings: CallSettings, log: logging.LoggerAdapter[logging.Logger]) -> None:
+        self.rounds = Rounds()
+        self._settings = settings
+        self._log = log
+
+    def offer(
+        self, party: Party, sdp: str | Description, turn: Branch, near: Leg, to: LegStyle, policy: CodecPolicy, passing: Passing
+    ) -> str:
+        """Return the offer for the other party. Raises `SdpError`, `Exhausted`."""
+        source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
+        received = self._read(sdp, source.options, raw=passing.mirror)
+        source.check_families(received)
+        shared = self.rounds.shared(party, received, turn.name)
+        near_before, far_before = self.rounds.settled(near), turn.settled()
+        (source_memory, source_style), (target_memory, _) = (near_before, far_before) if party is Party.A else (far_before, near_before)
+        style = received.style if source_memory.exchange is ExchangeState.NEW else source_style
+        heard = shared.offered if shared else accept_offer(source_memory, received, None if passing.mirror else source.demands(style))
+        if party is Party.B:
+            target_memory = linked(target_memory, heard)
+        draft = draft_offer(target_memory, to, heard, policy, passing)
+        written = draft.write(target.prepare(draft.needs, target_memory, to))
+        target.transports.keep()
+        near_after, turn.leg.memory = (heard, written.memory) if party is Party.A else (written.memory, heard)
+        source.style, target.style = style, to
+        if turn.exchange is not None:
+            turn.exchange.round.branches.discard(turn.name)
+        if shared is None:
+            near.memory = near_after
+            shared = self.rounds.last = Round(party, received.text, *near_before, near_after)
+        shared.branches.add(turn.name)
+        turn.exchange = Exchange(shared, *far_before, turn.leg.memory, policy)
+        self._show("offer", party, received, written.text)
+        return written.text
+
+    def answer(
+        self,
+        party: Party,
+        sdp: str | Description,
+        turn: Branch,
+        near: Leg,
+        *,
+        tag: str,
+        passing: Passing,
+        policy: CodecPolicy | None,
+        style: LegStyle | None,
+    ) -> str:
+        """Return the answer for the other party. Raises `SdpError`, `Exhausted`, and `WrongState` when the offer was taken back."""
+        started = turn.asked(party, near.memory)
+        if started is None:
+            raise WrongState(turn.state.value, "an offer to answer")
+        exchange, offered, asked = started
+        answerer, offerer = (near, turn.leg) if party is Party.A else (turn.leg, near)
+        received = self._read(sdp, answerer.options, ice=answerer.style.ice, raw=passing.mirror)
+        answerer.check_families(received, answer=True)
+        heard = accept_answer(exchange.answers.get(tag, offered), received)
+        if turn.state is State.OFFERED and not passing.mirror and not any(slot.live for slot in heard.slots):
+            refused = received.medias[0]
+            raise SdpError("the answer accepts no m-line of the offer, the call would be silent", refused.line, refused.line_number)
+        if turn.pending is None:
+            heard = answerer.carried(heard)
+        demands = style or (None if passing.mirror else offerer.demands(offerer.style))
+        draft = draft_answer(asked, heard, policy or exchange.policy, demands, passing)
+        written = draft.write(offerer.prepare(draft.needs, asked, style or offerer.style, "" if style is None else style.setup))
+        answerer.check_plans(media_plans(heard))
+        offerer.check_plans(media_plans(written.memory))
+        offerer.transports.keep()
+        answerer.memory, offerer.memory = heard, written.memory
+        exchange.answers.pop(tag, None)
+        exchange.answers[tag] = heard
+        exchange.round.answered = True
+        turn.near = near.memory
+        self._show("answer", party, received, written.text)
+        return written.text
+
+    def echo(self, sdp: str | Description, leg: Leg, options: LegOptions, policy: CodecPolicy) -> str:
+        """Return the answer that sends the leg back its own media. Raises `SdpError`, `Exhausted`."""
+        received = self._read(sdp, options)
+        leg.check_families(received)
+        style = received.style if leg.memory.exchange is ExchangeState.NEW else leg.style
+        draft = draft_answer(accept_offer(leg.memory, received, leg.demands(style)), None, policy, leg.demands(style))
+        written = draft.write(leg.prepare(draft.needs, draft.memory, style))
+        leg.transports.keep()
+        leg.memory, leg.style = written.memory, style
+        self._show("offer", Party.A, received, written.text)
+        return written.text
+
+    def take_back(self, turn: Branch, near: Leg) -> None:
+        """Undo the branch's exchange that found no answer."""
+        turn.leg.memory, turn.leg.style = turn.leg_before()
+        turn.leg.prune()
+        self.rounds.leave(turn, near)
+        turn.exchange = None
+
+    def _read(self, sdp: str | Description, options: LegOptions, *, ice: bool = True, raw: bool = False) -> Description:
+        """Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE."""
+        received = describe(sdp) if isinstance(sdp, str) else sdp
+        if options.source_address:
+            received = trusting(received, options.source_address, ice=ice)
+        self._settings.destinations.check(received, ice=ice, raw=raw)
+        for media in received.medias:
+            if media.fingerprints:
+                _check_fingerprints(media)
+        return received
+
+    def _show(self, what: str, party: Party, received: Description, written: str) -> None:
+        """Log at debug what came and what we wrote for it, keys masked."""
+        if self._log.isEnabledFor(logging.DEBUG):
+            self._log.debug(what, extra={"party": party.value, "received": without_keys(received.text), "written": without_keys(written)})
+
+
+def _check_fingerprints(media: Media) -> None:
+    """Raise `SdpError` when none of the m-line's fingerprints can identify a peer (RFC 8122 §5)."""
+    try:
+        usable_fingerprints((each.hash, each.value) for each in media.fingerprints)
+    except DtlsError as error:
+        raise SdpError(f"m={media.kind}: {error}", f"a=fingerprint:{media.fingerprints[0]}") from error
