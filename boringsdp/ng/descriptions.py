@@ -17,6 +17,7 @@ from boringsdp.ng.settings import Address, NgSettings
 from boringsdp.ng.translate import Plan, plan_answer, plan_offer
 from boringsdp.sdp import Description as Sdp
 from boringsdp.sdp import describe
+from boringsdp.sdp.loop import loop_marks
 
 LONGEST_NAME = 1024
 """Characters of a call-id, tag or branch that is kept: they are keys of maps."""
@@ -77,6 +78,8 @@ class Descriptions:
         if request.ignored:
             log.info("ignored", extra={"call": request.identity.call_id, "what": ", ".join(request.ignored)[:500]})
         received = _described(request.sdp)
+        if request.loop_protect and self._mark in loop_marks(received):
+            return {"sdp": request.sdp, "result": "ok"}
         warnings = list(request.warnings)
         text = self._answer(request, received, warnings) if request.answer else self._offer(request, received, source, warnings)
         return {"sdp": text, "result": "ok", **({"warning": "; ".join(warnings)} if warnings else {})}

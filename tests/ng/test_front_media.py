@@ -1,0 +1,171 @@
+"""Commands over real calls and a real relay on loopback, with packets through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from boringsdp.call import Calls, CallSettings
+from boringsdp.ng.front import NgFront
+from boringsdp.ng.settings import NgSettings
+from boringsdp.relay import Relay, RelaySettings
+from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.sdp import describe
+from tests.call.phone import Phone, port_of
+from tests.ng.conftest import Proxy, plain_sdp
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
+    await relay.start()
+    calls = Calls(relay, CallSettings())
+    front = NgFront(calls, NgSettings(delete_delay_s=0.0))
+    yield Proxy(front)
+    calls.close()
+    await front.close()
+    await relay.close()
+
+
+@pytest.fixture
+def phones() -> list[Phone]:
+    return [Phone() for _ in range(3)]
+
+
+def sdp_of(phone: Phone, **facts: Any) -> str:
+    return plain_sdp(phone.port, **facts)
+
+
+def taken(reply: dict[str, Any]) -> str:
+    assert reply["result"] == "ok", reply
+    sdp: str = reply["sdp"]
+    return sdp
+
+
+async def flows(source: Phone, port: int, target: Phone) -> None:
+    """What `source` sends to our `port` arrives at `target`, each packet once."""
+    payload = bytes([source.port & 0xFF, target.port & 0xFF]) * 80
+    for _ in range(3):
+        source.send(port, payload=payload)
+    assert [(await target.receive())[12:] for _ in range(3)] == [payload] * 3
+
+
+async def test_plain_to_plain(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_b = taken(proxy.offer("ta", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    assert describe(to_b).medias[0].address != ("127.0.0.1", a.port)
+    await flows(a, port_of(to_a), b)
+    await flows(b, port_of(to_b), a)
+    tags = proxy.send("query")["tags"]
+    streams = {tag: facts["medias"][0]["streams"] for tag, facts in tags.items()}
+    assert (streams["ta"][0]["local port"], streams["tb"][0]["local port"]) == (port_of(to_a), port_of(to_b))
+    assert streams["ta"][0]["endpoint"] == {"family": "IPv4", "address": "127.0.0.1", "port": a.port}
+    assert streams["ta"][0]["stats"]["packets"] == streams["tb"][0]["stats"]["packets"] == 3
+    assert streams["ta"][0]["SSRC"] == 7
+    gone = proxy.send("delete", from_tag="ta")
+    assert gone["totals"]["RTP"]["packets"] == 6
+
+
+async def test_a_reinvite_keeps_the_ports(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_b = taken(proxy.offer("ta", via_branch="b1", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "tb", "b1", sdp=sdp_of(b)))
+    assert port_of(taken(proxy.offer("ta", "tb", "b2", sdp=sdp_of(a, direction="sendonly")))) == port_of(to_b)
+    assert port_of(taken(proxy.answer("ta", "tb", "b2", sdp=sdp_of(b, direction="recvonly")))) == port_of(to_a)
+    assert port_of(taken(proxy.offer("tb", "ta", "b3", sdp=sdp_of(b)))) == port_of(to_a)
+    assert port_of(taken(proxy.answer("tb", "ta", "b3", sdp=sdp_of(a)))) == port_of(to_b)
+    await flows(a, port_of(to_a), b)
+    await flows(b, port_of(to_b), a)
+
+
+async def test_two_branches_and_the_last_answer_counts(proxy: Proxy, phones: list[Phone]):
+    a, first, second = phones
+    to_first = taken(proxy.offer("ta", via_branch="b1", sdp=sdp_of(a)))
+    to_second = taken(proxy.offer("ta", via_branch="b2", sdp=sdp_of(a)))
+    assert port_of(to_first) != port_of(to_second)
+    early = taken(proxy.answer("ta", "t1", "b1", sdp=sdp_of(first)))
+    await flows(first, port_of(to_first), a)
+    await flows(a, port_of(early), first)
+    final = taken(proxy.answer("ta", "t2", "b2", sdp=sdp_of(second)))
+    assert port_of(final) == port_of(early)
+    await flows(a, port_of(final), second)
+    await flows(second, port_of(to_second), a)
+    first.send(port_of(to_first))
+    assert await a.hears_nothing()
+    tags = proxy.send("query")["tags"]
+    assert [peer["tag"] for peer in tags["ta"]["subscriptions"]] == ["t2"]
+    assert tags["t1"]["subscriptions"] == []
+
+
+async def test_the_branch_that_fails_leaves_the_other(proxy: Proxy, phones: list[Phone]):
+    a, first, second = phones
+    taken(proxy.offer("ta", via_branch="b1", sdp=sdp_of(a)))
+    to_second = taken(proxy.offer("ta", via_branch="b2", sdp=sdp_of(a)))
+    taken(proxy.answer("ta", "t1", "b1", sdp=sdp_of(first)))
+    proxy.send("delete", from_tag="ta", via_branch="b1")
+    final = taken(proxy.answer("ta", "t2", "b2", sdp=sdp_of(second)))
+    await flows(a, port_of(final), second)
+    await flows(second, port_of(to_second), a)
+    assert list(proxy.send("query")["tags"]) == ["ta", "t2"]
+
+
+async def test_a_late_offer(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_a = taken(proxy.offer("tb", "ta", sdp=sdp_of(b)))
+    to_b = taken(proxy.answer("tb", "ta", sdp=sdp_of(a)))
+    await flows(a, port_of(to_a), b)
+    await flows(b, port_of(to_b), a)
+    assert port_of(taken(proxy.offer("ta", "tb", sdp=sdp_of(a)))) == port_of(to_b)
+
+
+async def test_deleted_and_revived(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_b = taken(proxy.offer("ta", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    assert proxy.send("delete", from_tag="ta", delete_delay="1")["result"] == "ok"
+    assert port_of(taken(proxy.offer("ta", "tb", sdp=sdp_of(a)))) == port_of(to_b)
+    taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    await asyncio.sleep(1.1)
+    await flows(a, port_of(to_a), b)
+    proxy.send("delete", from_tag="tb", delete_delay=0)
+    assert proxy.send("list")["calls"] == []
+
+
+async def test_blocked_media_and_silence(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_b = taken(proxy.offer("ta", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    assert proxy.send("block media", from_tag="ta", flags=["directional"])["result"] == "ok"
+    a.send(port_of(to_a))
+    assert await b.hears_nothing()
+    await flows(b, port_of(to_b), a)
+    proxy.send("unblock media", from_tag="ta", flags=["directional"])
+    await flows(a, port_of(to_a), b)
+    proxy.send("silence media", from_tag="ta", flags=["directional"])
+    a.send(port_of(to_a), payload=b"\x12" * 160)
+    assert (await b.receive())[12:] != b"\x12" * 160
+
+
+async def test_digits_are_played_to_the_other_side(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_b = taken(proxy.offer("ta", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    await flows(a, port_of(to_a), b)
+    await flows(b, port_of(to_b), a)
+    assert proxy.send("play DTMF", from_tag="ta", code="5")["result"] == "ok"
+    for _ in range(10):
+        packet = await b.receive()
+        if packet[1] & 0x7F == 101:
+            break
+    assert packet[12] == 5
+
+
+async def test_a_text_of_ours_comes_back_untouched(proxy: Proxy, phones: list[Phone]):
+    once = taken(proxy.offer("ta", sdp=sdp_of(phones[0]), flags=["loop protect"]))
+    assert "a=boringsdp:" in once
+    assert taken(proxy.offer("tz", sdp=once, flags=["loop protect"])) == once
+    assert proxy.send("list")["calls"] == ["c1"]
