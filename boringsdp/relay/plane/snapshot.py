@@ -227,6 +227,12 @@ def _numbers(record: Record) -> dict[int, int]:
     return {int(ssrc): index for ssrc, index in record.items()}
 
 
+def _has_keyed(transport: Transport) -> bool:
+    """Whether anything was ever sent under keys that may be used again."""
+    rtcp = transport.rtcp_keys is not None and Way.SEND in transport.rtcp_keys.former
+    return rtcp or transport.sender is not None or transport.parked_sender is not None
+
+
 def _restore_stream(plane: Plane, record: Record, now: float) -> None:
     transport = plane.transport(TransportId(record["transport"]))
     spec = StreamSpec(
@@ -238,7 +244,7 @@ def _restore_stream(plane: Plane, record: Record, now: float) -> None:
     plane.add_stream(spec)
     stream = plane.stream(spec.id)
     stream.last_timestamp, stream.send_clock = record["last_timestamp"], record["send_clock"]
-    if transport.sender is not None or transport.parked_sender is not None:
+    if _has_keyed(transport):
         stream.send_ssrc = plane.random.getrandbits(32)
         since = record["since_sent"]
         if since is not None:  # the clock went on while we were away

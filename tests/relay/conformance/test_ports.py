@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boringsdp.errors import LocalError, WrongState
-from boringsdp.relay.engine import Latch, PortId, Route, StreamId, StreamSpec, TransportId, TransportSpec
+from boringsdp.relay.engine import IceCredentials, Latch, PortId, Route, StreamId, StreamSpec, TransportId, TransportSpec, Way
 from tests.relay.conformance.world import World
 
 
@@ -48,6 +48,13 @@ async def test_unknown_ids_are_refused(world: World) -> None:
         lambda: engine.unroute(mute, mute),
         lambda: engine.send(ghost, b"x"),
         lambda: engine.send_rtcp(ghost, b"x"),
+        lambda: engine.set_keys(ghost, Way.SEND, None),
+        lambda: engine.set_rtcp_keys(ghost, Way.SEND, None),
+        lambda: engine.restart_ice(ghost, IceCredentials("u", "p")),
+        lambda: engine.mux_rtcp(ghost, True),
+        lambda: engine.set_tos(ghost, 0),
+        lambda: engine.forward(ghost, None),
+        lambda: engine.resend(mute, (1,)),
         lambda: engine.inject(mute, 0, b"x"),
         lambda: engine.stream_statistics(mute),
         lambda: engine.transport_statistics(ghost),
@@ -66,6 +73,9 @@ async def test_host_names_are_refused(world: World) -> None:
     leg = world.plain()
     with pytest.raises(WrongState):
         world.engine.set_remote(leg.transport, ("localhost", 4000), None, Latch.ONCE)
+    with pytest.raises(WrongState):
+        world.engine.send(leg.transport, b"x", to=("localhost", 4000))
+    assert leg.transport_statistics.remote == leg.peer.address
 
 
 async def test_removing_a_transport_takes_its_streams_and_routes(world: World) -> None:

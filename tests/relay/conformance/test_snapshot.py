@@ -201,6 +201,14 @@ async def test_parked_keys_are_neither_replayed_nor_used_twice(world: World) -> 
     assert heard.ssrc not in {packet.ssrc for packet in keyed}
 
 
+async def test_keys_of_rtcp_alone_are_not_used_twice(world: World) -> None:
+    leg = world.plain(rtcp=True, secured=True)
+    world.engine.set_rtcp_keys(leg.transport, Way.SEND, fresh_keys())
+    before = leg.sent.ssrc
+    await move(world)
+    assert leg.sent.ssrc != before
+
+
 @pytest.mark.parametrize("keyed", [False, True])
 async def test_rtcp_keys_go_on(world: World, keyed: bool) -> None:
     leg = world.plain(rtcp=True, secured=True)
@@ -210,7 +218,9 @@ async def test_rtcp_keys_go_on(world: World, keyed: bool) -> None:
     world.engine.set_rtcp_keys(leg.transport, Way.RECEIVE, theirs if keyed else None)
     world.engine.set_rtcp_keys(leg.transport, Way.SEND, ours if keyed else None)
     leg.rtcp_peer.secure(theirs, ours)
+    before = leg.sent.ssrc
     await move(world)
+    assert leg.sent.ssrc != before
     leg.rtcp_peer.send(leg.rtcp_peer.rtcp(REPORT))
     world.engine.send_rtcp(leg.transport, REPORT)
     if keyed:
