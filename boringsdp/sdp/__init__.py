@@ -24,7 +24,9 @@ from boringsdp.sdp.crypto import SUITES, Crypto, parse_crypto
 from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Address, Description, Media, Origin, classify
 from boringsdp.sdp.direction import Direction
+from boringsdp.sdp.edits import AttributeEdits, Edits, edit
 from boringsdp.sdp.export import difference, to_json
+from boringsdp.sdp.fragment import Fragment, FragmentMedia, parse_fragment, write_fragment
 from boringsdp.sdp.lines import Section, SessionDescription
 from boringsdp.sdp.local import LocalMedia, LocalTransport, MediaNeed
 from boringsdp.sdp.loop import LOOP_ATTRIBUTE, loop_marks
@@ -59,15 +61,19 @@ __all__ = [
     "WEBRTC",
     "Address",
     "AnswerDraft",
+    "AttributeEdits",
     "Candidate",
     "Codec",
     "CodecPolicy",
     "Crypto",
     "Description",
     "Direction",
+    "Edits",
     "Exchange",
     "Fingerprint",
     "Format",
+    "Fragment",
+    "FragmentMedia",
     "LegMemory",
     "LegStyle",
     "LocalMedia",
@@ -93,6 +99,7 @@ __all__ = [
     "difference",
     "draft_answer",
     "draft_offer",
+    "edit",
     "linked",
     "loop_marks",
     "make_answer",
@@ -103,7 +110,9 @@ __all__ = [
     "parse_candidate",
     "parse_crypto",
     "parse_fingerprint",
+    "parse_fragment",
     "payload_type_map",
     "to_json",
     "withdraw",
+    "write_fragment",
 ]

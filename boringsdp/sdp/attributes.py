@@ -15,6 +15,7 @@ anew, i= and b= lines included:
 
     attribute in REWRITTEN              never passed on as it is: transport, keys, RTP numbers of one leg
     attribute in STREAM_NAMES           passed on towards WebRTC only: SIP peers do not know it
+    rtcp-xr                             passed on from plain leg to plain leg only
     any other                           passed on, whole; to or from WebRTC only with `Passing.attributes`
 """
 
@@ -67,6 +68,8 @@ def mirrored(name: str, *, between_plain: bool, attributes: bool, to_webrtc: boo
         return False
     if name in STREAM_NAMES:
         return to_webrtc and attributes
+    if name == "rtcp-xr":
+        return between_plain
     return name in KEPT or name in ("ptime", "maxptime") or between_plain or attributes
 
 

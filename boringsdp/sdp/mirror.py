@@ -28,7 +28,7 @@ def mirrored_text(sheet: Sheet, source: Description, locals: Mapping[int, LocalM
     sections = split(source.text.replace("\r\n", "\n"))
     hosts = {o.slot: _host(sheet, o, local_of(o, locals).transport.host) for o in sheet.outlines if o.accepted}
     at_session = any(line.startswith("c=") for line in sections[0][1])
-    session_host = next(iter(hosts.values()), host) if at_session and not sheet.ice else ""
+    session_host = next(iter(hosts.values()), host) if at_session and not sheet.webrtc else ""
     lines = _session(sheet, source, locals, sections[0][1], origin, session_host)
     for outline in sheet.outlines:
         theirs = sections[outline.source.index + 1][1] if outline.source is not None else []
@@ -77,7 +77,8 @@ def _session(
         lite = all(local_of(o, locals).transport.ice_lite and o.guest is None for o in accepted)
         head += [f"a=group:BUNDLE {' '.join(mids)}" for mids in sheet.groups]
         head += ["a=ice-lite"] if lite else []
-        head += ["a=ice-options:trickle"] if sheet.trickle else []
+        passed_on = any(o.guest is not None for o in accepted)
+        head += ["a=ice-options:trickle"] if sheet.trickle and (source.trickle or not passed_on) else []
         if sheet.webrtc and not any(line.startswith("a=msid-semantic") for line in attributes):
             head.append("a=msid-semantic: WMS *")
     else:
