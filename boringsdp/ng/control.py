@@ -44,7 +44,9 @@ class Control:
         if not selected:
             raise NgError(NOBODY_CHOSEN, "from-tag")
         queued = sum(
-            place.dialog.call.send_dtmf(place.party.other, request.digits, request.duration_ms, request.pause_ms, request.volume_dbm0)
+            place.dialog.call.send_dtmf(
+                place.party.other, request.digits, request.duration_ms, request.pause_ms, request.volume_dbm0, place.name
+            )
             for place in selected
         )
         if not queued:

@@ -10,7 +10,7 @@ from typing import Any
 from boringsdp import logs
 from boringsdp.call import Block, Call, CallEvent, Calls, Party, Timeouts
 from boringsdp.errors import Exhausted, NgError, SdpError
-from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place
+from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place, first_name
 from boringsdp.ng.notices import Notices
 from boringsdp.ng.requests import Description
 from boringsdp.ng.settings import Address, NgSettings
@@ -115,7 +115,8 @@ class Descriptions:
         who = request.identity
         ear = _Ear(self._hear)
         call = self._create(ear, who.call_id)
-        plan = self._plan_offer(request, received, call, Party.A, None, who.via_branch)
+        name = first_name(who.via_branch)
+        plan = self._plan_offer(request, received, call, Party.A, None, name)
         try:
             text = call.offer(
                 Party.A,
@@ -123,7 +124,7 @@ class Descriptions:
                 plan.to,
                 plan.policy,
                 passing=plan.passing,
-                branch=who.via_branch,
+                branch=name,
                 here=plan.here,
                 there=plan.there,
                 tag=who.from_tag,
@@ -176,13 +177,14 @@ class Descriptions:
 
     def _take_turn(self, call: Call, place: Place[Call]) -> None:
         """
-        Take back an offer of the other side that still waits.
+        Take back offers of the other side that still wait. For an offer of party B those are A's to all branches: who lost a fork, or
+        refused a re-INVITE, is not told to us by every proxy.
 
-        Deviation: that would be glare (RFC 3261 §14.1), but a proxy does not tell us that a re-INVITE was refused, so the next one of the
-        other side is the first we hear of it.
+        Deviation: this would be glare (RFC 3261 §14.1), which the proxies' ends sort out between themselves by 491.
         """
-        if call.pending is place.party.other:
-            call.reject(place.name)
+        for name in call.branches:
+            if call.pending_of(name) is place.party.other:
+                call.reject(name)
 
     # --- answers -----------------------------------------------------------------------------------------------------------------------
 

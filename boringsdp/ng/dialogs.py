@@ -199,7 +199,8 @@ class Dialogs(Generic[C]):
         return Place(dialog, Party.A, None, self._fresh_name(dialog, who.via_branch), who.from_tag)
 
     def _fresh_name(self, dialog: Dialog[C], branch: str) -> str:
-        return branch if branch not in dialog.legs else f"{branch}#{next(self._numbers)}"
+        name = first_name(branch)
+        return name if name not in dialog.legs else f"{branch}#{next(self._numbers)}"
 
     def for_answer(self, who: Identity) -> Place[C]:
         """
@@ -235,7 +236,7 @@ class Dialogs(Generic[C]):
         """Begin a dialog with its first offer, which the call has taken."""
         dialog = Dialog(who.call_id, call, [who.from_tag], began=now)
         self._by_call.setdefault(who.call_id, []).append(dialog)
-        place = Place(dialog, Party.A, None, who.via_branch, who.from_tag)
+        place = Place(dialog, Party.A, None, first_name(who.via_branch), who.from_tag)
         return replace(place, leg=self.offered(place, who))
 
     def offered(self, place: Place[C], who: Identity) -> FarLeg:
@@ -324,7 +325,7 @@ class Dialogs(Generic[C]):
         gone: list[Gone[C]] = []
         while self._deletions and self._deletions[0][0] <= now:
             at, _, dialog, leg = heapq.heappop(self._deletions)
-            if dialog.end_at == at if leg is None else (leg.drop_at == at and leg.name in dialog.legs):
+            if (dialog.end_at == at) if leg is None else (leg.drop_at == at and leg.name in dialog.legs):
                 gone.append(Gone(dialog, leg))
         return gone
 
@@ -341,6 +342,11 @@ class Dialogs(Generic[C]):
             yield Place(dialog, Party.A, near, near.name if near is not None else "", dialog.tag)
             for leg in tuple(dialog.legs.values()):
                 yield Place(dialog, Party.B, leg, leg.name, leg.tag)
+
+
+def first_name(branch: str) -> str:
+    """Return what the first far leg is called. Never empty: an empty name means the leg in force to a call."""
+    return branch or "#"
 
 
 def _preferred(legs: list[FarLeg], *wishes: FarLeg | None) -> FarLeg:

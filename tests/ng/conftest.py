@@ -56,6 +56,13 @@ class FakeCall:
         self.pending, self.current = None, facts["branch"]
         return text
 
+    @property
+    def branches(self) -> tuple[str, ...]:
+        return tuple(branch for party, branch in self.legs if party is Party.B)
+
+    def pending_of(self, branch: str) -> Party | None:
+        return self.pending
+
     def reject(self, branch: str = "") -> None:
         self.told.append(("reject", {"branch": branch}))
         self.pending = None
@@ -67,7 +74,7 @@ class FakeCall:
     def block(self, party: Party, what: Any, on: bool, **facts: Any) -> None:
         self.told.append(("block", {"party": party, "what": what.value, "on": on, **facts}))
 
-    def send_dtmf(self, party: Party, digits: str, duration_ms: int, gap_ms: int, volume_dbm0: int) -> int:
+    def send_dtmf(self, party: Party, digits: str, duration_ms: int, gap_ms: int, volume_dbm0: int, branch: str) -> int:
         self.told.append(("dtmf", {"party": party, "digits": digits, "duration_ms": duration_ms}))
         return self.digits
 

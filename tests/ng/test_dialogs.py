@@ -52,15 +52,15 @@ def seen(place: Place[int]) -> tuple[Party, str]:
 
 
 def test_the_first_offer_makes_party_a_and_the_answer_names_b(world: World):
-    assert seen(world.offer("ta")) == (Party.A, "")
-    assert seen(world.answer("ta", "tb")) == (Party.B, "")
+    assert seen(world.offer("ta")) == (Party.A, "#")
+    assert seen(world.answer("ta", "tb")) == (Party.B, "#")
     (dialog,) = world.dialogs.of("c")
-    assert (dialog.tag, dialog.legs[""].tag, dialog.in_force) == ("ta", "tb", "")
+    assert (dialog.tag, dialog.legs["#"].tag, dialog.in_force) == ("ta", "tb", "#")
 
 
 def test_offers_before_any_answer_are_of_the_same_parties(world: World):
     world.offer("ta")
-    assert seen(world.offer("ta")) == (Party.A, "")
+    assert seen(world.offer("ta")) == (Party.A, "#")
     assert world.calls == 1
 
 
@@ -94,42 +94,42 @@ def test_each_branch_has_a_leg_and_answers_find_it(world: World):
 
 def test_two_answers_without_branch_are_two_tags_of_one_leg(world: World):
     world.offer("ta")
-    assert (world.answer("ta", "t1").name, world.answer("ta", "t2").name) == ("", "")
-    assert world.dialogs.of("c")[0].legs[""].tags == ["t1", "t2"]
-    assert seen(world.offer("t1", "ta")) == (Party.B, "")
+    assert (world.answer("ta", "t1").name, world.answer("ta", "t2").name) == ("#", "#")
+    assert world.dialogs.of("c")[0].legs["#"].tags == ["t1", "t2"]
+    assert seen(world.offer("t1", "ta")) == (Party.B, "#")
 
 
 def test_a_reply_with_the_second_via_branch_answers_the_leg_offered_last(world: World):
     """Some scripts name the branch in replies only."""
     world.offer("ta")
-    assert world.answer("ta", "tb", "from-the-reply").name == ""
-    assert world.answer("ta", "tb", "from-the-reply").name == ""
+    assert world.answer("ta", "tb", "from-the-reply").name == "#"
+    assert world.answer("ta", "tb", "from-the-reply").name == "#"
 
 
 def test_a_late_offer_is_answered_by_the_caller(world: World):
-    assert seen(world.offer("tb", "ta")) == (Party.A, "")
-    assert seen(world.answer("tb", "ta")) == (Party.B, "")
-    assert seen(world.offer("ta", "tb")) == (Party.B, "")
+    assert seen(world.offer("tb", "ta")) == (Party.A, "#")
+    assert seen(world.answer("tb", "ta")) == (Party.B, "#")
+    assert seen(world.offer("ta", "tb")) == (Party.B, "#")
 
 
 def test_an_answer_with_its_tags_turned_round_is_understood(world: World):
     world.offer("tb")
-    assert seen(world.answer("ta", "tb")) == (Party.B, "")
+    assert seen(world.answer("ta", "tb")) == (Party.B, "#")
 
 
 def test_new_branch_makes_a_leg(world: World):
     world.offer("ta")
     world.answer("ta", "tb")
     assert world.offer("ta", "tc", new=True).leg is None
-    assert world.answer("ta", "tc").name != ""
-    assert world.answer("ta", "tb").name == ""
+    assert world.answer("ta", "tc").name != "#"
+    assert world.answer("ta", "tb").name == "#"
 
 
 def test_an_unknown_tag_that_talks_to_a_known_one_is_the_other_party(world: World):
     world.offer("ta")
     world.answer("ta", "tb")
-    assert seen(world.offer("tn", "ta")) == (Party.B, "")
-    assert seen(world.offer("tm", "tb")) == (Party.A, "")
+    assert seen(world.offer("tn", "ta")) == (Party.B, "#")
+    assert seen(world.offer("tm", "tb")) == (Party.A, "#")
 
 
 def test_other_tags_with_the_same_call_id_are_a_dialog_of_their_own(world: World):

@@ -267,7 +267,7 @@ class TestControl:
 def test_faults_are_told_by_query(proxy: Proxy, calls: FakeCalls):
     proxy.offer("ta")
     proxy.answer("ta", "tb")
-    calls.calls["c1"].owner(LegFailed(Party.B, "dtls-timeout", ""))
+    calls.calls["c1"].owner(LegFailed(Party.B, "dtls-timeout", "#"))
     reply = proxy.send("query")
     assert (reply["last error"], reply["errors"]) == ("tb: dtls-timeout", ["tb: dtls-timeout"])
 
