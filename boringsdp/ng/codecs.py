@@ -29,10 +29,11 @@ def codec_policy(request: Description, offered: Collection[Codec] | None, warnin
     stripped_all, hidden_all = bool(_ALL.intersection(codec.strip)), bool(_ALL.intersection(hidden))
     wanted = tuple(_plain(name) for name in (*codec.offer, *(kept if stripped_all or hidden_all else ())))
     white = frozenset((*wanted, *codec.keep))
+    only = white if hidden_all and not stripped_all else frozenset()
     return CodecPolicy(
         prefer=wanted,
-        remove=_removed(codec, hidden, kept),
-        only=white if hidden_all and not stripped_all else frozenset(),
+        remove=_removed(codec, hidden, kept) | _useless_events(only, offered),
+        only=only,
         keep=white if stripped_all else frozenset(),
         may_be_empty=request.allow_no_codec_media,
     )
@@ -46,16 +47,34 @@ def _removed(codec: CodecOptions, hidden: Iterable[str], kept: Collection[str]) 
     return frozenset(names - {_plain(name) for name in kept})
 
 
+def _useless_events(only: Collection[str], offered: Collection[Codec] | None) -> frozenset[str]:
+    """
+    Return the telephone-events in a clock that none of the codecs left has, while one in a right clock stands beside them.
+
+    Browsers offer digits at 48000 Hz for Opus and at 8000 Hz for the rest; telephones that see both take the wrong one.
+    """
+    if not only or not offered:
+        return frozenset()
+    names = {_plain(name).lower() for name in only}
+    rates = {each.clock_rate for each in offered if each.carries_media and not names.isdisjoint(_names(each))}
+    clocks = {each.clock_rate for each in offered if each.is_event}
+    return frozenset(f"telephone-event/{clock}" for clock in clocks - rates) if clocks & rates else frozenset()
+
+
 def _present(names: Iterable[str], offered: Collection[Codec] | None) -> tuple[str, ...]:
     """Those of `names` that the source offers."""
     if offered is None:
         return tuple(names)
-    have: set[str] = set()
-    for each in offered:
-        have |= {each.name.lower(), f"{each.name}/{each.clock_rate}".lower(), f"{each.name}/{each.clock_rate}/{each.channels}".lower()}
+    have = {name for each in offered for name in _names(each)}
     return tuple(name for name in names if _plain(name).lower() in have)
 
 
 def _plain(name: str) -> str:
     """`opus/48000/2/32000//useinbandfec=1` as `opus/48000/2`: bit rate, ptime and parameters are the transcoder's."""
     return "/".join(name.split("/")[:3]).rstrip("/")
+
+
+def _names(codec: Codec) -> set[str]:
+    """Everything that may name a codec, in lower case."""
+    name, rate, channels = codec.key
+    return {name, f"{name}/{rate}", f"{name}/{rate}/{channels}"}

@@ -328,6 +328,16 @@ CODECS: list[tuple[dict[str, Any], list[Codec], CodecPolicy]] = [
         [OPUS, G722, PCMU, PCMA, EVENT],
         CodecPolicy(only=frozenset({"PCMU", "PCMA"}), prefer=("PCMU", "PCMA")),
     ),
+    (
+        {"mask": ["all"], "transcode": ["PCMU"]},
+        [OPUS, PCMU, Codec("telephone-event", 48000), EVENT],
+        CodecPolicy(only=frozenset({"PCMU"}), prefer=("PCMU",), remove=frozenset({"telephone-event/48000"})),
+    ),
+    (
+        {"mask": ["all"], "transcode": ["PCMU"]},
+        [OPUS, PCMU, Codec("telephone-event", 48000)],
+        CodecPolicy(only=frozenset({"PCMU"}), prefer=("PCMU",)),
+    ),
     ({"mask": ["opus"], "transcode": ["PCMU"]}, [OPUS, PCMU], CodecPolicy(remove=frozenset({"opus"}))),
     ({"consume": ["opus"], "transcode": ["PCMU"]}, [OPUS, PCMU], CodecPolicy(remove=frozenset({"opus"}))),
     ({"transcode": ["opus"]}, [OPUS, PCMU], CodecPolicy()),
