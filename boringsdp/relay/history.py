@@ -131,10 +131,12 @@ class Sampler:
         self._round_trips = round_trips
         self._epoch = epoch
         self._sources: dict[StreamId, list[_Source]] = {}
+        self._sampled: set[StreamId] = set()
         self._next: float | None = None
 
     def begin(self, stream: StreamId, now: float) -> list[None]:
-        """Media of a stream began to arrive, or does so again."""
+        """Media of a stream that is to be sampled began to arrive, or does so again."""
+        self._sampled.add(stream)
         self._present(stream)
         if self._next is None:
             self._next = now + INTERVAL
@@ -153,6 +155,7 @@ class Sampler:
 
     def remove(self, stream: StreamId) -> None:
         self._sources.pop(stream, None)
+        self._sampled.discard(stream)
 
     def history(self, stream: StreamId) -> QualityHistory:
         """The history of the present source; an empty one before the first."""
@@ -172,7 +175,7 @@ class Sampler:
     def tick(self, now: float) -> list[None]:
         if self._next is None or now < self._next:
             return []
-        flowing = [self._sample(stream, now) for stream in list(self._sources)]
+        flowing = [self._sample(stream, now) for stream in self._sampled]
         self._next = max(self._next + INTERVAL, now) if any(flowing) else None
         return []
 

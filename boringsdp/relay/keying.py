@@ -150,7 +150,7 @@ class Keying:
 
     def tick(self, now: float) -> list[Action]:
         if self._no_path is not None and now >= self._no_path:
-            return self._fail("ice-failed" if self._ice else "dtls-timeout")
+            return self._fail("ice-failed" if self._ice or self._lost_path else "dtls-timeout")
         if self._no_hello is not None and now >= self._no_hello:
             return self._fail("dtls-timeout")
         return [] if self._association is None else self._settle(self._association.tick(now), now)

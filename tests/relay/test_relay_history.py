@@ -159,6 +159,16 @@ def test_each_source_has_its_account() -> None:
     assert bench.core.sources(ONE)[-1].packets == 110
 
 
+def test_only_what_began_is_sampled() -> None:
+    bench = Bench()
+    bench.core.begin(ONE, 0.0)
+    bench.core.seen(TWO, 3)
+    bench.arrive(10)
+    bench.received[TWO] = replace(START, ssrc=3, packets=10, ssrc_packets=10)
+    bench.run(5.0)
+    assert [each.sample_count for each in (*bench.core.sources(ONE), *bench.core.sources(TWO))] == [1, 0]
+
+
 def test_an_unnoticed_change_of_source_is_found() -> None:
     bench = Bench()
     bench.core.begin(ONE, 0.0)

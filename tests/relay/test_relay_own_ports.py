@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from boringsdp.dtls import Association, Identity, Transmit
 from boringsdp.errors import ConfigError, DtlsError, Exhausted, WrongState
@@ -361,6 +363,57 @@ async def test_an_owner_may_close_from_any_event(bench: Bench, event: int) -> No
         case _:
             bench.loop.advance(40)
     assert transport.closed
+
+
+SOURCES = st.sampled_from([REMOTE, REMOTE_RTCP, ELSEWHERE])
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    *(st.booleans() for _ in range(3)),
+    st.lists(st.tuples(st.integers(0, 6), st.booleans(), SOURCES, st.binary(max_size=80)), max_size=12),
+)
+async def test_whatever_comes_nothing_escapes_or_stays(
+    bench: Bench, ice: bool, client: bool, started: bool, steps: list[tuple[int, bool, tuple[str, int], bytes]]
+) -> None:
+    transport = bench.relay.open_plain(bench.owner, ice=ice, secured=True)
+    transport.fingerprint_of("sha-256")
+    if started:
+        transport.start([THEIRS.fingerprint], client=client)
+    for kind, port, source, data in steps:
+        match kind:
+            case 0:
+                bench.relay._receive_event(PathSelected(transport.id, source))
+            case 1:
+                bench.relay._receive_event(RtcpPathSelected(transport.id, source))
+            case 2 if ice:
+                bench.relay._receive_event(ConsentLost(transport.id))
+            case 3:
+                transport.set_remote(source)
+            case 4:
+                bench.relay._receive_event(DtlsReceived(transport.id, _hello(), port, source))
+            case 5:
+                bench.loop.advance(7.0)
+            case _:
+                bench.relay._receive_event(DtlsReceived(transport.id, b"\x16\xfe\xfd" + data, port, source))
+    assert not transport.ready
+    assert not any(keys for *_, keys in installed(bench))
+    transport.close()
+    bench.engine.commands.clear()
+    assert bench.relay.half_open.count == 0
+    assert bench.loop.pending == 0
+    bench.loop.advance(31)  # its ports rest
+
+
+async def test_a_lost_path_that_ice_brought_back_is_named_so(bench: Bench) -> None:
+    transport = bench.relay.open_plain(bench.owner, ice=True, secured=True, rtcp_mux=True)
+    transport.set_remote(REMOTE)
+    transport.start([THEIRS.fingerprint], client=False)
+    bench.shake_hands(transport)
+    transport.restart_ice()
+    bench.engine.report(PathSelected(transport.id, ELSEWHERE), ConsentLost(transport.id))
+    bench.loop.advance(31)
+    assert bench.heard() == [Connected(GCM), PathChanged(ELSEWHERE), ConsentLostNews(), Failed("ice-failed")]
 
 
 # --- addresses, marks, latching ----------------------------------------------------------------------------------------------------------
