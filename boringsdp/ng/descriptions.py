@@ -21,6 +21,8 @@ from boringsdp.sdp.loop import loop_marks
 
 LONGEST_NAME = 1024
 """Characters of a call-id, tag or branch that is kept: they are keys of maps."""
+NOTHING_MORE = "a=end-of-candidates\r\n"
+"""A fragment without news (RFC 8840 §9.2)."""
 Hear = Callable[[Dialog[Call], CallEvent], None]
 log = logs.bind("ng")
 
@@ -77,6 +79,8 @@ class Descriptions:
         _check_names(request)
         if request.ignored:
             log.info("ignored", extra={"call": request.identity.call_id, "what": ", ".join(request.ignored)[:500]})
+        if request.fragment:
+            return {"sdp": self._fragment(request), "result": "ok"}
         received = _described(request.sdp)
         if request.loop_protect and self._mark in loop_marks(received):
             return {"sdp": request.sdp, "result": "ok"}
@@ -219,6 +223,15 @@ class Descriptions:
         self._dialogs.answered(place, request.identity)
         self._block_dtmf(request, call, place)
         return text
+
+    # --- trickled candidates -----------------------------------------------------------------------------------------------------------
+
+    def _fragment(self, request: Description) -> str:
+        """Pass a trickle fragment to the call. The receiver gets one in any case: a proxy takes a reply without a body for a failure."""
+        place = self._dialogs.for_answer(request.identity) if request.answer else self._dialogs.for_offer(request.identity)
+        if place is None or place.leg is None:
+            raise NgError("Unknown call-id", "call-id")
+        return place.dialog.call.fragment(place.party, request.sdp, place.name) or NOTHING_MORE
 
     # --- what is remembered ------------------------------------------------------------------------------------------------------------
 
