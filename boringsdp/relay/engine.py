@@ -57,9 +57,15 @@ class Latch(enum.Enum):
     FOLLOW = "follow"
     """The peer may move at any time (media handover)."""
     DELAYED = "delayed"
-    """FOLLOW for the first `learn_s` seconds after `set_remote`, so that late packets of a former path settle nothing; then as ONCE."""
+    """
+    FOLLOW for the first `learn_s` seconds after `set_remote`, so that late packets of a former path settle nothing; then as ONCE, whose
+    window begins there.
+    """
     HEURISTIC = "heuristic"
-    """As DELAYED, but within `learn_s` a source at the announced address and port, then at the announced address, beats any other."""
+    """
+    As DELAYED, but within `learn_s` a source at the announced address and port, then at the announced address, beats any other: what is
+    further off is not heard once it has spoken.
+    """
     ASYMMETRIC = "asymmetric"
     """Every source is heard, and what we send goes to the announced address alone: a peer that sends and receives in different places."""
 
@@ -67,7 +73,7 @@ class Latch(enum.Enum):
 @dataclass(slots=True, frozen=True, kw_only=True)
 class TransportSpec:
     """
-    Where a transport lives and how it is protected. `tos` is 0..255, ECN bits included.
+    Where a transport lives and how it is protected.
 
     With `ice` and not `own`, packets reach it by ICE user fragment and then by remote address, over any of `ports`, which other transports
     may share. Else `ports` is the one RTP port that belongs to it, and `rtcp_port` its RTCP port; None means rtcp-mux. `own` with `ice`:
