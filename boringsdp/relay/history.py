@@ -119,6 +119,8 @@ class Sampler:
     unknown; `epoch` is wall clock minus monotonic seconds.
     """
 
+    __slots__ = ("_codec_of", "_epoch", "_next", "_round_trips", "_sampled", "_sources", "_statistics")
+
     def __init__(
         self,
         statistics: Callable[[StreamId], StreamStatistics],
@@ -131,12 +133,13 @@ class Sampler:
         self._round_trips = round_trips
         self._epoch = epoch
         self._sources: dict[StreamId, list[_Source]] = {}
-        self._sampled: set[StreamId] = set()
+        self._sampled: tuple[StreamId, ...] = ()
         self._next: float | None = None
 
     def begin(self, stream: StreamId, now: float) -> list[None]:
         """Media of a stream that is to be sampled began to arrive, or does so again."""
-        self._sampled.add(stream)
+        if stream not in self._sampled:
+            self._sampled += (stream,)
         self._present(stream)
         if self._next is None:
             self._next = now + INTERVAL
@@ -155,7 +158,7 @@ class Sampler:
 
     def remove(self, stream: StreamId) -> None:
         self._sources.pop(stream, None)
-        self._sampled.discard(stream)
+        self._sampled = tuple(known for known in self._sampled if known != stream)
 
     def history(self, stream: StreamId) -> QualityHistory:
         """The history of the present source; an empty one before the first."""

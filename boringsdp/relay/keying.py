@@ -41,17 +41,10 @@ class HalfOpen:
 class PathWait:
     """Waits for ICE where no DTLS does: `Failed("ice-failed")` when no path comes, or a lost one does not return. A core."""
 
-    __slots__ = ("_due", "_timeout")
+    __slots__ = ("_due",)
 
-    def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
-        self._due: float | None = None
-
-    def wait(self, now: float) -> None:
-        self._due = now + self._timeout
-
-    def found(self) -> None:
-        self._due = None
+    def __init__(self, timeout: float, now: float) -> None:
+        self._due: float | None = now + timeout
 
     def tick(self, now: float) -> list[Failed]:
         if self._due is None or now < self._due:

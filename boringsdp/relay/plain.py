@@ -51,8 +51,7 @@ class PlainTransport(Transport):
         self._secured = secured
         self._profile: Profile | None = None
         self._announced: tuple[Address | None, Address | None] | None = None
-        self._wait = PathWait(relay.settings.ice_timeout_s)
-        self._waiting: Driver[PathFailed] = Driver(self._wait, self._perform_wait, relay.loop)
+        self._waiting: Driver[PathFailed] | None = None
         if ice:
             self.ice = True
             self.credentials = credentials or self._make_credentials()
@@ -105,8 +104,7 @@ class PlainTransport(Transport):
         if self.ice:
             self.ice, self._remote = False, None
         self._announced, self.latch = (rtp, rtcp), latch
-        self._wait.found()
-        self._waiting.run([])
+        self._stop_waiting()
         if self._dtls is not None:
             self._dtls.announced(rtp, rtcp)
         if rtp is not None and not self.closed:
@@ -142,8 +140,7 @@ class PlainTransport(Transport):
             raise WrongState("without ICE", "a transport opened with it")
         self.ice, self._announced, self.latch = True, None, None
         if self._remote is None and not self._by_dtls:
-            self._wait.wait(self.relay.loop.time())
-            self._waiting.run([])
+            self._start_waiting()
 
     def use_rtcp_mux(self) -> None:
         """rtcp-mux was agreed on a transport opened with a pair: RTCP moves to the RTP port (RFC 5761 §5.1.1)."""
@@ -180,8 +177,7 @@ class PlainTransport(Transport):
         dtls = self._open_dtls()
         dtls.start(fingerprints, client=client)
         self._profile = None
-        self._wait.found()  # DTLS waits itself
-        self._waiting.run([])
+        self._stop_waiting()  # DTLS waits itself
 
     def set_keys(self, send: Keys | None, receive: Keys | None) -> None:
         """
@@ -218,8 +214,7 @@ class PlainTransport(Transport):
         super().path_selected(remote)
         if self.closed:
             return
-        self._wait.found()
-        self._waiting.run([])
+        self._stop_waiting()
         if self._dtls is not None:
             self._dtls.path(remote)
         if not self.closed:
@@ -231,8 +226,7 @@ class PlainTransport(Transport):
             assert self._dtls is not None
             self._dtls.consent_lost()
         else:
-            self._wait.wait(self.relay.loop.time())
-            self._waiting.run([])
+            self._start_waiting()
         super().consent_lost()
 
     @property
@@ -269,8 +263,20 @@ class PlainTransport(Transport):
 
     def _make_credentials(self) -> IceCredentials:
         credentials = self.relay.make_credentials()
-        self.ufrags.add(credentials.ufrag)
+        self.ufrags += (credentials.ufrag,)
         return credentials
+
+    def _start_waiting(self) -> None:
+        """Fail unless a path is found in time."""
+        self._stop_waiting()
+        wait = PathWait(self.relay.settings.ice_timeout_s, self.relay.loop.time())
+        self._waiting = Driver(wait, self._perform_wait, self.relay.loop)
+        self._waiting.run([])
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.close()
+            self._waiting = None
 
     def _perform_wait(self, action: PathFailed) -> None:
         self.tell(Failed(action.reason))
@@ -278,5 +284,5 @@ class PlainTransport(Transport):
     def _release(self) -> None:
         if self._dtls is not None:
             self._dtls.close()
-        self._waiting.close()
+        self._stop_waiting()
         self.relay.forget_transport(self, self._ports)

@@ -46,7 +46,7 @@ class Transport(ABC):
         """Whether the peer's checks decide where it is."""
         self.announced: tuple[Address | None, Address | None] = None, None
         """What `announce` noted."""
-        self.ufrags: set[str] = set()
+        self.ufrags: tuple[str, ...] = ()
         """Every ICE user fragment that was made for it."""
         self.latch: Latch | None = None
         """The rule by which the peer is looked for; None before `set_remote`, or with ICE."""
@@ -312,7 +312,7 @@ class WebRtcTransport(Transport):
         super().__init__(relay, transport, owner, addresses, cname=cname)
         self.ice = True
         self.credentials = relay.make_credentials()
-        self.ufrags.add(self.credentials.ufrag)
+        self.ufrags += (self.credentials.ufrag,)
         self.fingerprint = relay.identity.fingerprint
         """Our certificate's `("sha-256", "AB:CD:…")` for a=fingerprint."""
         self._dtls: Dtls = Dtls(relay, transport, self._hear_dtls, ice=True, two_ports=False)
@@ -346,7 +346,7 @@ class WebRtcTransport(Transport):
         """Return new credentials for the next description; the old ones are good until the peer uses the new. DTLS goes on."""
         self._require_open()
         self.credentials = self.relay.make_credentials()
-        self.ufrags.add(self.credentials.ufrag)
+        self.ufrags += (self.credentials.ufrag,)
         self.relay.engine.restart_ice(self.id, self.credentials)
         return self.credentials
 
