@@ -14,6 +14,7 @@ from boringsdp import logs
 from boringsdp.call import reporting, routes
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
 from boringsdp.call.exchange import Branch
+from boringsdp.call.fragments import translated
 from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
@@ -23,7 +24,7 @@ from boringsdp.call.settings import CallSettings
 from boringsdp.call.translator import Translator
 from boringsdp.errors import BoringError, WrongState
 from boringsdp.relay import Relay
-from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, WEBRTC, CodecPolicy, Description, LegStyle, Passing, media_plans
+from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, WEBRTC, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
 
 REASONS = {"answer": "offer-timeout", "media": "media-timeout", "silence": "silent-timeout", "end": "final-timeout"}
 """Why a call closed, by what it had waited for."""
@@ -275,7 +276,11 @@ class Call:
 
     def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
         """Take a trickle ICE fragment (RFC 8840) of `party` and return the one for the other side, empty when it needs none."""
-        raise WrongState("not built", "fragments")
+        turn = self._branch(branch)
+        if turn is None or self._near is None:
+            raise WrongState(self.state.value, "an offer before its candidates")
+        source, target = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
+        return translated(parse_fragment(sdpfrag), source, target)
 
     def set_direction(self, party: Party, *, audio: bool | None = None, video: bool | None = None) -> None:
         """Let media of `party` through (True) or hold it back (False), by kind, without touching the SDP; None leaves a kind as it is."""

@@ -26,9 +26,10 @@ from boringsdp.call.options import LegOptions
 from boringsdp.call.patience import Heard
 from boringsdp.call.settings import CallSettings
 from boringsdp.call.streams import codec_of
-from boringsdp.call.transports import LegTransports, Wish, served_by_ice
+from boringsdp.call.transports import AnyTransport, LegTransports, Wish, addresses_of, served_by_ice
 from boringsdp.errors import SdpError
 from boringsdp.relay import (
+    Address,
     Closed,
     Connected,
     ConsentLost,
@@ -158,6 +159,12 @@ class Leg:
     def prune(self) -> None:
         """Close every transport and stream that no plan in force uses."""
         self.transports.prune(self.plans)
+
+    def told_addresses(self, transport: AnyTransport) -> list[Address]:
+        """Where peers are told that a transport of the leg is, RTCP's port included."""
+        addresses = addresses_of(transport, self.options)
+        rtcp_port = None if isinstance(transport, RawTransport) else transport.rtcp_port
+        return addresses if rtcp_port is None else [*addresses, *((host, rtcp_port) for host, _ in addresses)]
 
     def close(self) -> None:
         """Close everything; no event follows."""

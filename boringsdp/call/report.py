@@ -71,7 +71,7 @@ class PortReport:
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class MediaReport:
-    """One m-line of a leg."""
+    """One m-line of a leg; `index` counts from 1."""
 
     index: int
     kind: str

@@ -235,7 +235,8 @@ class LegTransports:
             ready, self._ready = self._ready, _Set()
             self._close(ready, but=self._force)
         accepted = [plan for plan in plans if plan.accepted]
-        streams, transports = {plan.slot for plan in accepted}, {plan.transport_slot for plan in accepted}
+        streams = {plan.slot for plan in accepted if not plan.raw}
+        transports = {plan.transport_slot for plan in accepted}
         unused = _Set(
             {slot: self._force.transports.pop(slot) for slot in self._force.transports.keys() - transports},
             {slot: self._force.streams.pop(slot) for slot in self._force.streams.keys() - streams},

@@ -43,6 +43,14 @@ class Phone:
         head = bytes((0x80, payload_type)) + self._sequence.to_bytes(2, "big") + (self._sequence * 160).to_bytes(4, "big") + b"\0\0\0\7"
         self.socket.sendto(head + payload, (self.host, port))
 
+    def press(self, port: int, digit: int) -> None:
+        """Send one whole telephone-event of payload type 101."""
+        timestamp = (self._sequence * 160).to_bytes(4, "big")
+        for end, ticks in ((0, 160), (0x80, 800), (0x80, 800), (0x80, 800)):
+            self._sequence += 1
+            head = bytes((0x80, 101)) + self._sequence.to_bytes(2, "big") + timestamp + b"\0\0\0\7"
+            self.socket.sendto(head + bytes((digit, end | 10)) + ticks.to_bytes(2, "big"), (self.host, port))
+
     async def receive(self) -> bytes:
         """The next RTP packet; RTCP is passed over."""
         while True:
