@@ -16,7 +16,7 @@ from boringsdp.ng.requests import Description
 from boringsdp.ng.settings import Address, NgSettings
 from boringsdp.ng.translate import Plan, plan_answer, plan_offer
 from boringsdp.sdp import Description as Sdp
-from boringsdp.sdp import describe
+from boringsdp.sdp import describe, edit
 from boringsdp.sdp.loop import loop_marks
 
 LONGEST_NAME = 1024
@@ -84,8 +84,11 @@ class Descriptions:
         received = _described(request.sdp)
         if request.loop_protect and self._mark in loop_marks(received):
             return {"sdp": request.sdp, "result": "ok"}
+        if request.sdp_edits:
+            edit(request.sdp, request.sdp_edits)  # what is wrong with them is said before the call knows of anything
         warnings = list(request.warnings)
         text = self._answer(request, received, warnings) if request.answer else self._offer(request, received, source, warnings)
+        text = _edited(text, request, warnings)
         return {"sdp": text, "result": "ok", **({"warning": "; ".join(warnings)} if warnings else {})}
 
     # --- offers ------------------------------------------------------------------------------------------------------------------------
@@ -263,6 +266,15 @@ def _described(sdp: str) -> Sdp:
         return describe(sdp)
     except SdpError as error:
         raise NgError("Failed to parse SDP", "sdp") from error
+
+
+def _edited(text: str, request: Description, warnings: list[str]) -> str:
+    """Return our text with the edits that the request asks for (`sdp-attr`); unedited when they would make it unreadable."""
+    try:
+        return edit(text, request.sdp_edits)
+    except SdpError as error:
+        warnings.append(f"sdp-attr: {error}")
+        return text
 
 
 def _check_names(request: Description) -> None:

@@ -115,6 +115,10 @@ class Dialog(Generic[C]):
         self.faults.append(fault)
         del self.faults[:-MAX_FAULTS]
 
+    def absolve(self, who: str) -> None:
+        """Forget the faults of a party: what it had is over."""
+        self.faults[:] = [fault for fault in self.faults if not fault.startswith(f"{who}: ")]
+
 
 @dataclass(slots=True, frozen=True)
 class Place(Generic[C]):

@@ -16,6 +16,7 @@ from boringsdp.call import (
     Calls,
     CallTimedOut,
     LegClosed,
+    LegConnected,
     LegConsentLost,
     LegDtmf,
     LegFailed,
@@ -201,6 +202,8 @@ class NgFront:
                 self._tell_digit(dialog, event)
             case LegFailed(party, reason, branch) | LegClosed(party, reason, branch):
                 self._blame(dialog, party, branch, reason)
+            case LegConnected(party, branch):
+                dialog.absolve(_name(dialog, party, branch))
             case LegConsentLost(party, branch):
                 self._blame(dialog, party, branch, "ice-consent-lost")
             case LegMediaTimeout(party, after, branch):
@@ -214,9 +217,9 @@ class NgFront:
                 pass
 
     def _blame(self, dialog: Dialog[Call], party: Party, branch: str, reason: str) -> None:
-        tag = dialog.tag if party is Party.A else next((leg.tag for leg in dialog.legs.values() if leg.name == branch), "")
-        dialog.blame(f"{tag or party.value}: {reason}")
-        log.warning("media fails", extra={"call": dialog.call.id, "tag": tag, "leg": party.value, "branch": branch, "reason": reason})
+        name = _name(dialog, party, branch)
+        dialog.blame(f"{name}: {reason}")
+        log.warning("media fails", extra={"call": dialog.call.id, "leg": party.value, "tag": name, "branch": branch, "reason": reason})
 
     def _take_figures(self, dialog: Dialog[Call]) -> None:
         """While the call still has them."""
@@ -313,6 +316,13 @@ def _told(dialog: Dialog[Call]) -> Told:
 def _complaints(dialog: Dialog[Call], report: CallReport) -> Iterator[str]:
     tags = {(Party.A, ""): dialog.tag, **{(Party.B, leg.name): leg.tag for leg in dialog.legs.values()}}
     return complaints(report, tags, time.time())
+
+
+def _name(dialog: Dialog[Call], party: Party, branch: str) -> str:
+    """What a party is called in faults: its tag, or `a` and `b`."""
+    leg = dialog.legs.get(branch) or dialog.leg
+    tag = dialog.tag if party is Party.A else leg.tag if leg is not None else ""
+    return tag or party.value
 
 
 def _tags(dialog: Dialog[Call]) -> tuple[str, ...]:

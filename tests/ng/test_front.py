@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from boringsdp.call import CallTimedOut, LegFailed, Party
+from boringsdp.call import CallTimedOut, LegConnected, LegFailed, Party
 from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.metrics import Metrics
 from boringsdp.ng.front import NgFront
@@ -270,6 +270,8 @@ def test_faults_are_told_by_query(proxy: Proxy, calls: FakeCalls):
     calls.calls["c1"].owner(LegFailed(Party.B, "dtls-timeout", "#"))
     reply = proxy.send("query")
     assert (reply["last error"], reply["errors"]) == ("tb: dtls-timeout", ["tb: dtls-timeout"])
+    calls.calls["c1"].owner(LegConnected(Party.B, "#"))
+    assert "errors" not in proxy.send("query")
 
 
 def test_a_call_that_ends_by_itself_is_forgotten_and_counted(proxy: Proxy, calls: FakeCalls):

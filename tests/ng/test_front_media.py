@@ -169,3 +169,60 @@ async def test_a_text_of_ours_comes_back_untouched(proxy: Proxy, phones: list[Ph
     assert "a=boringsdp:" in once
     assert taken(proxy.offer("tz", sdp=once, flags=["loop protect"])) == once
     assert proxy.send("list")["calls"] == ["c1"]
+
+
+async def test_attributes_are_edited(proxy: Proxy, phones: list[Phone]):
+    edits = {
+        "none": {"add": ["tool:ours"]},
+        "audio": {"add": ["ptime:20"], "remove": ["rtcp"], "substitute": [["sendrecv", "sendonly"]]},
+    }
+    sdp = taken(proxy.offer("ta", sdp=sdp_of(phones[0]), sdp_attr=edits))
+    assert all(f"a={line}\r\n" in sdp for line in ("tool:ours", "ptime:20", "sendonly"))
+    assert "a=rtcp:" not in sdp
+
+
+async def test_edits_that_are_none_are_refused_before_anything_happens(proxy: Proxy, phones: list[Phone]):
+    reply = proxy.offer("ta", sdp=sdp_of(phones[0]), sdp_attr={"audio": {"add": ["x\r\nm=audio 1 RTP/AVP 0"]}})
+    assert reply["result"] == "error"
+    assert proxy.send("list")["calls"] == []
+
+
+async def test_media_is_removed_from_the_offer_and_refused_in_the_answer(proxy: Proxy, phones: list[Phone]):
+    a, b, video = phones
+    both = sdp_of(a) + f"m=video {video.port} RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    to_b = taken(proxy.offer("ta", sdp=both, sdp_media_remove=["video"]))
+    assert [media.kind for media in describe(to_b).medias] == ["audio"]
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    assert [(media.kind, media.port == 0) for media in describe(to_a).medias] == [("audio", False), ("video", True)]
+    await flows(a, port_of(to_a), b)
+
+
+async def test_ice_that_was_refused_is_not_offered_again_before_a_reset(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    assert "ice-ufrag" in taken(proxy.offer("ta", sdp=sdp_of(a), ICE="force"))
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    await flows(a, port_of(to_a), b)
+    assert "ice-ufrag" not in taken(proxy.offer("ta", "tb", sdp=sdp_of(a), ICE="force"))
+    taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    assert "ice-ufrag" in taken(proxy.offer("ta", "tb", sdp=sdp_of(a), ICE="force", flags=["reset"]))
+
+
+async def test_who_lost_the_fork_does_not_keep_the_winner_from_offering(proxy: Proxy, phones: list[Phone]):
+    a, first, _ = phones
+    taken(proxy.offer("ta", via_branch="b1", sdp=sdp_of(a)))
+    taken(proxy.offer("ta", via_branch="b2", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "t1", "b1", sdp=sdp_of(first)))
+    assert port_of(taken(proxy.offer("t1", "ta", "b9", sdp=sdp_of(first)))) == port_of(to_a)
+    taken(proxy.answer("t1", "ta", "b9", sdp=sdp_of(a)))
+    await flows(a, port_of(to_a), first)
+
+
+async def test_a_reinvite_that_was_refused_elsewhere_is_forgotten(proxy: Proxy, phones: list[Phone]):
+    a, b, _ = phones
+    to_b = taken(proxy.offer("ta", sdp=sdp_of(a)))
+    to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
+    taken(proxy.offer("ta", "tb", sdp=sdp_of(a, direction="inactive")))
+    assert port_of(taken(proxy.offer("tb", "ta", sdp=sdp_of(b)))) == port_of(to_a)
+    taken(proxy.answer("tb", "ta", sdp=sdp_of(a)))
+    await flows(a, port_of(to_a), b)
+    await flows(b, port_of(to_b), a)
