@@ -24,14 +24,14 @@ def caller(world: World, leg: Leg, ssrc: int, host: str = "127.0.0.1") -> Peer:
 
 @pytest.mark.parametrize("latch", LEARNING)
 async def test_follows_while_it_learns_and_then_stays(world: World, latch: Latch) -> None:
-    leg = world.plain(latch, learn_s=0.3)
+    leg = world.plain(latch, learn_s=0.7)
     former, real, late = (caller(world, leg, ssrc, "127.0.0.2") for ssrc in (1, 2, 3))
     former.speak()
     assert (await world.event(PathSelected)).remote == former.address
     real.speak()
     assert (await world.event(PathSelected, 2)).remote == real.address
     assert leg.transport_statistics.rtp.learned
-    await asyncio.sleep(0.35)
+    await asyncio.sleep(0.75)
     real.speak()
     await world.until(lambda: leg.received.packets == 3)
     late.speak()
@@ -45,11 +45,11 @@ async def test_follows_while_it_learns_and_then_stays(world: World, latch: Latch
 
 async def test_the_first_after_learning_wins(world: World) -> None:
     """A straggler of the former path was the last while learning: it settles nothing."""
-    leg = world.plain(Latch.DELAYED, learn_s=0.2)
+    leg = world.plain(Latch.DELAYED, learn_s=0.7)
     former, real = caller(world, leg, 1), caller(world, leg, 2)
     former.speak()
     await world.event(PathSelected)
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.75)
     real.speak()
     assert (await world.event(PathSelected, 2)).remote == real.address
     former.speak()
@@ -87,11 +87,11 @@ async def test_heuristic_prefers_the_announced_port_then_its_host(world: World) 
 
 
 async def test_heuristic_keeps_its_choice_after_learning(world: World) -> None:
-    leg = world.plain(Latch.HEURISTIC, learn_s=0.2)
+    leg = world.plain(Latch.HEURISTIC, learn_s=0.7)
     other = caller(world, leg, 1, "127.0.0.2")
     leg.peer.speak()
     await world.event(PathSelected)
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.75)
     other.speak()
     await other.hears_nothing()
     assert leg.received.packets == 1
