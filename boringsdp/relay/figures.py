@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from boringsdp.relay.engine import Address, Latch, PortStatistics
+from boringsdp.relay.ports import same_family
 
 if TYPE_CHECKING:
     from boringsdp.relay.raw import RawTransport
@@ -92,7 +93,8 @@ def port_figures(transport: Transport, epoch: float) -> tuple[PortFigures, ...]:
     `epoch` is wall clock minus monotonic seconds.
     """
     counted = transport.statistics()
-    (host, port), rtcp_port = transport.addresses[0], transport.rtcp_port
+    host, port = _local(transport.addresses, counted.remote)
+    rtcp_port = transport.rtcp_port
     secured = transport.dtls is not None and transport.dtls.established
     flags = _flags(ice=transport.ice, latch=transport.latch, verified=secured) | (frozenset() if rtcp_port is not None else {"muxed"})
     ssrcs = tuple(ssrc for stream in transport.streams if (ssrc := stream.statistics().received.ssrc))
@@ -109,6 +111,11 @@ def raw_figures(transport: RawTransport, epoch: float) -> tuple[PortFigures, ...
     counted = transport.statistics()
     port = PortFigures(rtcp=False, local=transport.addresses[0], flags=_flags(ice=False, latch=transport.latch, verified=False))
     return (_count(port, (counted.rtp,), None, epoch, counted.drops),)
+
+
+def _local(addresses: Sequence[Address], remote: Address | None) -> Address:
+    """Return the one of our addresses that is of the peer's family; the first while it is not known."""
+    return next((each for each in addresses if remote is not None and same_family(each[0], remote[0])), addresses[0])
 
 
 def _flags(*, ice: bool, latch: Latch | None, verified: bool) -> frozenset[str]:

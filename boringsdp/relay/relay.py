@@ -230,7 +230,7 @@ class Relay:
         self.engine.route(_engine_route(source, target, rules))
         self._routes.setdefault(source.id, {})[target.id] = rules
         self._sources[target.id] = source.id
-        if rules.flows and (before is None or not before.flows):
+        if rules.shows and (before is None or not before.shows):
             self.request_key_frame_for(target)
 
     def disconnect(self, source: Stream, target: Stream) -> None:

@@ -102,3 +102,8 @@ class RouteRules:
     def flows(self) -> bool:
         """Whether media passes, be it silenced."""
         return self.enabled and self.media
+
+    @property
+    def shows(self) -> bool:
+        """Whether media passes as it is."""
+        return self.flows and not self.silenced

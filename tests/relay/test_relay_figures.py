@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,12 @@ async def test_blocked_video_asks_for_no_key_frames_and_begins_with_one(bench: B
     blocked = RouteRules(payload_types={96: 96}, media=False)
     bench.relay.connect(source, target, blocked)
     bench.relay.request_key_frame_for(target)
+    assert bench.rtcp_to(source.transport) == []
+    bench.relay.connect(source, target, RouteRules(payload_types={96: 96}))
+    assert rtcp.PictureLoss(sender=source.ssrc, media=77) in bench.rtcp_to(source.transport)
+    bench.loop.advance(1.0)
+    bench.rtcp_to(source.transport)
+    bench.relay.connect(source, target, RouteRules(payload_types={96: 96}, silenced=True))
     assert bench.rtcp_to(source.transport) == []
     bench.relay.connect(source, target, RouteRules(payload_types={96: 96}))
     assert rtcp.PictureLoss(sender=source.ssrc, media=77) in bench.rtcp_to(source.transport)
@@ -251,6 +258,15 @@ async def test_one_port_with_dtls_and_ice(bench: Bench) -> None:
     assert port.suite == "AEAD_AES_256_GCM"
     assert port.received == Counts(packets=11, bytes=1100, errors=4)
     assert port.last_packet == pytest.approx(bench.relay.epoch + 60)
+
+
+async def test_the_address_that_the_peer_uses() -> None:
+    bench = await Bench(webrtc_hosts=("127.0.0.1", "::1")).start()
+    transport = bench.relay.open_webrtc(bench.owner)
+    bench.engine.carried[transport.id] = replace(STATISTICS, remote=("2001:db8::7", 9), rtp=PortStatistics(remote=("2001:db8::7", 9)))
+    [port] = bench.relay.port_reports(transport)
+    assert (port.local[0], port.remote, port.flags) == ("::1", ("2001:db8::7", 9), {"ice", "muxed", "filled"})
+    await bench.relay.close()
 
 
 async def test_latching_flags_and_raw_ports(bench: Bench) -> None:

@@ -60,6 +60,25 @@ def test_digits_keep_a_gap_and_a_minimum_length() -> None:
     assert [packet.duration for packet in out if packet.end] == [800] * 6 + [2000] * 3
 
 
+@pytest.mark.parametrize(
+    ("duration_ms", "gap_ms", "volume", "lasts", "next_at", "told"),
+    [(0, 0, 99, 100, 0.15, 63), (99_999, 99_999, -3, 5000, 10.0, 0), (300, 200, 7, 300, 0.5, 7)],
+)
+def test_length_gap_and_volume_are_bounded(duration_ms: int, gap_ms: int, volume: int, lasts: int, next_at: float, told: int) -> None:
+    sender = Sender()
+    sender.enqueue(events_of("12"), 0.0, duration_ms=duration_ms, gap_ms=gap_ms, volume=volume)
+    out = run(sender)
+    assert [packet.at for packet in out if packet.marker] == pytest.approx([0.0, next_at])
+    assert {packet.duration for packet in out if packet.end} == {lasts * 8}
+    assert {packet.volume for packet in out} == {told}
+
+
+def test_a_collected_digit_keeps_its_volume() -> None:
+    collector = Collector()
+    out = collector.receive(9, 1, 5, end=True, volume=23, duration=960, clock_rate=8000, now=0.0)
+    assert (out[0], out[-1]) == (Pressed(5, 23), Released(5, 120, 23))
+
+
 def test_the_queue_is_bounded() -> None:
     sender = Sender()
     assert sender.enqueue([1] * 100, 0.0) == 64
