@@ -270,6 +270,8 @@ def _described(sdp: str) -> Sdp:
 
 def _edited(text: str, request: Description, warnings: list[str]) -> str:
     """Return our text with the edits that the request asks for (`sdp-attr`); unedited when they would make it unreadable."""
+    if not request.sdp_edits:
+        return text
     try:
         return edit(text, request.sdp_edits)
     except SdpError as error:

@@ -132,7 +132,8 @@ class NgFront:
             case requests.Delete():
                 return self._delete(request)
             case requests.Query():
-                return {**self._tell(self._known(request.identity.call_id), request.identity), "result": "ok"}
+                told = [_told(dialog) for dialog in self._known(request.identity.call_id)]
+                return {**tell_call(told, request.identity), "result": "ok"}
             case requests.ListCalls():
                 return {
                     "calls": [call_id for call_id, _ in zip(self._dialogs.call_ids(), range(request.limit), strict=False)],
@@ -153,9 +154,6 @@ class NgFront:
             raise NgError("Unknown call-id", "call-id")
         return dialogs
 
-    def _tell(self, dialogs: tuple[Dialog[Call], ...], who: requests.Identity | None = None) -> dict[str, Any]:
-        return tell_call([_told(dialog) for dialog in dialogs], who)
-
     def _delete(self, request: requests.Delete) -> dict[str, Any]:
         """End what is meant, now or after the delay, and tell what it was."""
         found = self._dialogs.to_delete(request.identity, honour_to_tag=request.honour_to_tag)
@@ -163,23 +161,28 @@ class NgFront:
             if request.fatal:
                 raise NgError(NOT_FOUND, "call-id")
             return {"warning": NOT_FOUND, "result": "ok"}
-        told = {} if request.fast else self._tell(tuple(dict.fromkeys(dialog for dialog, _ in found)))
+        reply: dict[str, Any] = {"result": "ok"}
+        told = {} if request.fast else {dialog: _told(dialog) for dialog, _ in found}
+        if told:
+            reply = {**tell_call(list(told.values())), **reply}
         delay = self._settings.delete_delay_s if request.delay_s is None else request.delay_s
         for dialog, leg in found:
             if delay <= 0:
-                self._end(dialog, leg)
+                self._end(dialog, leg, told[dialog].report if told else None)
             else:
                 self._dialogs.delete_at(dialog, leg, self._loop.time() + delay)
         self._arm()
-        return {**told, "result": "ok"}
+        return reply
 
-    def _end(self, dialog: Dialog[Call], leg: FarLeg | None) -> None:
+    def _end(self, dialog: Dialog[Call], leg: FarLeg | None, report: CallReport | None = None) -> None:
+        """End a dialog, or one leg of it; `report` is its call's if there is a fresh one."""
         if leg is None:
-            self._take_figures(dialog)
+            self._take_figures(dialog, report or dialog.call.report())
             dialog.call.close("deleted")
-        else:
+            return
+        if leg.name in dialog.call.branches:
             dialog.call.drop_branch(leg.name)
-            self._dialogs.drop(dialog, leg)
+        self._dialogs.drop(dialog, leg)
 
     def _arm(self) -> None:
         """Keep one timer for the next deletion."""
@@ -190,7 +193,10 @@ class NgFront:
 
     def _wake(self, at: float) -> None:
         for gone in self._dialogs.tick(max(at, self._loop.time())):
-            self._end(gone.dialog, gone.leg)
+            try:
+                self._end(gone.dialog, gone.leg)
+            except Exception:  # one deletion ends here, the others must not wait for it
+                log.exception("deletion failed", extra={"call": gone.dialog.call.id})
         self._arm()
 
     # --- news --------------------------------------------------------------------------------------------------------------------------
@@ -210,7 +216,7 @@ class NgFront:
                 self._blame(dialog, party, branch, f"no media for {after:g} s")
             case CallTimedOut():
                 dialog.waited_s = event.after
-                self._take_figures(dialog)
+                self._take_figures(dialog, dialog.call.report())
             case CallClosed(reason):
                 self._over(dialog, reason)
             case _:
@@ -221,9 +227,8 @@ class NgFront:
         dialog.blame(f"{name}: {reason}")
         log.warning("media fails", extra={"call": dialog.call.id, "leg": party.value, "tag": name, "branch": branch, "reason": reason})
 
-    def _take_figures(self, dialog: Dialog[Call]) -> None:
-        """While the call still has them."""
-        report = dialog.call.report()
+    def _take_figures(self, dialog: Dialog[Call], report: CallReport) -> None:
+        """Keep what is wanted of a call that is about to end."""
         dialog.counted = (report.rtp.packets + report.rtcp.packets, report.rtp.bytes + report.rtcp.bytes)
         for complaint in _complaints(dialog, report):
             dialog.blame(complaint)
@@ -262,7 +267,7 @@ class NgFront:
             tags=_tags(dialog),
             digit=event.digit,
             duration_ms=event.duration_ms,
-            volume=getattr(event, "volume", 0),
+            volume=event.volume,
             source_ip=_where(dialog.call.report(), event.party, event.branch),
             wallclock=time.time(),
         )
