@@ -323,6 +323,7 @@ class Call:
             return
         self._log.info("call ended", extra={"reason": reason, "seconds": round(self._loop.time() - self._began, 1)})
         self._closed = True
+        self._patience.stop()
         self._arm()
         for leg in self._legs():
             leg.close()

@@ -170,7 +170,7 @@ class Leg:
         """Close everything; no event follows."""
         self._tell = _nobody
         self.plans = ()
-        self.prune()
+        self.transports.close()
 
     # --- news --------------------------------------------------------------------------------------------------------------------------
 

@@ -53,8 +53,9 @@ class Patience:
             self._look(now)
 
     def stop(self) -> None:
-        """The call is over."""
+        """The call is over; whoever listened is let go of."""
         self._end = self._check = None
+        self._listen = _nobody
 
     def deadline(self) -> float | None:
         return min((at for at in (self._end, self._check) if at is not None), default=None)
@@ -106,3 +107,8 @@ class Patience:
         if leg.packets != self._packets.get(name, leg.packets) and leg.at <= before:
             last = now  # RTCP, or no RTP at all
         self._last[name], self._packets[name] = last, leg.packets
+
+
+def _nobody() -> Sequence[Heard]:
+    """Who is listened to when the call is over."""
+    return ()

@@ -243,6 +243,11 @@ class LegTransports:
         )
         self._close(unused, but=_Set())
 
+    def close(self) -> None:
+        """Close everything; no event follows, and whoever heard them is let go of."""
+        self._hear = _nobody
+        self.prune(())
+
     def _promote(self, plans: Sequence[MediaPlan]) -> _Set:
         """Move what was made ready and is used now to what is in force; return what it replaces."""
         replaced = _Set()
@@ -326,6 +331,10 @@ class LegTransports:
                     self._cryptos.pop(transport.id, None)
                     self._secured.discard(transport.id)
                 transport.close()
+
+
+def _nobody(_event: TransportEvent) -> None:
+    """Who hears of a closed leg."""
 
 
 def addresses_of(transport: AnyTransport, options: LegOptions) -> list[tuple[str, int]]:
