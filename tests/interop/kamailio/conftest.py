@@ -11,9 +11,11 @@ import pytest_asyncio
 
 from tests.interop.browsers import Browser, Page
 from tests.interop.kamailio import phone as phones
+from tests.interop.kamailio import sipp as sipps
 from tests.interop.kamailio import webphone as webphones
 from tests.interop.kamailio.phone import Phone, running_phone
 from tests.interop.kamailio.scenarios import SCENARIOS, Backend, Proxy, make_backend, running, running_proxy
+from tests.interop.kamailio.sipp import Sipp, running_sipp
 from tests.interop.kamailio.webphone import WebPhone, open_webphone, served
 
 
@@ -66,6 +68,12 @@ class Party:
             user or self._name(), self.proxy.sip, codec=codec, frequency=frequency, account=account, transport=transport
         )
         return await self._stack.enter_async_context(started)
+
+    async def sipp(self, script: str) -> Sipp:
+        """A script of SIPp's that takes one call."""
+        if problem := sipps.missing():
+            pytest.skip(problem)
+        return await self._stack.enter_async_context(running_sipp(self.proxy, script, self._name()))
 
     def name(self) -> str:
         """A name that no other phone has."""

@@ -48,7 +48,7 @@ class Mark:
 
 @dataclass
 class Phone:
-    """A running baresip."""
+    """A running baresip. Having no loudspeaker, it ends its recording when a re-INVITE changes the direction of the media."""
 
     user: str
     codec: str
@@ -173,7 +173,8 @@ def free_ports() -> tuple[int, int]:
 
 
 def configure(phone: Phone, proxy: str, transport: str, account: str) -> None:
-    """Writes a configuration that needs no sound card: a wave file is the microphone, the recording is made before any loudspeaker."""
+    """Writes a configuration that needs no sound card: a wave file is the microphone, the recording is made before any
+    loudspeaker."""
     rate, channels = RATES[phone.codec], 2 if phone.codec == "opus" else 1
     modules = "".join(f"module {name}.so\n" for name in MODULES) + "".join(f"module_app {name}.so\n" for name in APPLICATIONS)
     (phone.folder / "heard").mkdir()
@@ -204,7 +205,7 @@ async def running_phone(
         configure(phone, proxy, transport, account)
         with phone.log.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *("baresip", "-4", "-f", name),
+                *("baresip", "-s", "-4", "-f", name),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -45,7 +45,7 @@ class Backend:
 
     def __init__(self, flags: tuple[str, ...] = ()) -> None:
         self.flags = flags
-        _, self.port = free_ports()
+        self.port, _ = free_ports()
         self.tcp_port, self.http_port = free_port(), free_port()
         self.log = ""
         self._stack = contextlib.ExitStack()
@@ -65,7 +65,7 @@ class Backend:
         flags = [f"--ng.{key}={value}" for key, value in extra.items()]
         gateway = self._stack.enter_context(
             running_gateway(
-                f"--ng.udp=127.0.0.1:{self.port}",
+                f"--ng.listen=127.0.0.1:{self.port}",
                 f"--ng.tcp=127.0.0.1:{self.tcp_port}",
                 f"--ng.http=127.0.0.1:{self.http_port}",
                 *flags,
@@ -163,8 +163,10 @@ class Proxy:
             stderr=subprocess.STDOUT,
         )
         output, _ = await asyncio.wait_for(process.communicate(), 20)
-        assert process.returncode == 0, f"{words}: {output.decode(errors='replace')}"
-        return output.decode()
+        text = output.decode(errors="replace")
+        assert process.returncode == 0, f"{words}: {text}"
+        assert not text.startswith("error"), f"{words}: {text}"
+        return text
 
 
 def definitions(sip: int, web: int, folder: Path, backend: Backend) -> dict[str, str]:

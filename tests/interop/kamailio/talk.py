@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.interop.kamailio.phone import BURST_S, CYCLE_S, Phone
+from tests.interop.kamailio.sipp import Sipp
 from tests.interop.kamailio.webphone import WebPhone
 from tests.interop.tones import Burst
 
@@ -38,7 +39,7 @@ async def heard_by_phone(web: WebPhone, phone: Phone, web_hz: float, seconds: fl
     assert found[0].seconds == pytest.approx(WEB_BURST_S, abs=0.1)
 
 
-async def heard_by_web(web: WebPhone, phone: Phone, seconds: float = 8) -> None:
+async def heard_by_web(web: WebPhone, phone: Phone | Sipp, seconds: float = 8) -> None:
     """The browser hears the phone's bursts."""
     await web.do("forget")
     whole: list[Burst] = []
@@ -54,6 +55,17 @@ async def heard_by_web(web: WebPhone, phone: Phone, seconds: float = 8) -> None:
     assert whole, f"{web.user} heard {found}; {await web.do('statistics')}"
     assert [one.frequency for one in whole] == [pytest.approx(phone.frequency, rel=0.02)] * len(whole)
     assert whole[-1].seconds == pytest.approx(BURST_S, abs=0.12), whole
+
+
+async def dialled(web: WebPhone, phone: Phone, digits: str) -> None:
+    """The phone gets digits that the browser sends within its media (RFC 4733)."""
+    before = phone.digits()
+    await web.do("dial", digits)
+    for _ in range(60):
+        if len(phone.digits()) >= len(before + digits):
+            break
+        await asyncio.sleep(0.1)
+    assert phone.digits() == before + digits
 
 
 async def quiet(web: WebPhone, seconds: float = 1.3) -> None:

@@ -66,16 +66,17 @@ async def test_the_called_are_busy(party, library):
 
 @both_libraries
 async def test_early_media_is_heard_before_the_answer(party, library):
-    web, phone = await asyncio.gather(party.web(library), party.phone(account=";answermode=early"))
+    web, phone = await asyncio.gather(party.web(library), party.sipp("early.xml"))
     await place(web, phone.user, party.proxy.sip)
-    assert await web.until("progress") == 183
+    await web.until("progress", detail=183)
     await web.connected()
     await heard_by_web(web, phone)
     assert not [event for event in await web.events() if event["name"] == "confirmed"]
-    await phone.do("accept")
-    await talking(web, phone)
-    await hear_each_other(web, phone)
-    await hang_up(web, phone)
+    await web.until("confirmed")
+    await heard_by_web(web, phone)
+    await web.do("hangup")
+    await web.until("ended")
+    await phone.done()
 
 
 @both_libraries

@@ -45,18 +45,16 @@ class WebPhone:
         """What happened to it, in order."""
         return list(await self.page.evaluate(f"async () => window.phones[{json.dumps(self.user)}].events"))
 
-    async def until(self, name: str, seconds: float = 15, count: int = 1) -> Any:
-        """The detail of the event number `count` of that name. Raises AssertionError."""
+    async def until(self, name: str, seconds: float = 15, *, detail: Any = None) -> Any:
+        """The detail of the first event of that name, and of that detail if one is given. Raises AssertionError."""
         end = asyncio.get_running_loop().time() + seconds
         while True:
             events = await self.events()
-            found = [event for event in events if event["name"] == name]
-            if len(found) >= count:
-                return found[count - 1]["detail"]
+            found = [event for event in events if event["name"] == name and detail in (None, event["detail"])]
+            if found:
+                return found[0]["detail"]
             if asyncio.get_running_loop().time() > end:
-                raise AssertionError(
-                    f"{self.user}: no {name} number {count} in {seconds} s, but {events}; console: {self.page.console[-20:]}"
-                )
+                raise AssertionError(f"{self.user}: no {name} in {seconds} s, but {events}; console: {self.page.console[-20:]}")
             await asyncio.sleep(0.05)
 
     async def connected(self, seconds: float = 15) -> None:

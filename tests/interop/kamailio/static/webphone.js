@@ -180,7 +180,7 @@ class SipJsPhone extends Phone {
         session.delegate = {
             onSessionDescriptionHandler: handler => this.hook(handler.peerConnection),
             onInvite: () => this.note('reinvite'),
-            onBye: () => { this.byed = true; },
+            onBye: bye => { this.byed = true; return bye.accept(); },
         };
         session.stateChange.addListener(state => {
             if (state === SessionState.Established) this.note('confirmed');
@@ -219,9 +219,9 @@ class SipJsPhone extends Phone {
         }).catch(failed));
     }
 
-    hold() { return this.direct(true); }
+    async hold() { await this.direct(true); }
 
-    resume() { return this.direct(false); }
+    async resume() { await this.direct(false); }
 }
 
 const LIBRARIES = {jssip: JsSipPhone, sipjs: SipJsPhone};
