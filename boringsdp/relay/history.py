@@ -15,6 +15,8 @@ INTERVAL = 5.0
 MAX_SAMPLES = 60
 MAX_SOURCES = 8
 """Sources of one stream that are remembered: calls are transferred, and change their SSRC then."""
+ENOUGH = 50
+"""Packets, a second or so, that tell something."""
 WIDTH = 5
 """Numbers of a sample besides its time."""
 
@@ -166,14 +168,22 @@ class Sampler:
         return QualityHistory() if source is None else source.history
 
     def sources(self, stream: StreamId) -> tuple[SsrcFigures, ...]:
-        """All that are remembered, the present one last and up to date."""
+        """
+        All that are remembered, the present one last and up to date.
+
+        One that has not lived for `INTERVAL` yet is given a first sample of what it has lived, so that a short call is rated too.
+        """
         source = self._present(stream)
         if source is None:
             return ()
-        lived, source.last = source.last, self._statistics(stream).received
-        figures = tuple(each.figures() for each in self._sources[stream])
-        source.last = lived
-        return figures
+        before, received = source.last, self._statistics(stream).received
+        source.last = received
+        figures = [each.figures() for each in self._sources[stream]]
+        source.last = before
+        if stream in self._sampled and not source.history.count and received.packets - before.packets >= ENOUGH:
+            sample = self._measure(stream, before, received, received.last_arrival)
+            figures[-1] = replace(figures[-1], average=sample, lowest=sample, highest=sample, sample_count=1, samples=(sample,))
+        return tuple(figures)
 
     def tick(self, now: float) -> list[None]:
         if self._next is None or now < self._next:
@@ -200,23 +210,25 @@ class Sampler:
             return False
         received, before = self._statistics(stream).received, source.last
         source.last = received
-        arrived, lost = received.packets - before.packets, max(0, received.lost - before.lost)
-        if arrived <= 0:
+        if received.packets <= before.packets:
             return False
+        source.history.add(self._measure(stream, before, received, now))
+        return True
+
+    def _measure(self, stream: StreamId, before: ReceiveStatistics, received: ReceiveStatistics, now: float) -> QualitySample:
+        """Return how well was received what came between two looks at the figures."""
+        arrived, lost = received.packets - before.packets, max(0, received.lost - before.lost)
         jitter_ms = received.jitter * 1000 / max(1, received.clock_rate)
         round_trip_ms, leg_ms = self._round_trips(stream)
         loss = lost / (lost + arrived)
-        source.history.add(
-            QualitySample(
-                at=self._epoch + now,
-                mos=estimate_mos(self._codec_of(stream, received.payload_type), loss, jitter_ms, round_trip_ms),
-                jitter_ms=jitter_ms,
-                loss_percent=100 * loss,
-                round_trip_us=round(round_trip_ms * 1000),
-                leg_round_trip_us=round(leg_ms * 1000),
-            )
+        return QualitySample(
+            at=self._epoch + now,
+            mos=estimate_mos(self._codec_of(stream, received.payload_type), loss, jitter_ms, round_trip_ms),
+            jitter_ms=jitter_ms,
+            loss_percent=100 * loss,
+            round_trip_us=round(round_trip_ms * 1000),
+            leg_round_trip_us=round(leg_ms * 1000),
         )
-        return True
 
     def _close_account(self, source: _Source, received: ReceiveStatistics, successor: int) -> None:
         """Count for a source all that came before its successor; where its numbering ended was seen at the last sample."""

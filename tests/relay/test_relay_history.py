@@ -159,6 +159,23 @@ def test_each_source_has_its_account() -> None:
     assert bench.core.sources(ONE)[-1].packets == 110
 
 
+def test_a_short_call_is_rated_too() -> None:
+    bench = Bench()
+    bench.core.begin(ONE, 100.0)
+    bench.arrive(30)
+    assert bench.core.sources(ONE)[0].samples == ()
+    bench.arrive(65, lost=5)
+    bench.received[ONE] = replace(bench.received[ONE], last_arrival=102.0)
+    for _ in range(2):
+        [figures] = bench.core.sources(ONE)
+        [rated] = figures.samples
+        assert (rated.at, rated.loss_percent, figures.sample_count) == (1_000_102.0, 5.0, 1)
+        assert figures.average == figures.lowest == figures.highest == rated
+    assert bench.core.history(ONE).count == 0
+    bench.run(105.0)
+    assert bench.core.sources(ONE)[0].samples[0].at == 1_000_105.0
+
+
 def test_only_what_began_is_sampled() -> None:
     bench = Bench()
     bench.core.begin(ONE, 0.0)
