@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from boringsdp.errors import SdpError, WrongState
+from boringsdp.sdp.codec import Format
 from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description, Media
 from boringsdp.sdp.formats import shared
-from boringsdp.sdp.lines import SessionDescription
+from boringsdp.sdp.lines import Section, SessionDescription
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.serve import FINGERPRINT_HASHES, OURS, agreed_keying, keying
 from boringsdp.sdp.style import Keying, LegStyle
@@ -43,25 +45,29 @@ def _remembering(received: Description, slots: tuple[Slot, ...]) -> Description:
 
     Meanings do not change within a session (RFC 3264 §8.3.2), so peers that shorten a re-offer are understood.
     """
-    missing: dict[int, list[str]] = {}
+    missing: dict[int, list[Format]] = {}
     for media, slot in zip(received.medias, slots, strict=False):
         if media.protocol is None or media.rejected or slot.kind != media.kind or len(media.formats) == len(media.format_texts):
             continue
         stated, known = {f.payload_type for f in media.formats}, {f.payload_type: f for f in slot.fixed}
         numbers = dict.fromkeys(int(text) for text in media.format_texts)
-        lines = [
-            line
-            for number in numbers
-            if number not in stated and (f := known.get(number)) is not None
-            for line in (f"a=rtpmap:{number} {f.codec}", *([f"a=fmtp:{number} {f.fmtp}"] if f.fmtp else []))
-        ]
-        if lines:
-            missing[media.index] = lines
+        forgotten = [known[number] for number in numbers if number not in stated and number in known]
+        if forgotten:
+            missing[media.index] = forgotten
     if not missing:
         return received
     model = SessionDescription.parse(received.text)
-    sections = [section.appended(*missing.get(index, ())) for index, section in enumerate(model.medias)]
+    sections = [section.appended(*_explained(section, missing.get(index, ()))) for index, section in enumerate(model.medias)]
     return describe(str(SessionDescription(model.session, tuple(sections))))
+
+
+def _explained(section: Section, formats: Sequence[Format]) -> Iterator[str]:
+    """The lines that say what the formats are; parameters only where the section has none for them."""
+    said = {value.partition(" ")[0] for value in section.attributes("fmtp")} if formats else set()
+    for f in formats:
+        yield f"a=rtpmap:{f.payload_type} {f.codec}"
+        if f.fmtp and str(f.payload_type) not in said:
+            yield f"a=fmtp:{f.payload_type} {f.fmtp}"
 
 
 def _offered_slot(memory: LegMemory, offer: Description, media: Media) -> Slot:
@@ -71,7 +77,9 @@ def _offered_slot(memory: LegMemory, offer: Description, media: Media) -> Slot:
     if old.live and not media.rejected and media.mid and old.mid and media.mid != old.mid:
         raise SdpError(f"the m-line of mid {old.mid} is now mid {media.mid}", media.line, media.line_number)
     if old.kind != media.kind or (media.mid and old.mid and media.mid != old.mid):
-        return Slot(kind=media.kind, mid=media.mid, counterpart=old.counterpart, fixed=media.formats)
+        # What carried the old medium is still named, so that nothing else takes its name while it is in force.
+        recycled = Slot(kind=media.kind, mid=media.mid, counterpart=old.counterpart, fixed=media.formats)
+        return replace(recycled, transport=old.transport, raw=old.raw)
     fixed = old.fixing(media.formats) if not media.rejected else old.fixed
     return replace(old, fixed=fixed, mid=media.mid or old.mid, ice_restart=_restarted(memory, offer, media))
 

@@ -220,7 +220,8 @@ def _outline(task: _Task, media: Media, pair: _Pair) -> Outline | None:
     choice = _choose_crypto(usable_cryptos(media, limits)) if keyed is Keying.SDES else None
     # In a bundle that a data channel leads, only the m-lines of media say it.
     muxed = any(each.rtcp_mux or each.rtcp_mux_only for each in (media, transport)) and not limits.refuse_rtcp_mux
-    direction = theirs.stated if task.passing.original_direction else theirs.direction
+    original = task.passing.original_direction
+    direction, limit = (theirs.stated, media.stated) if original else (theirs.direction, media.direction)
     return Outline(
         slot=media.index,
         kind=media.kind,
@@ -228,7 +229,7 @@ def _outline(task: _Task, media: Media, pair: _Pair) -> Outline | None:
         mid=media.mid if ice or mirror else "",
         protocol_text=media.protocol_text,
         formats=formats,
-        direction=direction.intersect(media.direction.reversed()),
+        direction=direction.intersect(limit.reversed()),
         keying=keyed,
         ice=ice,
         rtcp_mux=media.rtcp_mux and not limits.refuse_rtcp_mux,

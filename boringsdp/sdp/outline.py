@@ -178,8 +178,9 @@ def share_transports(slots: Sequence[Slot], outlines: Sequence[Outline], groups:
         present = [slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].live and slots[o.slot].raw == o.raw]
         name = next((name for name in present if name is not None), None)
         if name is None:
+            others = {slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].raw != o.raw}
             name = group[0].slot
-            while name in used:
+            while name in used or name in others:
                 name += 1000  # beyond every slot
             used.add(name)
         for outline in group:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from boringsdp.sdp.codec import Codec, Format
 
@@ -30,6 +29,17 @@ class CodecPolicy:
     may_be_empty: bool = False
     late_audio: tuple[Codec, ...] = (Codec("opus", 48000, 2), Codec("G722", 8000), Codec("PCMU", 8000), Codec("PCMA", 8000))
     late_video: tuple[Codec, ...] = ()
+    _removed: frozenset[str] = field(init=False, repr=False, compare=False)
+    _only: frozenset[str] = field(init=False, repr=False, compare=False)
+    _kept: frozenset[str] = field(init=False, repr=False, compare=False)
+    _ranks: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        ranks = {pattern.lower(): position for position, pattern in reversed(list(enumerate(self.prefer)))}
+        object.__setattr__(self, "_removed", _lower(self.remove))
+        object.__setattr__(self, "_only", _lower(self.only))
+        object.__setattr__(self, "_kept", _lower(self.keep))
+        object.__setattr__(self, "_ranks", ranks)
 
     @property
     def unlimited(self) -> bool:
@@ -38,20 +48,19 @@ class CodecPolicy:
 
     def removes(self, f: Format) -> bool:
         """True when `remove` takes the format out."""
-        patterns = _names(self.remove)
-        if not patterns:
+        if not self._removed:
             return False
-        return not patterns.isdisjoint(_spellings(f)) or ("all" in patterns and _names(self.keep).isdisjoint(_spellings(f)))
+        spellings = _spellings(f)
+        return not self._removed.isdisjoint(spellings) or ("all" in self._removed and self._kept.isdisjoint(spellings))
 
     def permits(self, f: Format) -> bool:
         """True when neither `remove` nor `only` takes the format out."""
-        return not self.removes(f) and (not self.only or not _names(self.only).isdisjoint(_spellings(f)))
+        return not self.removes(f) and (not self._only or not self._only.isdisjoint(_spellings(f)))
 
     def sort(self, formats: list[Format]) -> None:
         """Move the preferred formats to the front, in place; the others keep their order."""
         if self.prefer:
-            rank = _ranks(self.prefer)
-            last = len(self.prefer)
+            rank, last = self._ranks, len(self.prefer)
             formats.sort(key=lambda f: min([rank.get(spelling, last) for spelling in _spellings(f)]))
 
 
@@ -61,14 +70,8 @@ def _spellings(f: Format) -> tuple[str, ...]:
     return name, f"{name}/{rate}", f"{name}/{rate}/{channels}", str(f.payload_type)
 
 
-@functools.lru_cache(maxsize=256)
-def _names(patterns: Iterable[str]) -> frozenset[str]:
+def _lower(patterns: frozenset[str]) -> frozenset[str]:
     return frozenset([pattern.lower() for pattern in patterns])
-
-
-@functools.lru_cache(maxsize=256)
-def _ranks(patterns: tuple[str, ...]) -> dict[str, int]:
-    return {pattern.lower(): position for position, pattern in reversed(list(enumerate(patterns)))}
 
 
 DEFAULT_POLICY = CodecPolicy()

@@ -62,6 +62,7 @@ def _write_ice(lines: list[str], sheet: Sheet, outline: Outline, transport: Loca
     own = [c for c in transport.candidates if c.component == 1 or not outline.rtcp_mux_sure]
     if guest is not None:
         lines += [f"a=candidate:{candidate}" for candidate in guest.candidates]
+        own = [replace(candidate, foundation=f"own{candidate.foundation}") for candidate in own]
     lines += [f"a=candidate:{_lowered(candidate) if outline.low_priority else candidate}" for candidate in own]
     if guest is None or guest.end_of_candidates or (sheet.source is not None and not sheet.source.trickle):
         lines.append("a=end-of-candidates")

@@ -211,7 +211,7 @@ class Gateway:
             ufrag=f"gateway{party}{number}r{restart}",
             password=f"passwordofthegateway{party}{number}r{restart}",
             candidates=(Candidate.local("203.0.113.1", 10000), Candidate.local("2001:db8::1", 10000, preference=65534)),
-            fingerprints=(FINGERPRINT,),
+            fingerprints=(replace(FINGERPRINT, hash=need.fingerprint_hash),),
         )
         return LocalMedia(transport=transport, ssrc=1000 + need.slot, cname=f"cname{party}")
 
