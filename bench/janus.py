@@ -57,7 +57,7 @@ def running_janus() -> Iterator[Gateway]:
             time.sleep(2.0)
             if process.poll() is not None:
                 raise RuntimeError(f"janus ended:\n{log_file.read_text(errors='replace')[-2000:]}")
-            yield Gateway(process.pid, f"ws://127.0.0.1:{port}/", "", 0, log_file)
+            yield Gateway(process.pid, f"ws://127.0.0.1:{port}/", "", 0, 0, log_file)
         finally:
             process.terminate()
             process.wait(15)

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.rtpengine import running_rtpengine
 from boringsdp.ng.bencode import parse_bencode, write_bencode
-from tests.support.gateway import Gateway, free_port, running_gateway
+from tests.support.gateway import Gateway, running_gateway
 
 CAPTURED = Path(__file__).parent.parent / "tests" / "golden" / "captured"
 ANSWER = (
@@ -69,9 +69,9 @@ def cycle(client: Client, offer: str, number: int) -> list[float]:
     return taken
 
 
-def measure(name: str, process: Gateway, port: int, cycles: int) -> None:
-    offer = (CAPTURED / "chromium-offer-audio.sdp").read_text(newline="")
-    client = Client(port)
+def measure(name: str, process: Gateway, cycles: int) -> None:
+    offer = (CAPTURED / "chromium-offer-audio.sdp").read_bytes().decode()
+    client = Client(process.ng_port)
     for number in range(WARM_UP):
         cycle(client, offer, number)
     cpu = process.cpu_s()
@@ -95,12 +95,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="CPU per offer, answer and delete over the NG protocol.")
     parser.add_argument("cycles", nargs="?", type=int, default=1000)
     options = parser.parse_args()
-    port = free_port(socket.SOCK_DGRAM)
-    with running_gateway(f"--ng.listen=127.0.0.1:{port}", "--rtp.port_rest=0", "--log.level=warning") as gateway:
-        measure("BoringSDP", gateway, port, options.cycles)
+    with running_gateway("--rtp.port_rest=0", "--log.level=warning") as gateway:
+        measure("BoringSDP", gateway, options.cycles)
     try:
-        with running_rtpengine() as (rtpengine, port):
-            measure("rtpengine", rtpengine, port, options.cycles)
+        with running_rtpengine() as rtpengine:
+            measure("rtpengine", rtpengine, options.cycles)
     except FileNotFoundError:
         print("rtpengine is not installed (Debian: apt-get install rtpengine-daemon); no comparison")
 

@@ -17,8 +17,8 @@ PORTS = (20000, 31999)
 
 
 @contextlib.contextmanager
-def running_rtpengine(*flags: str) -> Iterator[tuple[Gateway, int]]:
-    """Run rtpengine until the block ends, and yield its process and NG port. Raises FileNotFoundError when it is not installed."""
+def running_rtpengine(*flags: str) -> Iterator[Gateway]:
+    """Run rtpengine until the block ends, Raises FileNotFoundError when it is not installed."""
     program = shutil.which("rtpengine")
     if program is None:
         raise FileNotFoundError("rtpengine")
@@ -36,7 +36,7 @@ def running_rtpengine(*flags: str) -> Iterator[tuple[Gateway, int]]:
             time.sleep(2.0)
             if process.poll() is not None:
                 raise RuntimeError(f"rtpengine ended:\n{log_file.read_text(errors='replace')[-2000:]}")
-            yield Gateway(process.pid, "", "", 0, log_file), port
+            yield Gateway(process.pid, "", "", 0, port, log_file)
         finally:
             process.terminate()
             process.wait(15)
