@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import aioice
@@ -18,6 +19,7 @@ import pytest
 from boringsdp.dtls import Action, Association, Established, Identity, Transmit, usable_fingerprints
 from boringsdp.relay import (
     Connected,
+    Dtmf,
     Failed,
     Keys,
     Latch,
@@ -398,3 +400,82 @@ async def test_faxes_pass_as_they_are(relays: tuple[Relay, Relay]) -> None:
     assert port.remote == socks[1].getsockname()
     for sock in socks:
         sock.close()
+
+
+# --- blocked, silenced, pierced ----------------------------------------------------------------------------------------------------------
+
+
+async def test_blocked_and_silenced_media_while_digits_pass(relays: tuple[Relay, Relay]) -> None:
+    relay, heard = relays[0], Heard()
+    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    streams = []
+    formats = {**AUDIO.formats, 101: StreamFormat(name="telephone-event", clock_rate=8000)}
+    for sock in socks:
+        sock.bind(("127.0.0.1", 0))
+        sock.setblocking(False)
+        transport = relay.open_plain(heard)
+        streams.append(transport.add_stream(replace(AUDIO, formats=formats, dtmf_payload_type=101)))
+        transport.set_remote(sock.getsockname())
+    source, target = streams
+    passing = RouteRules(payload_types={0: 0}, telephone_events={101: 8000})
+    number = 0
+
+    async def speak(rules: RouteRules) -> list[bytes]:
+        """Say something and press 5; return what came out at the other end."""
+        nonlocal number
+        relay.connect(source, target, rules)
+        pressed = number * 160
+        for _ in range(10):
+            socks[0].sendto(packet(number, payload=b"\x20" * 160), source.transport.addresses[0])
+            number += 1
+            await asyncio.sleep(0.02)
+        for n in range(1, 6):
+            event = struct.pack("!BBHIIBBH", 0x80, 101, number, pressed, 77, 5, 0x80 if n > 3 else 0, 160 * min(n, 4))
+            socks[0].sendto(event, source.transport.addresses[0])
+            number += 1
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.4)
+        out = []
+        while True:
+            try:
+                out.append(socks[1].recv(2048))
+            except BlockingIOError:
+                return out
+
+    def media(came: list[bytes]) -> set[bytes]:
+        return {data[12:] for data in came if data[1] & 0x7F == 0}
+
+    def digits(came: list[bytes]) -> int:
+        return sum(data[1] == 0xE5 for data in came)
+
+    came = await speak(passing)
+    assert (media(came), digits(came)) == ({b"\x20" * 160}, 1)
+    came = await speak(replace(passing, media=False))
+    assert (media(came), digits(came)) == (set(), 1)
+    came = await speak(replace(passing, dtmf=False))
+    assert (media(came), digits(came)) == ({b"\x20" * 160}, 0)
+    came = await speak(replace(passing, silenced=True))
+    assert (media(came), digits(came)) == ({b"\xff" * 160}, 1)
+    assert [event.digit for event in heard if isinstance(event, Dtmf)] == ["5"] * 4
+    for sock in socks:
+        sock.close()
+
+
+async def test_packets_open_the_way_until_the_peer_speaks(relays: tuple[Relay, Relay]) -> None:
+    relay = relays[0]
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    transport = relay.open_plain(Heard())
+    transport.add_stream(AUDIO)
+    transport.set_remote(sock.getsockname())
+    transport.pierce()
+    loop = asyncio.get_running_loop()
+    for _ in range(2):
+        data = await asyncio.wait_for(loop.sock_recv(sock, 2048), 5)
+        assert (len(data), data[1] & 0x7F) == (12, 127)
+    sock.sendto(packet(1), transport.addresses[0])
+    await asyncio.sleep(0.7)
+    with pytest.raises(BlockingIOError):
+        sock.recv(2048)
+    sock.close()
