@@ -118,10 +118,9 @@ class Descriptions:
         return text
 
     def _first_offer(self, request: Description, received: Sdp, source: Address | None, warnings: list[str]) -> str:
-        self._check_room(request)
         who = request.identity
         ear = _Ear(self._hear)
-        call = self._create(ear, who.call_id)
+        call = self._create(ear, request)
         name = first_name(who.via_branch)
         plan = self._plan_offer(request, received, call, Party.A, None, name)
         try:
@@ -148,20 +147,23 @@ class Descriptions:
         log.info("call offered", extra={**facts, "client": source[0] if source is not None else "", "metadata": request.metadata[:200]})
         return text
 
-    def _create(self, ear: _Ear, call_id: str) -> Call:
-        """The call is named as the call-id, so that one name runs through the log; a second dialog with it gets a name of its own."""
-        free = self._calls.get(call_id) is None
-        return self._calls.create(ear, call_id if free else None, timeouts=self._timeouts)
+    def _create(self, ear: _Ear, request: Description) -> Call:
+        """
+        The call is named as the call-id, so that one name runs through the log; a second dialog with it gets a name of its own.
 
-    def _check_room(self, request: Description) -> None:
-        """Raise `LoadLimit` or `Exhausted` when no new call is taken now; calls that exist go on."""
+        Raises `LoadLimit` or `Exhausted` when no new call is taken now; calls that exist go on.
+        """
         most = self._settings.max_sessions
-        full = bool(most) and len(self._dialogs) >= most
-        if not (full or self.draining):
-            return
-        if request.supports_load_limit:
-            raise LoadLimit(f"{most} sessions" if full else "shutting down")
-        raise Exhausted("calls")
+        call_id = request.identity.call_id
+        try:
+            if self.draining or (most and len(self._dialogs) >= most):
+                raise Exhausted("calls")
+            free = self._calls.get(call_id) is None
+            return self._calls.create(ear, call_id if free else None, timeouts=self._timeouts)
+        except Exhausted as full:
+            if request.supports_load_limit:
+                raise LoadLimit("shutting down" if self.draining else "Parallel session limit reached") from full
+            raise
 
     def _plan_offer(self, request: Description, received: Sdp, call: Call, party: Party, leg: FarLeg | None, name: str) -> Plan:
         refused = leg is not None and party.other in leg.no_ice

@@ -156,28 +156,47 @@ class TestDelete:
         assert call.closed == "deleted"
 
     @pytest.mark.parametrize("key", ["delete-delay", "delete delay"])
-    async def test_after_a_delay(self, proxy: Proxy, calls: FakeCalls, key: str):
+    def test_the_delay_may_be_text(self, proxy: Proxy, calls: FakeCalls, key: str):
         proxy.offer("ta")
-        call = calls.calls["c1"]
         proxy.front.execute({"command": "delete", "call-id": "c1", key: "1"})
-        assert (call.closed, proxy.send("list")["calls"], proxy.send("query")["result"]) == ("", ["c1"], "ok")
-        await asyncio.sleep(1.1)
-        assert call.closed == "deleted"
-
-    async def test_an_offer_revives_the_call(self, proxy: Proxy, calls: FakeCalls):
-        proxy.offer("ta")
-        proxy.answer("ta", "tb")
-        call = calls.calls["c1"]
-        proxy.send("delete", delete_delay=1)
-        proxy.offer("ta", "tb")
-        await asyncio.sleep(1.1)
-        assert call.closed == ""
+        assert (calls.calls["c1"].closed, proxy.send("list")["calls"], proxy.send("query")["result"]) == ("", ["c1"], "ok")
 
     def test_a_second_delete_may_be_at_once(self, proxy: Proxy, calls: FakeCalls):
         proxy.offer("ta")
         proxy.send("delete", delete_delay=30)
         proxy.send("delete", delete_delay=0)
         assert len(calls) == 0
+
+
+class TestDelay:
+    @pytest.fixture
+    def settings(self) -> NgSettings:
+        return NgSettings(delete_delay_s=0.05)
+
+    async def test_the_call_ends_after_it(self, proxy: Proxy, calls: FakeCalls):
+        proxy.offer("ta")
+        call = calls.calls["c1"]
+        proxy.send("delete")
+        assert call.closed == ""
+        await asyncio.sleep(0.1)
+        assert call.closed == "deleted"
+
+    async def test_an_offer_revives_the_call(self, proxy: Proxy, calls: FakeCalls):
+        proxy.offer("ta")
+        proxy.answer("ta", "tb")
+        proxy.send("delete")
+        proxy.offer("ta", "tb")
+        await asyncio.sleep(0.1)
+        assert calls.calls["c1"].closed == ""
+
+    async def test_a_deletion_that_fails_does_not_stop_the_others(self, front: NgFront, calls: FakeCalls, monkeypatch: pytest.MonkeyPatch):
+        for name in ("c1", "c2"):
+            Proxy(front, name).offer("ta")
+            Proxy(front, name).send("delete")
+        monkeypatch.setattr(calls.calls["c1"], "close", lambda _reason: 1 / 0)
+        second = calls.calls["c2"]
+        await asyncio.sleep(0.1)
+        assert second.closed == "deleted"
 
 
 class TestRoom:
@@ -189,7 +208,7 @@ class TestRoom:
         first, second = Proxy(front, "c1"), Proxy(front, "c2")
         assert first.offer("ta")["result"] == "ok"
         assert second.offer("ta") == error("Parallel session limit reached")
-        assert second.offer("ta", supports=["load limit"]) == {"result": "load limit", "message": "1 sessions"}
+        assert second.offer("ta", supports=["load limit"]) == {"result": "load limit", "message": "Parallel session limit reached"}
         assert first.offer("ta")["result"] == "ok"
 
     def test_draining_is_the_same(self, front: NgFront):
@@ -200,6 +219,7 @@ class TestRoom:
     def test_the_gateways_own_limit_counts_too(self, front: NgFront, calls: FakeCalls):
         calls.room = 0
         assert Proxy(front).offer("ta") == error("Parallel session limit reached")
+        assert Proxy(front).offer("ta", supports=["load limit"])["result"] == "load limit"
 
 
 class TestControl:

@@ -18,12 +18,15 @@ from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
 
 
+DELAY_S = 0.1
+
+
 @pytest.fixture
 async def proxy() -> AsyncIterator[Proxy]:
     relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
     await relay.start()
     calls = Calls(relay, CallSettings())
-    front = NgFront(calls, NgSettings(delete_delay_s=0.0))
+    front = NgFront(calls, NgSettings(delete_delay_s=DELAY_S))
     yield Proxy(front)
     calls.close()
     await front.close()
@@ -66,7 +69,7 @@ async def test_plain_to_plain(proxy: Proxy, phones: list[Phone]):
     assert streams["ta"][0]["endpoint"] == {"family": "IPv4", "address": "127.0.0.1", "port": a.port}
     assert streams["ta"][0]["stats"]["packets"] == streams["tb"][0]["stats"]["packets"] == 3
     assert streams["ta"][0]["SSRC"] == 7
-    gone = proxy.send("delete", from_tag="ta")
+    gone = proxy.send("delete", from_tag="ta", delete_delay=0)
     assert gone["totals"]["RTP"]["packets"] == 6
 
 
@@ -106,7 +109,7 @@ async def test_the_branch_that_fails_leaves_the_other(proxy: Proxy, phones: list
     taken(proxy.offer("ta", via_branch="b1", sdp=sdp_of(a)))
     to_second = taken(proxy.offer("ta", via_branch="b2", sdp=sdp_of(a)))
     taken(proxy.answer("ta", "t1", "b1", sdp=sdp_of(first)))
-    proxy.send("delete", from_tag="ta", via_branch="b1")
+    proxy.send("delete", from_tag="ta", via_branch="b1", delete_delay="0")
     final = taken(proxy.answer("ta", "t2", "b2", sdp=sdp_of(second)))
     await flows(a, port_of(final), second)
     await flows(second, port_of(to_second), a)
@@ -126,10 +129,10 @@ async def test_deleted_and_revived(proxy: Proxy, phones: list[Phone]):
     a, b, _ = phones
     to_b = taken(proxy.offer("ta", sdp=sdp_of(a)))
     to_a = taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
-    assert proxy.send("delete", from_tag="ta", delete_delay="1")["result"] == "ok"
+    assert proxy.send("delete", from_tag="ta")["result"] == "ok"
     assert port_of(taken(proxy.offer("ta", "tb", sdp=sdp_of(a)))) == port_of(to_b)
     taken(proxy.answer("ta", "tb", sdp=sdp_of(b)))
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(2 * DELAY_S)
     await flows(a, port_of(to_a), b)
     proxy.send("delete", from_tag="tb", delete_delay=0)
     assert proxy.send("list")["calls"] == []
@@ -226,3 +229,38 @@ async def test_a_reinvite_that_was_refused_elsewhere_is_forgotten(proxy: Proxy, 
     taken(proxy.answer("tb", "ta", sdp=sdp_of(a)))
     await flows(a, port_of(to_a), b)
     await flows(b, port_of(to_b), a)
+
+
+async def test_the_same_offer_and_answer_again_change_nothing(proxy: Proxy, phones: list[Phone]):
+    """An INVITE is resent with another cookie; a 200 repeats the SDP of the 183."""
+    a, b, _ = phones
+    to_b, again = (taken(proxy.offer("ta", sdp=sdp_of(a))) for _ in range(2))
+    assert again == to_b
+    to_a, again = (taken(proxy.answer("ta", "tb", sdp=sdp_of(b))) for _ in range(2))
+    assert again == to_a
+    await flows(a, port_of(to_a), b)
+    await flows(b, port_of(to_b), a)
+
+
+async def test_a_branch_that_answers_after_its_delete_lives_on(proxy: Proxy, phones: list[Phone]):
+    a, first, second = phones
+    taken(proxy.offer("ta", via_branch="b1", sdp=sdp_of(a)))
+    taken(proxy.offer("ta", via_branch="b2", sdp=sdp_of(a)))
+    taken(proxy.answer("ta", "t1", "b1", sdp=sdp_of(first)))
+    proxy.send("delete", from_tag="ta", via_branch="b2")
+    to_a = taken(proxy.answer("ta", "t2", "b2", sdp=sdp_of(second)))
+    await asyncio.sleep(2 * DELAY_S)
+    await flows(a, port_of(to_a), second)
+
+
+async def test_two_phones_on_one_leg(proxy: Proxy, phones: list[Phone]):
+    """A proxy that forks without naming branches: both phones get the same SDP, and the latest answer counts."""
+    a, first, second = phones
+    to_both = taken(proxy.offer("ta", sdp=sdp_of(a)))
+    assert port_of(taken(proxy.offer("ta", sdp=sdp_of(a)))) == port_of(to_both)
+    early = taken(proxy.answer("ta", "t1", sdp=sdp_of(first)))
+    await flows(a, port_of(early), first)
+    final = taken(proxy.answer("ta", "t2", sdp=sdp_of(second)))
+    await flows(a, port_of(final), second)
+    await flows(second, port_of(to_both), a)
+    assert proxy.send("query")["tags"]["t2"]["tag-aliases"] == ["t1"]
