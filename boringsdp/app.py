@@ -75,7 +75,7 @@ class Gateway:
             lambda package: PluginContext(self.calls, settings.plugins.get(package, {})),
         )
         self._ng_settings = ng_settings(config)
-        self.ng = NgFront(self.calls, self._ng_settings)
+        self.ng = NgFront(self.calls, self._ng_settings, metrics=self.metrics, media=self.relay.statistics)
         self._demo = _demo(self) if demo else None
         routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics)]
         self.janus = JanusServer(
@@ -88,7 +88,7 @@ class Gateway:
         self.ng_server = NgServer(self._ng_settings, self.ng.execute, routes=[web.get("/metrics", self._serve_metrics)])
         self.metrics.watch("calls", lambda: {"active": len(self.calls), "created": self.calls.created})
         self.metrics.watch("janus", lambda: {"sessions": self.janus.core.session_count, "handles": self.janus.core.handle_count})
-        self.metrics.watch("ng", self.ng_server.statistics)
+        self.metrics.watch("ng", lambda: {"sessions": self.ng.sessions, **self.ng_server.statistics()})
         counts = self.ng_server.requests
         self.metrics.watch_counts("ng_requests", "NG requests by command and result", ("command", "result"), lambda: counts().items())
         self.metrics.watch("relay", self.relay.statistics)
@@ -117,9 +117,7 @@ class Gateway:
     async def drain(self, seconds: float) -> None:
         """Take no more sessions and no new NG calls, and return when all calls have ended, or after `seconds`."""
         self.janus.drain()
-        refuse_new = getattr(self.ng, "drain", None)
-        if refuse_new is not None:
-            refuse_new()
+        self.ng.drain()
         end = asyncio.get_running_loop().time() + seconds
         while len(self.calls) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (rare, and nothing to wait for)
             await asyncio.sleep(DRAIN_STEP_S)
@@ -130,6 +128,7 @@ class Gateway:
             self._demo.close()
         await self.ng_server.close()
         self.calls.close("shutdown")
+        await self.ng.close()
         await self.janus.close()
         await self.relay.close()
 

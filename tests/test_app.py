@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import aiohttp
 import pytest
@@ -23,6 +24,9 @@ from boringsdp.call import CallEvent
 from boringsdp.config import Config, ConfigErrors, load
 from boringsdp.errors import ConfigError
 from boringsdp.janus_api.plugin import ENTRY_POINT_GROUP
+from boringsdp.ng.client import exchange
+from boringsdp.ng.requests import Learning
+from boringsdp.ng.settings import NgSettings
 
 LOCAL = {
     "webrtc.addresses": "127.0.0.1",
@@ -285,3 +289,122 @@ def test_every_key_of_the_janus_section_reaches_the_api():
     settings = app.janus_settings(load(flags=flags).config)
     assert (settings.hangup_on_failed, settings.opaqueid_in_api) == (True, True)
     assert (settings.session_timeout, settings.limits.handles_per_session) == (7.0, 3)
+
+
+# --- NG ---------------------------------------------------------------------------------------------------------------------------------
+
+
+OFFER = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+
+
+async def ng(gateway: Gateway, request: dict[str, object]) -> dict[str, Any]:
+    to = gateway.ng_server.udp_addresses[0]
+    return await asyncio.to_thread(exchange, to, request)
+
+
+async def test_ng_is_served_counted_and_ends_with_the_gateway():
+    async with running(ng__tcp="127.0.0.1:0", ng__http="127.0.0.1:0") as (gateway, base), aiohttp.ClientSession() as client:
+        assert await ng(gateway, {"command": "ping"}) == {"result": "pong"}
+        offer = {"command": "offer", "call-id": "1", "from-tag": "a", "sdp": OFFER}
+        reply = await ng(gateway, offer)
+        assert (reply["result"], reply["sdp"][:4]) == ("ok", "v=0\r")
+        assert len(gateway.calls) == gateway.ng.sessions == 1
+        async with client.get(f"{base}/metrics") as answer:
+            text = await answer.text()
+        assert 'boringsdp_ng_requests_total{command="offer",result="ok"} 1.0' in text
+        assert "boringsdp_ng_sessions 1.0" in text
+        where = dict(address.split(":", 1) for what, address in gateway.addresses() if what == "NG")
+        assert list(where) == ["udp 127.0.0.1", "tcp 127.0.0.1", "http"]
+        host, port = gateway.ng_server.http_addresses[0]
+        async with client.get(f"http://{host}:{port}/metrics") as answer:
+            assert answer.status == 200
+
+
+async def test_drain_takes_no_new_ng_calls_and_serves_those_that_are_there():
+    async with running() as (gateway, _):
+        offer = {"command": "offer", "call-id": "1", "from-tag": "a", "sdp": OFFER, "supports": ["load limit"]}
+        assert (await ng(gateway, offer))["result"] == "ok"
+        draining = asyncio.ensure_future(gateway.drain(10))
+        await asyncio.sleep(0.01)
+        assert (await ng(gateway, offer | {"call-id": "2"}))["result"] == "load limit"
+        assert (await ng(gateway, {"command": "query", "call-id": "1"}))["result"] == "ok"
+        assert (await ng(gateway, {"command": "delete", "call-id": "1", "delete delay": 0}))["result"] == "ok"
+        await asyncio.wait_for(draining, 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("ng.listen", socket.SOCK_DGRAM), ("ng.tcp", socket.SOCK_STREAM), ("ng.http", socket.SOCK_STREAM)]
+)
+async def test_an_ng_port_that_is_taken_is_named(key: str, kind: socket.SocketKind):
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        gateway = Gateway(configuration(**{key.replace(".", "__"): where}))
+        with pytest.raises(ConfigError, match=f"{key}: cannot listen on (udp|tcp) {where}: address already in use"):
+            await gateway.start()
+        await gateway.close()
+
+
+async def test_an_interface_that_is_not_ours_is_named():
+    gateway = Gateway(configuration(ng__interfaces="out=192.0.2.77"))
+    with pytest.raises(ConfigError, match=r"^ng\.interfaces: cannot listen on 192\.0\.2\.77: this machine has no such address"):
+        await gateway.start()
+    await gateway.close()
+
+
+def test_interfaces_are_listened_on_and_announced():
+    config = configuration(ng__interfaces="in=127.0.0.2,out=127.0.0.3!203.0.113.9/127.0.0.4,both=127.0.0.1")
+    settings = app.relay_settings(config)
+    assert settings.interfaces == {"in": ("127.0.0.2",), "out": ("127.0.0.3", "127.0.0.4"), "both": ("127.0.0.1",)}
+    assert settings.plain_hosts == settings.webrtc_hosts == ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
+    assert settings.advertised == settings.plain_advertised == {"127.0.0.3": "203.0.113.9"}
+    assert app.ng_settings(config).announce == {}
+
+
+def test_names_that_share_an_address_may_announce_it_differently():
+    config = configuration(ng__interfaces="in=127.0.0.1,out=127.0.0.1!203.0.113.9")
+    assert app.relay_settings(config).advertised == {}
+    settings = app.ng_settings(config)
+    assert (settings.interfaces, settings.announce) == ({"in": ("127.0.0.1",), "out": ("127.0.0.1",)}, {"out": "203.0.113.9"})
+
+
+def test_every_key_of_the_ng_section_reaches_the_front():
+    flags = {
+        "ng.listen": "127.0.0.1:1,[::1]:2",
+        "ng.tcp": "127.0.0.1:3",
+        "ng.http": "127.0.0.1:4",
+        "ng.acl": "127.0.0.0/8",
+        "ng.delete_delay": "1",
+        "ng.offer_timeout": "2",
+        "ng.media_timeout": "3",
+        "ng.silent_timeout": "4",
+        "ng.final_timeout": "5",
+        "ng.max_sessions": "6",
+        "ng.tos": "184",
+        "ng.endpoint_learning": "off",
+        "ng.templates": "x=ICE=remove",
+        "ng.timeout_url": "http://127.0.0.1/x",
+        "ng.timeout_format": "kamailio",
+        "ng.dtmf_log": "127.0.0.1:7",
+    }
+    settings = app.ng_settings(load(flags=flags).config)
+    assert settings == NgSettings(
+        udp=(("127.0.0.1", 1), ("::1", 2)),
+        tcp=(("127.0.0.1", 3),),
+        http=(("127.0.0.1", 4),),
+        acl=("127.0.0.0/8",),
+        delete_delay_s=1,
+        offer_timeout_s=2,
+        media_timeout_s=3,
+        silent_timeout_s=4,
+        final_timeout_s=5,
+        max_sessions=6,
+        tos=184,
+        learning=Learning.OFF,
+        templates={"x": "ICE=remove"},
+        timeout_url="http://127.0.0.1/x",
+        timeout_format="kamailio",
+        dtmf_log=("127.0.0.1", 7),
+    )
