@@ -52,6 +52,8 @@ class Dtls:
             if not each.core.established:
                 each.hold()
         for each in list(self._components):
+            if client:
+                each.reply_to = None  # a hello of ours goes where the engine would send media
             each.driver.run(each.core.start(usable, client=client, now=each.now))
 
     def path(self, remote: Address, *, rtcp: bool = False) -> None:
@@ -64,7 +66,7 @@ class Dtls:
         """The peer speaks no ICE, and said that it is there."""
         self._ice = False
         for each in list(self._components):
-            where = rtcp if each.rtcp else rtp
+            where, each.reply_to = rtcp if each.rtcp else rtp, None
             each.driver.run(each.core.without_ice(each.now))
             if where is not None:
                 each.driver.run(each.core.path(where, each.now))

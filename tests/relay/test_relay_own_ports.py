@@ -138,6 +138,18 @@ async def test_the_hello_of_ours_goes_where_the_peer_announced_itself(bench: Ben
     assert [(port, to) for _, _, port, to in bench.engine.told("send")] == [(False, None), (True, None)]
 
 
+@pytest.mark.parametrize("place_first", [True, False])
+async def test_a_peer_that_moved_is_greeted_where_it_is_now(bench: Bench, place_first: bool) -> None:
+    transport = bench.relay.open_plain(bench.owner, rtcp_mux=True, secured=True)
+    transport.set_remote(REMOTE)
+    transport.start([THEIRS.fingerprint], client=False)
+    bench.shake_hands(transport, ELSEWHERE)
+    if place_first:
+        transport.set_remote(("192.0.2.10", 8000))
+    transport.start([Identity().fingerprint], client=True)
+    assert [to for *_, to in bench.engine.told("send")] == [None]
+
+
 async def test_an_early_hello_is_served_once_the_fingerprint_was_told(bench: Bench) -> None:
     silent = bench.relay.open_plain(bench.owner, rtcp_mux=True, secured=True)
     told = bench.relay.open_plain(bench.owner, rtcp_mux=True, secured=True)
