@@ -18,16 +18,13 @@ from boringsdp.call.fragments import translated
 from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
-from boringsdp.call.patience import Heard, Patience
+from boringsdp.call.patience import REASONS, Heard, Patience
 from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
-from boringsdp.call.translator import Translator
-from boringsdp.errors import BoringError, WrongState
+from boringsdp.call.translator import Agreement, Translator
+from boringsdp.errors import BoringError, Exhausted, WrongState
 from boringsdp.relay import Relay
 from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, WEBRTC, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
-
-REASONS = {"answer": "offer-timeout", "media": "media-timeout", "silence": "silent-timeout", "end": "final-timeout"}
-"""Why a call closed, by what it had waited for."""
 
 
 class _Shape(enum.Enum):
@@ -177,6 +174,8 @@ class Call:
         except BoringError:
             source.options, target.options = options
             target.transports.undo()
+            for leg in {near, turn.leg}.difference(self._legs()):
+                leg.close()
             raise
         source.tag = tag or source.tag
         self._shape, self._near = _Shape.PAIR, near
@@ -214,15 +213,15 @@ class Call:
         options = answerer.options, offerer.options
         answerer.options, offerer.options = here.over(answerer.options), there.over(offerer.options)
         try:
-            text = self._translator.answer(party, sdp, turn, self._near, tag=tag, passing=passing, policy=policy, style=style)
+            agreed = self._translator.answer(party, sdp, turn, self._near, tag=tag, passing=passing, policy=policy, style=style)
         except BoringError:
             answerer.options, offerer.options = options
             offerer.transports.undo()
             raise
         answerer.tag = tag or answerer.tag
         self._touch(turn.negotiation.answer, party)
-        self._put_into_force(turn)
-        return text
+        self._put_into_force(turn, agreed)
+        return agreed.text
 
     def reject(self, branch: str = "") -> None:
         """The pending offer was refused elsewhere (488, 491): what was in force before stays in force. Raises `WrongState` without one."""
@@ -306,16 +305,14 @@ class Call:
     def request_key_frame(self, party: Party) -> None:
         """Ask `party` for a key frame of each of its video streams."""
         if (leg := self._leg(party, "")) is not None:
-            for stream in leg.transports.streams.values():
-                stream.request_key_frame()
+            leg.request_key_frame()
 
     def send_dtmf(
         self, party: Party, digits: str, duration_ms: int = 100, gap_ms: int = 50, volume_dbm0: int = -10, branch: str = ""
     ) -> int:
         """Send digits to `party` as telephone-events of our own; returns how many were queued, 0 when it takes none."""
         leg = self._leg(party, branch)
-        audio = [stream for stream in leg.transports.streams.values() if stream.rules.kind == "audio"] if leg is not None else []
-        return audio[0].send_dtmf(digits, duration_ms, gap_ms, volume_dbm0) if audio else 0
+        return 0 if leg is None else leg.send_dtmf(digits, duration_ms, gap_ms, volume_dbm0)
 
     def close(self, reason: str = "closed") -> None:
         """End the call: ports go to rest, `CallClosed` is the last event. Closing twice is nothing."""
@@ -324,6 +321,8 @@ class Call:
         self._log.info("call ended", extra={"reason": reason, "seconds": round(self._loop.time() - self._began, 1)})
         self._closed = True
         self._patience.stop()
+        for branch in self._branches.values():
+            branch.negotiation.close(self._loop.time())
         self._arm()
         for leg in self._legs():
             leg.close()
@@ -366,6 +365,8 @@ class Call:
         return self._branches.get(name)
 
     def _new_branch(self, name: str) -> Branch:
+        if len(self._branches) >= self._settings.max_branches:
+            raise Exhausted("branches")
         leg = Leg(Party.B, self._relay, WEBRTC, self._settings, self._hear, name)
         return Branch(name, leg, Negotiation(self.timeouts.answer_s))
 
@@ -400,7 +401,7 @@ class Call:
 
     # --- media -------------------------------------------------------------------------------------------------------------------------
 
-    def _put_into_force(self, turn: Branch) -> None:
+    def _put_into_force(self, turn: Branch, agreed: Agreement) -> None:
         """The branch's answer is the latest: its media, and no other's, goes to and from party A."""
         near, former = self._near, self._current
         assert near is not None
@@ -408,8 +409,8 @@ class Call:
             routes.part(self._relay, near, former.leg)
         self._current = turn
         turn.rank = self._answers = self._answers + 1
-        turn.leg.apply(media_plans(turn.leg.memory))
-        near.apply(media_plans(near.memory))
+        turn.leg.apply(agreed.far)
+        near.apply(agreed.near)
         self._join()
         self._tell_answered(near, turn.leg)
 

@@ -10,6 +10,8 @@ from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.sdp import CodecPolicy, Description, LegMemory, LegStyle, withdraw
 
+MAX_TAGS = 32
+
 
 @dataclass(slots=True)
 class Round:
@@ -48,7 +50,15 @@ class Exchange:
     """Of the branch's leg after the offer."""
     policy: CodecPolicy
     answers: dict[str, LegMemory] = field(default_factory=dict)
-    """The answerer's memory by the tag it answered under, in order; the last is in force."""
+    """The answerer's memory by the tag it answered under, in order; the last is in force. At most `MAX_TAGS`, the oldest are forgotten."""
+
+    def take(self, tag: str, heard: LegMemory) -> None:
+        """Note an answer."""
+        self.answers.pop(tag, None)
+        self.answers[tag] = heard
+        if len(self.answers) > MAX_TAGS:
+            del self.answers[next(iter(self.answers))]
+        self.round.answered = True
 
 
 @dataclass(slots=True)

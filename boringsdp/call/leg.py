@@ -172,6 +172,17 @@ class Leg:
         self.plans = ()
         self.transports.close()
 
+    def request_key_frame(self) -> None:
+        """Ask the peer for a key frame of each of its video streams."""
+        for stream in self.transports.streams.values():
+            stream.request_key_frame()
+
+    def send_dtmf(self, digits: str, duration_ms: int, gap_ms: int, volume_dbm0: int) -> int:
+        """Send digits to the peer on its first audio stream; returns how many were queued."""
+        audio = (stream for stream in self.transports.streams.values() if stream.rules.kind == "audio")
+        stream = next(audio, None)
+        return 0 if stream is None else stream.send_dtmf(digits, duration_ms, gap_ms, volume_dbm0)
+
     # --- news --------------------------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: TransportEvent) -> None:
@@ -205,10 +216,10 @@ class Leg:
 
     def listen(self, stopped: Callable[[str], bool]) -> Heard:
         """What has come on the leg so far; `stopped` says of which kinds of media none is expected."""
-        arrivals = [stream.statistics().received.last_arrival for stream in self.transports.streams.values()]
-        packets = sum(transport.statistics().packets_received for _, transport in self.transports)
+        figures = [transport.statistics() for _, transport in self.transports]
+        at = max((max(each.rtp.last_arrival, each.rtcp.last_arrival) for each in figures), default=0.0)
         expected = any(plan.accepted and plan.receive and not stopped(plan.kind) for plan in self.plans)
-        return Heard(f"{self.party.value} {self.branch}", expected, max(arrivals, default=0.0), packets)
+        return Heard(f"{self.party.value} {self.branch}", expected, at)
 
     # --- records -----------------------------------------------------------------------------------------------------------------------
 

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 from boringsdp.call.options import Timeouts
 
+REASONS = {"answer": "offer-timeout", "media": "media-timeout", "silence": "silent-timeout", "end": "final-timeout"}
+"""Why a call closed, by what it had waited for."""
+
 
 @dataclass(slots=True, frozen=True)
 class Heard:
     """
-    What is known of one leg: whether it should be sending, when its last RTP packet came (monotonic seconds, 0: none), and how many packets
-    of any sort have come.
+    What is known of one leg: whether it should be sending, and when its last packet of any sort came (monotonic seconds, 0: none).
+
+    RTCP counts too: who holds a call without music, or sends no silence, still reports.
     """
 
     leg: str
     expected: bool
     at: float
-    packets: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -33,7 +36,7 @@ class Patience:
     """
     Asks `listen` at deadlines of its own and never between, so that it costs nothing while media flows.
 
-    Any packet counts as a sign of life, RTCP too; of what is not RTP it is only known between two looks, two for each waiting time.
+    The clock of a leg begins when it first should be sending, that of the call when that of any leg does, and when the last one is held.
     """
 
     def __init__(self, timeouts: Timeouts, listen: Callable[[], Sequence[Heard]], now: float) -> None:
@@ -44,8 +47,6 @@ class Patience:
         self._mode = ""
         self._since = now
         self._expected_since: dict[str, float] = {}
-        self._last: dict[str, float] = {}
-        self._packets: dict[str, int] = {}
 
     def changed(self, now: float) -> None:
         """Media was agreed on, or who should be sending may have changed."""
@@ -82,31 +83,13 @@ class Patience:
         mode = "media" if any(leg.expected for leg in legs) else "silence"
         if mode != self._mode:
             self._mode, self._since = mode, now
-        for leg in legs:
-            self._note(leg, now)
-        known = {leg.leg for leg in legs}
-        for gone in self._last.keys() - known:
-            del self._last[gone], self._packets[gone]
+        self._expected_since = {leg.leg: self._expected_since.get(leg.leg, now) for leg in legs if leg.expected}
         if mode == "media" and self._timeouts.each_leg:
-            quiet = min(max(self._last[leg.leg], self._expected_since[leg.leg]) for leg in legs if leg.expected)
+            quiet = min(max(leg.at, self._expected_since[leg.leg]) for leg in legs if leg.expected)
         else:
-            quiet = max([*self._last.values(), self._since])
-        self._check = min(quiet + self._limit, now + self._limit / 2) if self._limit else None
-        if self._check is not None and self._check <= now:
-            self._check = now + 0.01
+            quiet = max([*(leg.at for leg in legs), self._since])
+        self._check = max(now + 0.01, quiet + self._limit) if self._limit else None
         return quiet
-
-    def _note(self, leg: Heard, now: float) -> None:
-        name = leg.leg
-        if not leg.expected:
-            self._expected_since.pop(name, None)
-        else:
-            self._expected_since.setdefault(name, now)
-        before = self._last.get(name, self._since)
-        last = max(before, leg.at)
-        if leg.packets != self._packets.get(name, leg.packets) and leg.at <= before:
-            last = now  # RTCP, or no RTP at all
-        self._last[name], self._packets[name] = last, leg.packets
 
 
 def _nobody() -> Sequence[Heard]:

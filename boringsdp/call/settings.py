@@ -20,6 +20,8 @@ class CallSettings:
     """
 
     max_calls: int = 2000
+    max_branches: int = 64
+    """Far legs of one call."""
     answer_timeout_s: float = 300.0
     latch: Latch = Latch.ONCE
     plain_host: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from boringsdp.call.destinations import trusting
 from boringsdp.call.events import Party
@@ -18,6 +19,7 @@ from boringsdp.sdp import (
     Description,
     LegStyle,
     Media,
+    MediaPlan,
     Passing,
     accept_answer,
     accept_offer,
@@ -28,6 +30,15 @@ from boringsdp.sdp import (
     media_plans,
 )
 from boringsdp.sdp import Exchange as ExchangeState
+
+
+@dataclass(slots=True, frozen=True)
+class Agreement:
+    """The text of an answer of ours, and what both legs have agreed by it."""
+
+    text: str
+    near: tuple[MediaPlan, ...]
+    far: tuple[MediaPlan, ...]
 
 
 class Translator:
@@ -81,7 +92,7 @@ class Translator:
         passing: Passing,
         policy: CodecPolicy | None,
         style: LegStyle | None,
-    ) -> str:
+    ) -> Agreement:
         """Return the answer for the other party. Raises `SdpError`, `Exhausted`, and `WrongState` when the offer was taken back."""
         started = turn.asked(party, near.memory)
         if started is None:
@@ -99,16 +110,15 @@ class Translator:
         demands = style or (None if passing.mirror else offerer.demands(offerer.style))
         draft = draft_answer(asked, heard, policy or exchange.policy, demands, passing)
         written = draft.write(offerer.prepare(draft.needs, asked, style or offerer.style, "" if style is None else style.setup))
-        answerer.check_plans(media_plans(heard))
-        offerer.check_plans(media_plans(written.memory))
+        theirs, ours = media_plans(heard), media_plans(written.memory)
+        answerer.check_plans(theirs)
+        offerer.check_plans(ours)
         offerer.transports.keep()
         answerer.memory, offerer.memory = heard, written.memory
-        exchange.answers.pop(tag, None)
-        exchange.answers[tag] = heard
-        exchange.round.answered = True
+        exchange.take(tag, heard)
         turn.near = near.memory
         self._show("answer", party, received, written.text)
-        return written.text
+        return Agreement(written.text, theirs, ours) if party is Party.A else Agreement(written.text, ours, theirs)
 
     def echo(self, sdp: str | Description, leg: Leg, options: LegOptions, policy: CodecPolicy) -> str:
         """Return the answer that sends the leg back its own media. Raises `SdpError`, `Exhausted`."""

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from boringsdp.call import CallClosed, CallEvent, CallTimedOut, Party, State, Timeouts
+from boringsdp.call import Block, CallClosed, CallEvent, CallTimedOut, Party, State, Timeouts
 from boringsdp.call.settings import CallSettings
 from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.relay import RelaySettings
@@ -259,3 +259,101 @@ def _without_times(record: dict[str, object]) -> object:
     if isinstance(record, dict):
         return {name: _without_times(value) for name, value in record.items() if name not in ("created", "last_signal", "quality")}
     return record
+
+
+# --- one branch --------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_either_party_may_reoffer_in_turn_and_ports_stay(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    to_b = call.offer(Party.A, plain(a.port), to=PLAIN, branch="b1", tag="from")
+    to_a = call.answer(Party.B, plain(b.port), branch="b1", tag="to")
+    again_to_a = call.offer(Party.B, plain(b.port, version=2), to=PLAIN, branch="b1", tag="to")
+    again_to_b = call.answer(Party.A, plain(a.port, version=2), branch="b1", tag="from")
+    last_to_b = call.offer(Party.A, plain(a.port, version=3), to=PLAIN)
+    last_to_a = call.answer(Party.B, plain(b.port, version=3))
+    assert {port_of(each) for each in (to_a, again_to_a, last_to_a)} == {port_of(to_a)}
+    assert {port_of(each) for each in (to_b, again_to_b, last_to_b)} == {port_of(to_b)}
+    a.send(port_of(to_a))
+    b.send(port_of(to_b))
+    assert await a.receive()
+    assert await b.receive()
+
+
+async def test_the_same_offer_again_changes_nothing(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    texts = []
+    for _ in range(3):
+        texts += [(call.offer(Party.A, plain(9000), to=PLAIN), call.answer(Party.B, plain(9002)))]
+    assert texts[0] == texts[1] == texts[2]
+    assert ports_used(bench) == 2
+
+
+async def test_the_same_offer_again_before_its_answer(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    assert call.offer(Party.A, plain(9000), to=PLAIN, branch="b1") == call.offer(Party.A, plain(9000), to=PLAIN, branch="b1")
+    assert call.answer(Party.B, plain(9002), branch="b1")
+    assert ports_used(bench) == 2
+
+
+async def test_an_early_answer_and_a_final_one_that_differs(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    a, early, final = Phone(), Phone(), Phone()
+    call.offer(Party.A, plain(a.port, formats="0 8 101"), to=PLAIN)
+    first = call.answer(Party.B, plain(early.port, formats="0"), tag="one")
+    assert call.answer(Party.B, plain(early.port, formats="0"), tag="one") == first
+    second = call.answer(Party.B, plain(final.port, formats="8"), tag="one")
+    assert (port_of(second), version_of(second)) == (port_of(first), version_of(first) + 1)
+    a.send(port_of(second), 8)
+    assert await final.receive()
+
+
+async def test_many_tags_are_not_all_remembered(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, plain(9000), to=PLAIN)
+    for number in range(40):
+        call.answer(Party.B, plain(9002), tag=str(number))
+    assert call.tags == tuple(str(number) for number in range(8, 40))
+
+
+async def test_a_late_offer_comes_from_the_branch(bench: Bench):
+    """An INVITE without SDP: the callee offers, the caller answers in its ACK; later the caller offers."""
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    to_a = call.offer(Party.B, plain(b.port), to=PLAIN, branch="b1")
+    to_b = call.answer(Party.A, plain(a.port), branch="b1")
+    assert (call.current, call.state) == ("b1", State.STABLE)
+    b.send(port_of(to_b))
+    a.send(port_of(to_a))
+    assert await a.receive()
+    assert await b.receive()
+    assert port_of(call.offer(Party.A, plain(a.port, version=2), to=PLAIN)) == port_of(to_b)
+
+
+async def test_branches_are_bounded(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    for number in range(64):
+        call.offer(Party.A, plain(9000), to=PLAIN, branch=f"b{number}")
+    with pytest.raises(Exhausted, match="branches"):
+        call.offer(Party.A, plain(9000), to=PLAIN, branch="one more")
+    assert call.offer(Party.A, plain(9000), to=PLAIN, branch="b3")
+
+
+async def test_a_closed_call_takes_nothing_more(bench: Bench):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, plain(9000), to=PLAIN, branch="b1")
+    call.answer(Party.B, plain(9002), branch="b1")
+    call.close()
+    for command in (
+        lambda: call.offer(Party.A, plain(9000), to=PLAIN, branch="b1"),
+        lambda: call.offer(Party.A, plain(9000), to=PLAIN, branch="b2"),
+        lambda: call.answer(Party.B, plain(9002), branch="b1"),
+        call.reject,
+    ):
+        with pytest.raises(WrongState):
+            command()
+    call.block(Party.A, Block.MEDIA, True)
+    call.set_direction(Party.A, audio=False)
+    assert (ports_used(bench), bench.relay.statistics()["transports"]) == (0, 0)
+    assert bench.news == [CallClosed("closed")]
