@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from boringsdp import logs
-from boringsdp.call import Block, Call, CallEvent, Calls, Party, Timeouts
+from boringsdp.call import Block, Call, CallClosed, CallEvent, Calls, Party, Timeouts
 from boringsdp.errors import Exhausted, NgError, SdpError
 from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place, first_name
 from boringsdp.ng.notices import Notices
@@ -43,8 +43,11 @@ class _Ear:
         self._hear = hear
 
     def __call__(self, event: CallEvent) -> None:
-        if self.dialog is not None:
-            self._hear(self.dialog, event)
+        dialog = self.dialog
+        if isinstance(event, CallClosed):
+            self.dialog = None  # call, ear and dialog hold each other no longer, and go without garbage collection
+        if dialog is not None:
+            self._hear(dialog, event)
 
 
 class Descriptions:

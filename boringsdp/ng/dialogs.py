@@ -31,6 +31,8 @@ MAX_LEGS = 32
 MAX_NAMES = 32
 """Tags of a party and via-branches of a leg that are kept; the oldest are forgotten first, a party's own first tag never."""
 MAX_FAULTS = 8
+SPARE_DELETIONS = 64
+"""Deletions that no longer stand are forgotten when there are more of them than this and twice the dialogs."""
 
 C = TypeVar("C")
 
@@ -278,6 +280,9 @@ class Dialogs(Generic[C]):
 
     def forget(self, dialog: Dialog[C]) -> None:
         """The call is over. Forgetting twice is nothing."""
+        dialog.end_at = None
+        for leg in dialog.legs.values():
+            leg.drop_at = None
         dialogs = self._by_call.get(dialog.call_id, [])
         if dialog in dialogs:
             dialogs.remove(dialog)
@@ -322,15 +327,18 @@ class Dialogs(Generic[C]):
             dialog.end_at = at
         else:
             leg.drop_at = at
+        if len(self._deletions) > 2 * len(self) + SPARE_DELETIONS:
+            self._deletions = [each for each in self._deletions if _waits(each)]
+            heapq.heapify(self._deletions)
         heapq.heappush(self._deletions, (at, next(self._numbers), dialog, leg))
 
     def tick(self, now: float) -> list[Gone[C]]:
         """Return what has to end now; the caller ends it, then calls `drop` or `forget`."""
         gone: list[Gone[C]] = []
         while self._deletions and self._deletions[0][0] <= now:
-            at, _, dialog, leg = heapq.heappop(self._deletions)
-            if (dialog.end_at == at) if leg is None else (leg.drop_at == at and leg.name in dialog.legs):
-                gone.append(Gone(dialog, leg))
+            entry = heapq.heappop(self._deletions)
+            if _waits(entry):
+                gone.append(Gone(entry[2], entry[3]))
         return gone
 
     def deadline(self) -> float | None:
@@ -356,6 +364,12 @@ def first_name(branch: str) -> str:
 def _preferred(legs: list[FarLeg], *wishes: FarLeg | None) -> FarLeg:
     """Return the first wish that is among `legs`, or the first of them."""
     return next((wish for wish in wishes if wish is not None and wish in legs), legs[0])
+
+
+def _waits(entry: tuple[float, int, Dialog[C], FarLeg | None]) -> bool:
+    """Whether a deletion still stands: it was not taken back, nor overtaken by an earlier one."""
+    at, _, dialog, leg = entry
+    return dialog.end_at == at if leg is None else leg.drop_at == at and leg.name in dialog.legs
 
 
 def _untagged(dialog: Dialog[C]) -> FarLeg | None:

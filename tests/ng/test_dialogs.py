@@ -6,7 +6,7 @@ import pytest
 
 from boringsdp.call import Party
 from boringsdp.errors import NgError
-from boringsdp.ng.dialogs import MAX_DIALOGS, MAX_LEGS, MAX_NAMES, Dialogs, FarLeg, Place
+from boringsdp.ng.dialogs import MAX_DIALOGS, MAX_LEGS, MAX_NAMES, SPARE_DELETIONS, Dialogs, FarLeg, Place
 from boringsdp.ng.requests import Identity
 
 
@@ -220,6 +220,15 @@ def test_a_deletion_waits_and_an_offer_takes_it_back(world: World):
     world.dialogs.forget(dialog)
     world.dialogs.forget(dialog)
     assert (len(world.dialogs), world.dialogs.tick(100.0)) == (0, [])
+
+
+def test_deletions_that_no_longer_stand_are_forgotten(world: World):
+    for number in range(1000):
+        world.offer("ta", call=f"c{number}")
+        (dialog,) = world.dialogs.of(f"c{number}")
+        world.dialogs.delete_at(dialog, None, 1e6)
+        world.dialogs.forget(dialog)
+    assert len(world.dialogs._deletions) <= SPARE_DELETIONS + 1
 
 
 def test_a_branch_that_goes_leaves_the_other_in_force(world: World):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +18,6 @@ from boringsdp.relay.asyncio_engine import AsyncioEngine
 from boringsdp.sdp import describe
 from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
-
 
 DELAY_S = 0.1
 
@@ -264,3 +265,18 @@ async def test_two_phones_on_one_leg(proxy: Proxy, phones: list[Phone]):
     await flows(a, port_of(final), second)
     await flows(second, port_of(to_both), a)
     assert proxy.send("query")["tags"]["t2"]["tag-aliases"] == ["t1"]
+
+
+async def test_a_deleted_call_goes_without_garbage_collection(proxy: Proxy, phones: list[Phone]):
+    """Full collections stop all media, so calls must not need them."""
+    gc.collect()
+    gc.disable()
+    try:
+        taken(proxy.offer("ta", sdp=sdp_of(phones[0])))
+        taken(proxy.answer("ta", "tb", sdp=sdp_of(phones[1])))
+        call = weakref.ref(proxy.front._dialogs.of("c1")[0].call)
+        proxy.send("delete", delete_delay=0)
+        await asyncio.sleep(0.05)
+        assert call() is None
+    finally:
+        gc.enable()
