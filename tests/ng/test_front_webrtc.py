@@ -138,3 +138,24 @@ async def talk_again(browser: Browser, phone: Phone, port: int) -> None:
     for _ in range(5):
         phone.send(port)
     assert await phone.receive()
+
+
+FRAGMENT = (
+    "a=ice-options:trickle\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\nm=audio 9 RTP/AVP 0\r\na=mid:{mid}\r\n"
+    "a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n"
+)
+
+
+@pytest.mark.parametrize("target", [TO_PHONE, {"ICE": "force"}])
+async def test_trickled_candidates_are_taken(proxy: Proxy, browser: Browser, target: dict[str, object]):
+    offer = await browser.offer()
+    media = describe(offer).medias[0]
+    taken(proxy.offer("ta", sdp=offer, **target))
+    fragment = FRAGMENT.format(ufrag=media.ufrag, password=media.password, mid=media.mid)
+    told = taken(proxy.offer("ta", sdp=fragment, flags=["fragment", "trickle ICE"]))
+    assert "a=end-of-candidates\r\n" in told
+    assert "a=candidate:1 1 udp 2130706431 127.0.0.1 9 " not in told
+
+
+async def test_a_fragment_of_an_unknown_call(proxy: Proxy):
+    assert proxy.offer("ta", sdp="a=end-of-candidates\r\n", flags=["fragment"])["error-reason"] == "Unknown call-id"
