@@ -24,7 +24,7 @@ from boringsdp.call.settings import CallSettings
 from boringsdp.call.translator import Agreement, Translator
 from boringsdp.errors import BoringError, Exhausted, WrongState
 from boringsdp.relay import Relay
-from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, WEBRTC, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
+from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
 
 
 class _Shape(enum.Enum):
@@ -164,7 +164,7 @@ class Call:
         offered to a further branch is the same offer, and may be answered on each. Raises `WrongState` on glare.
         """
         turn = self._branch(branch) or self._new_branch(branch)
-        near = self._near or Leg(Party.A, self._relay, to, self._settings, self._hear)
+        near = self._near or Leg(Party.A, self._relay, self._settings, self._hear)
         self._check_offer(party, turn)
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
         options = source.options, target.options
@@ -255,7 +255,7 @@ class Call:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
         self._check_open(_Shape.ECHO)
         turn = self._echo or Negotiation(self.timeouts.answer_s)
-        leg = self._near or Leg(Party.A, self._relay, WEBRTC, self._settings, self._hear)
+        leg = self._near or Leg(Party.A, self._relay, self._settings, self._hear)
         try:
             text = self._translator.echo(sdp, leg, leg.options, policy)
         except BoringError:
@@ -367,7 +367,7 @@ class Call:
     def _new_branch(self, name: str) -> Branch:
         if len(self._branches) >= self._settings.max_branches:
             raise Exhausted("branches")
-        leg = Leg(Party.B, self._relay, WEBRTC, self._settings, self._hear, name)
+        leg = Leg(Party.B, self._relay, self._settings, self._hear, name)
         return Branch(name, leg, Negotiation(self.timeouts.answer_s))
 
     def _leg(self, party: Party, branch: str) -> Leg | None:
@@ -465,8 +465,6 @@ class Call:
             case LegMediaTimeout(party, _, branch):
                 if not self._owner_decides and self._settings.close_on_media_timeout and self._in_force(party, branch):
                     self.close("media-timeout")
-            case _:
-                pass
 
     def _in_force(self, party: Party, branch: str) -> bool:
         turn = self._branch("")

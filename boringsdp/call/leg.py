@@ -56,13 +56,11 @@ class Leg:
     did not come about had made ready.
     """
 
-    def __init__(
-        self, party: Party, relay: Relay, style: LegStyle, settings: CallSettings, tell: Callable[[CallEvent], None], branch: str = ""
-    ) -> None:
+    def __init__(self, party: Party, relay: Relay, settings: CallSettings, tell: Callable[[CallEvent], None], branch: str = "") -> None:
         self.party = party
         self.branch = branch
-        self.style = style
-        """What our offers to it look like."""
+        self.style = LegStyle()
+        """What our offers to it look like, or at first what it offered."""
         self.options = LegOptions()
         self.tag = ""
         """Of who spoke last on the leg, as the front named it."""
