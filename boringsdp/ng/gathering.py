@@ -19,6 +19,7 @@ from boringsdp.ng.vocabulary import (
     RECORDING_WARNING,
     SYNONYMS,
     UNAVAILABLE,
+    WHOLE_WORDS,
     WITHOUT_EFFECT,
     Kind,
 )
@@ -206,10 +207,10 @@ class Gathered:
             self.warn(UNAVAILABLE[name])
         elif name in WITHOUT_EFFECT:
             self.ignore(name)
+        elif name in WHOLE_WORDS:
+            self.take(*WHOLE_WORDS[name])
         elif name in PROTOCOL_WORDS:
             self.protocol_words.append(name)
-        elif name in {"internal", "external"}:
-            self.words.setdefault("direction", []).append(name)
         elif not self._take_prefixed(word.strip(), name):
             key, equals, value = word.partition("=")
             if equals and SYNONYMS.get(spelled(key), spelled(key)) in KEYS:

@@ -88,7 +88,7 @@ def read_description(said: Gathered, *, answer: bool) -> Description:
         supports_load_limit="load-limit" in {spelled(word) for word in said.words.get("supports", ())},
         dtmf_log=_dtmf_log(said),
         timeout_url=said.text("xmlrpc-callback"),
-        reply=spelled(said.text("SIP-message-type")) in {"sip-reply", "response", "reply"},
+        reply=spelled(said.text("SIP-message-type")) in {"sip-reply", "SIP-response", "sip-response"},
         sip_code=said.number("SIP-code") or 0,
         sip_source_address="SIP-source-address" in flags and "trust-address" not in flags,
         asymmetric="asymmetric" in flags,

@@ -60,6 +60,13 @@ KEPT_FLAGS = frozenset(
 )
 """Flags that ask for what we do anyway."""
 
+WHOLE_WORDS: Mapping[str, tuple[str, str]] = {
+    "pad-crypto": ("SDES", "pad"),
+    "internal": ("direction", "internal"),
+    "external": ("direction", "external"),
+}
+"""Flags that stand for a key and its value."""
+
 QUIET_KEYS = frozenset({"user-agent", "id", "force-answer", "node", "setid"})
 """Keys that say nothing we need and that a log line about would only disturb."""
 

@@ -63,6 +63,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "SDES-order:AES_CM_128_HMAC_SHA1_80;AEAD_AES_128_GCM;": {"sdes": SdesOptions(order=("AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"))},
     "SDES-offerer_pref:AEAD_AES_128_GCM;": {"sdes": SdesOptions(offerer_preference=("AEAD_AES_128_GCM",))},
     "SDES-pad": {"sdes": SdesOptions(pad=True)},
+    "pad crypto": {"sdes": SdesOptions(pad=True)},
     "SDES-lifetime": {"sdes": SdesOptions(lifetime=True)},
     "SDES-static": {"sdes": SdesOptions(static=True)},
     "SDES-prefer": {"sdes": SdesOptions(prefer=True)},

@@ -53,6 +53,7 @@ KEY_CASES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"metadata": "a:b|c:d"}, {"metadata": "a:b|c:d"}),
     ({"sip-message-type": "sip_request"}, {}),
     ({"sip-message-type": "sip_reply", "SIP code": "183"}, {"reply": True, "sip_code": 183}),
+    ({"SIP message type": "SIP response", "SIP-code": 200}, {"reply": True, "sip_code": 200}),
     ({"ICE": "remove"}, {"ice": Ice.REMOVE}),
     ({"ICE": "force"}, {"ice": Ice.FORCE}),
     ({"ICE": "default"}, {}),
