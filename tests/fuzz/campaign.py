@@ -29,6 +29,7 @@ INPUTS: dict[str, int] = {
     "janus": 12_000,
     "plane": 100_000,
     "relay": 20_000,
+    "ng": 100_000,
 }
 """Malformed inputs of each target in one run."""
 

@@ -38,9 +38,9 @@ class MemoryEngine:
         self._number = 0
         self._reporting = False
         self._timer: asyncio.TimerHandle | None = None
-        for name in ("add_stream", "remove_stream", "route", "unroute", "send", "send_rtcp", "remove_transport", "restart_ice"):
+        for name in ("add_stream", "remove_stream", "route", "unroute", "forward", "send_rtcp", "remove_transport", "restart_ice"):
             setattr(self, name, getattr(self.plane, name))
-        for name in ("statistics", "stream_statistics", "transport_statistics"):
+        for name in ("mux_rtcp", "set_tos", "statistics", "stream_statistics", "transport_statistics"):
             setattr(self, name, getattr(self.plane, name))
 
     def open_port(self, address: Address) -> tuple[PortId, Address]:
@@ -62,6 +62,12 @@ class MemoryEngine:
 
     def set_keys(self, transport: TransportId, way: Way, keys: Keys | None, rollover: Mapping[int, int] = EMPTY) -> None:
         self.plane.set_keys(transport, way, keys, rollover, self._loop.time())
+
+    def set_rtcp_keys(self, transport: TransportId, way: Way, keys: Keys | None) -> None:
+        self.plane.set_rtcp_keys(transport, way, keys, self._loop.time())
+
+    def send(self, transport: TransportId, data: bytes, *, rtcp: bool = False, to: Address | None = None) -> None:
+        self.plane.send(transport, data, rtcp, to)
 
     def inject(self, stream: Any, payload_type: int, payload: bytes, *, marker: bool = False, same_timestamp: bool = False) -> None:
         self.plane.inject(stream, payload_type, payload, marker, same_timestamp, self._loop.time())
@@ -122,7 +128,7 @@ class MemoryGateway:
             ready=lambda: None,
         )
         self.client = Connection(1, "memory", True)
-        self._watch = _Failures(self.failures)
+        self._watch = LogWatch(self.failures)
 
     @classmethod
     async def started(cls) -> MemoryGateway:
@@ -174,7 +180,7 @@ class MemoryGateway:
         assert not self.failures, self.failures
 
 
-class _Failures(logging.Handler):
+class LogWatch(logging.Handler):
     """Errors in the log."""
 
     def __init__(self, failures: list[str]) -> None:
