@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ import pytest
 
 from boringsdp import __version__, config
 from boringsdp.cli import main
+from boringsdp.ng.message import format_of, parse_body, write_body
 
 OFFER = Path(__file__).parent / "golden" / "captured" / "chromium-offer-audio.sdp"
 PLAIN = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
@@ -48,7 +50,7 @@ def test_version(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == f"boringsdp {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["translate"], ["check-config"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["translate"], ["check-config"], ["ng-send"]])
 def test_help(command: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as end:
         main([*command, "--help"])
@@ -186,6 +188,70 @@ def test_check_config_complains_about_everything_at_once(capsys: pytest.CaptureF
 def test_check_config_prints_an_example(capsys: pytest.CaptureFixture[str]):
     assert main(["check-config", "--example"]) == 0
     assert capsys.readouterr().out == config.example()
+
+
+# --- ng-send -----------------------------------------------------------------------------------------------------------------------------
+
+
+class NgPeer:
+    """Answers every datagram with `reply`, the first `deaf` ones not; keeps what came."""
+
+    def __init__(self, reply: dict[str, object], deaf: int = 0) -> None:
+        self.reply = reply
+        self.deaf = deaf
+        self.got: list[bytes] = []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.settimeout(10)
+        self.to = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        for _ in range(self.deaf + 1):
+            data, source = self.socket.recvfrom(65_535)
+            self.got.append(data)
+        cookie, _, body = data.partition(b" ")
+        for reply in (b"another d6:result5:wronge", cookie + b" " + write_body(self.reply, format_of(body))):
+            self.socket.sendto(reply, source)
+
+    def end(self) -> list[tuple[bytes, dict[str, object]]]:
+        self.thread.join()
+        self.socket.close()
+        return [(data.partition(b" ")[0], parse_body(data.partition(b" ")[2])) for data in self.got]
+
+
+def test_ng_send_prints_the_reply(capsys: pytest.CaptureFixture[str]):
+    peer = NgPeer({"result": "ok", "calls": ["a"]}, deaf=1)
+    assert main(["ng-send", "list", "limit=5", "--to", peer.to, "--json", 'flags=["a"]']) == 0
+    (first, request), (second, _) = peer.end()
+    assert first == second
+    assert request == {"command": "list", "limit": "5", "flags": ["a"]}
+    assert json.loads(capsys.readouterr().out) == {"result": "ok", "calls": ["a"]}
+
+
+def test_ng_send_passes_the_sdp_through(given, capsys: pytest.CaptureFixture[str]):
+    given(PLAIN)
+    peer = NgPeer({"result": "ok", "sdp": "v=0\r\n"})
+    assert main(["ng-send", "offer", "call-id=1", "--flags", "ICE=remove", "--to", peer.to]) == 0
+    ((_, request),) = peer.end()
+    assert request == {"command": "offer", "call-id": "1", "rtpp-flags": "ICE=remove", "sdp": PLAIN}
+    out, errors = capsys.readouterr()
+    assert (out, json.loads(errors)) == ("v=0\r\n", {"result": "ok"})
+
+
+def test_ng_send_fails_with_the_command(capsys: pytest.CaptureFixture[str]):
+    peer = NgPeer({"result": "error", "error-reason": "Unknown call-id"})
+    assert main(["ng-send", "query", "call-id=1", "--to", peer.to]) == 1
+    peer.end()
+    assert "Unknown call-id" in capsys.readouterr().out
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        assert main(["ng-send", "ping", "--timeout", "0.05", "--to", f"127.0.0.1:{silent.getsockname()[1]}"]) == 1
+    assert "no reply within 0.05 s" in capsys.readouterr().err
+    for wrong in (["nonsense"], ["--to", "nowhere"], ["x=[1"], ["--unknown"]):
+        with pytest.raises(SystemExit):
+            main(["ng-send", "ping", *wrong])
 
 
 # --- serve -------------------------------------------------------------------------------------------------------------------------------

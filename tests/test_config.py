@@ -56,6 +56,18 @@ def test_lists_and_tables_can_be_written_as_in_toml():
     assert "a list of texts" in found["rtp.allow"]
 
 
+def test_interfaces_are_lists_by_name():
+    wanted = {"in": ("10.0.0.5",), "out": ("192.0.2.5!203.0.113.5", "2001:db8::5")}
+    text = "in=10.0.0.5, out=192.0.2.5!203.0.113.5/2001:db8::5"
+    toml = '{in = "10.0.0.5", out = ["192.0.2.5!203.0.113.5", "2001:db8::5"]}'
+    for written in (text, toml):
+        loaded = load(flags={"ng.interfaces": written, "ng.listen": ""})
+        assert dict(loaded.config.ng.interfaces) == wanted
+        assert loaded.config.ng.listen == ()
+    assert 'interfaces = {"in" = ["10.0.0.5"], "out" = ["192.0.2.5!203.0.113.5", "2001:db8::5"]}' in config.effective(loaded)
+    assert "from=to pairs" in complaints(flags={"ng.interfaces": "10.0.0.5"})["ng.interfaces"]
+
+
 def test_keys_that_do_not_go_together_are_reported_with_the_others_and_their_source(tmp_path: Path):
     file = tmp_path / "gateway.toml"
     file.write_text(f"[rtp]\nport_min = 30000\n[janus]\ntls_key = '{file}'\n[wbrtc]\nport = 1\n")
@@ -100,6 +112,28 @@ def test_every_complaint_is_reported_at_once_and_names_its_key():
         ("[janus]\nhttp_port = 8188\n", "janus.websocket_port"),
         ("[janus]\nbase_path = 'janus'\n", "janus.base_path"),
         ("[nosip]\ncodecs = ['opus; rm']\n", "nosip.codecs"),
+        ("[ng]\nlisten = ['localhost:2223']\n", "ng.listen"),
+        ("[ng]\nlisten = ['127.0.0.1']\n", "ng.listen"),
+        ("[ng]\nlisten = ['::1:2223']\n", "ng.listen"),
+        ("[ng]\nlisten = ['127.0.0.1:70000']\n", "ng.listen"),
+        ("[ng]\nlisten = ['127.0.0.1:1', '127.0.0.1:1']\n", "ng.listen"),
+        ("[ng]\nlisten = ['127.0.0.1:20001']\n", "ng.listen"),
+        ("[ng]\nlisten = ['127.0.0.1:8189']\n", "ng.listen"),
+        ("[ng]\ntcp = ['127.0.0.1:1']\nhttp = ['127.0.0.1:1']\n", "ng.http"),
+        ("[ng]\nacl = ['localhost']\n", "ng.acl"),
+        ("[ng]\ninterfaces = ['10.0.0.5']\n", "ng.interfaces"),
+        ("[ng.interfaces]\nout = []\n", "ng.interfaces"),
+        ("[ng.interfaces]\nout = [1]\n", "ng.interfaces"),
+        ("[ng.interfaces]\n'o ut' = ['10.0.0.5']\n", "ng.interfaces"),
+        ("[ng.interfaces]\nout = ['out.example.org']\n", "ng.interfaces"),
+        ("[ng.interfaces]\nout = ['10.0.0.5!']\n", "ng.interfaces"),
+        ("[ng.interfaces]\nout = ['10.0.0.5!2001:db8::1']\n", "ng.interfaces"),
+        ("[ng.interfaces]\nout = ['10.0.0.5', '10.0.0.5!203.0.113.9']\n", "ng.interfaces"),
+        ("[ng]\ntimeout_url = 'ftp://example.org'\n", "ng.timeout_url"),
+        ("[ng]\ntimeout_format = 'yaml'\n", "ng.timeout_format"),
+        ("[ng]\ndtmf_log = '127.0.0.1'\n", "ng.dtmf_log"),
+        ("[ng]\ntos = 256\n", "ng.tos"),
+        ("[ng]\nendpoint_learning = 'never'\n", "ng.endpoint_learning"),
     ],
 )
 def test_a_bad_file_is_complained_about(tmp_path: Path, text: str, key: str):

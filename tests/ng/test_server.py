@@ -49,6 +49,14 @@ async def running(front: Front | None = None, **settings: Any) -> AsyncIterator[
         await server.close()
 
 
+async def heard(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the other side ends the connection, one way or the other."""
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+
+
 class Datagrams:
     """A connected UDP client, as Kamailio's are."""
 
@@ -75,7 +83,7 @@ class Datagrams:
         self._socket.close()
 
 
-# --- UDP -----------------------------------------------------------------------------------------------------------------------------------
+# --- UDP ---------------------------------------------------------------------------------------------------------------------------------
 
 
 async def test_udp_answers_in_the_requests_format():
@@ -172,9 +180,7 @@ async def test_strangers_are_not_heard():
             with pytest.raises(TimeoutError):
                 await client.receive(0.05)
         reader, writer = await asyncio.open_connection(*server.tcp_addresses[0])
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
-            writer.write(b"c " + PING)
-            await reader.readexactly(1)
+        assert await heard(reader) == b""
         writer.close()
         base = "http://{}:{}".format(*server.http_addresses[0])
         async with aiohttp.ClientSession() as client, client.get(f"{base}/ping") as reply:
@@ -202,7 +208,7 @@ async def test_nothing_is_left_open_when_an_address_cannot_be_had():
         await server.close()
 
 
-# --- TCP -----------------------------------------------------------------------------------------------------------------------------------
+# --- TCP ---------------------------------------------------------------------------------------------------------------------------------
 
 
 async def test_tcp_messages_follow_each_other_however_they_are_cut():
@@ -275,21 +281,22 @@ async def test_tcp_connections_are_bounded():
         writer.write(b"a " + PING)
         await reader.readuntil(PONG)
         second, other = await asyncio.open_connection(*server.tcp_addresses[0])
-        with pytest.raises((asyncio.IncompleteReadError, ConnectionResetError)):
-            other.write(b"a " + PING)
-            await second.readexactly(1)
+        assert await heard(second) == b""
         other.close()
         writer.close()
 
 
-# --- HTTP and WebSocket --------------------------------------------------------------------------------------------------------------------
+# --- HTTP and WebSocket ------------------------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def web(front: Front | None = None, **settings: Any) -> AsyncIterator[aiohttp.ClientSession]:
-    async with running(front, udp=(), tcp=(), **settings) as server:
-        async with aiohttp.ClientSession("http://{}:{}".format(*server.http_addresses[0])) as client:
-            yield client
+    async with running(front, udp=(), tcp=(), **settings) as server, session_with(server) as client:
+        yield client
+
+
+def session_with(server: NgServer) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession("http://{}:{}".format(*server.http_addresses[0]))
 
 
 @pytest.mark.parametrize(
@@ -365,16 +372,15 @@ async def test_websockets_of_others_are_refused(protocols: tuple[str, ...], head
 
 
 async def test_a_websocket_with_the_servers_own_name_as_origin_is_served():
-    async with web() as client:
-        async with client.ws_connect("/", protocols=("ng.rtpengine.com",), headers={"Origin": "http://127.0.0.1"}) as socket:
-            await socket.send_bytes(b"a " + PING)
-            assert (await socket.receive()).data == b"a " + PONG
+    own = {"Origin": "http://127.0.0.1"}
+    async with web() as client, client.ws_connect("/", protocols=("ng.rtpengine.com",), headers=own) as socket:
+        await socket.send_bytes(b"a " + PING)
+        assert (await socket.receive()).data == b"a " + PONG
 
 
 async def test_closing_ends_websockets():
     server = NgServer(NgSettings(udp=(), http=(LOOPBACK,)), Front().execute)
     await server.start()
-    async with aiohttp.ClientSession("http://{}:{}".format(*server.http_addresses[0])) as client:
-        async with client.ws_connect("/", protocols=("ng.rtpengine.com",)) as socket:
-            await server.close()
-            assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+    async with session_with(server) as client, client.ws_connect("/", protocols=("ng.rtpengine.com",)) as socket:
+        await server.close()
+        assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
