@@ -29,13 +29,14 @@ def mirrored_text(sheet: Sheet, source: Description, locals: Mapping[int, LocalM
     hosts = {o.slot: _host(sheet, o, local_of(o, locals).transport.host) for o in sheet.outlines if o.accepted}
     at_session = any(line.startswith("c=") for line in sections[0][1])
     session_host = next(iter(hosts.values()), host) if at_session and not sheet.webrtc else ""
-    lines = _session(sheet, source, locals, sections[0][1], origin, session_host)
+    names = _Filter(sheet, source)
+    lines = _session(sheet, source, locals, sections[0][1], origin, session_host, names)
     for outline in sheet.outlines:
         theirs = sections[outline.source.index + 1][1] if outline.source is not None else []
         if not outline.accepted:
-            _write_refused(lines, sheet, source, outline, theirs, session_host)
+            _write_refused(lines, sheet, outline, theirs, session_host, names)
             continue
-        section = _Section(sheet, source, outline, local_of(outline, locals), hosts[outline.slot], session_host)
+        section = _Section(sheet, outline, local_of(outline, locals), hosts[outline.slot], session_host, names)
         lines += section.text(theirs)
     lines.append("")
     return "\r\n".join(lines)
@@ -50,7 +51,13 @@ def _host(sheet: Sheet, outline: Outline, host: str) -> str:
 
 
 def _session(
-    sheet: Sheet, source: Description, locals: Mapping[int, LocalMedia], theirs: list[str], origin: str, session_host: str
+    sheet: Sheet,
+    source: Description,
+    locals: Mapping[int, LocalMedia],
+    theirs: list[str],
+    origin: str,
+    session_host: str,
+    names: _Filter,
 ) -> list[str]:
     """The session part: o=, s=, c= in their places, our attributes before those that pass."""
     passing = sheet.passing
@@ -67,7 +74,7 @@ def _session(
             timed = True
             head.append(line if passing.session_lines else "t=0 0")
         elif letter == "a":
-            attributes += [line] if _passes(line, sheet, source) and line != f"a={LOOP_ATTRIBUTE}:{passing.loop_mark}" else []
+            attributes += [line] if names.passes(_name(line)) and line != f"a={LOOP_ATTRIBUTE}:{passing.loop_mark}" else []
         elif letter in "iuepbtrz" and letter and passing.session_lines:
             head.append(line)
     if not timed:
@@ -88,19 +95,33 @@ def _session(
     return head
 
 
-def _passes(line: str, sheet: Sheet, source: Description) -> bool:
-    name = line[2:].partition(":")[0].strip().lower()
-    between_plain = not sheet.webrtc and not source.webrtc
-    return name not in _DIRECTIONS and mirrored(
-        name, between_plain=between_plain, attributes=sheet.passing.attributes, to_webrtc=sheet.webrtc
-    )
+class _Filter:
+    """Says which attribute lines pass; asks the table once for each name."""
+
+    def __init__(self, sheet: Sheet, source: Description) -> None:
+        self._between_plain = not sheet.webrtc and not source.webrtc
+        self._attributes = sheet.passing.attributes
+        self._to_webrtc = sheet.webrtc
+        self._known = dict.fromkeys(_DIRECTIONS, False)
+
+    def passes(self, name: str) -> bool:
+        """Return whether lines of the attribute `name` (in lower case) pass as they are."""
+        known = self._known.get(name)
+        if known is None:
+            between, attributes, to_webrtc = self._between_plain, self._attributes, self._to_webrtc
+            known = self._known[name] = mirrored(name, between_plain=between, attributes=attributes, to_webrtc=to_webrtc)
+        return known
 
 
-def _write_refused(lines: list[str], sheet: Sheet, source: Description, outline: Outline, theirs: list[str], session_host: str) -> None:
+def _name(line: str) -> str:
+    return line[2:].partition(":")[0].strip().lower()
+
+
+def _write_refused(lines: list[str], sheet: Sheet, outline: Outline, theirs: list[str], session_host: str, names: _Filter) -> None:
     """An m-line with port 0. What the source had disabled keeps its lines, as they are harmless; of others nobody needs them."""
     lines.append(outline.refused_line)
     disabled = outline.source is not None and outline.source.rejected
-    stays = [line for line in theirs[1:] if disabled and _stays(line, sheet, source)]
+    stays = [line for line in theirs[1:] if disabled and _stays(line, sheet, names)]
     lines += [line for line in stays if line[0] in "ib"]
     if not session_host or (disabled and any(line.startswith("c=") for line in theirs[1:])):
         lines.append("c=IN IP4 0.0.0.0")
@@ -111,19 +132,19 @@ def _write_refused(lines: list[str], sheet: Sheet, source: Description, outline:
         lines.append("a=inactive")
 
 
-def _stays(line: str, sheet: Sheet, source: Description) -> bool:
+def _stays(line: str, sheet: Sheet, names: _Filter) -> bool:
     if line[:1] in ("i", "b"):
         return sheet.passing.session_lines
-    name = line[2:].partition(":")[0]
-    return line[:1] == "a" and (name in _DIRECTIONS or name in ("rtpmap", "fmtp") or _passes(line, sheet, source))
+    name = _name(line)
+    return line[:1] == "a" and (name in _DIRECTIONS or name in ("rtpmap", "fmtp") or names.passes(name))
 
 
 class _Section:
     """One accepted m-line about to be written from the source's; `text` is called once."""
 
-    def __init__(self, sheet: Sheet, source: Description, outline: Outline, local: LocalMedia, host: str, session_host: str) -> None:
+    def __init__(self, sheet: Sheet, outline: Outline, local: LocalMedia, host: str, session_host: str, names: _Filter) -> None:
         self._sheet = sheet
-        self._source = source
+        self._names = names
         self._outline = outline
         self._local = local
         self._host = host
@@ -158,6 +179,8 @@ class _Section:
             write_transport(tail, sheet, outline, self._local.transport)
             named = any(line.startswith("a=msid:") for line in self._attributes)
             write_ssrc(tail, outline, self._local, msid=not named)
+        elif outline.direction is not Direction.SENDRECV and not self._direction_said:
+            tail.append(f"a={outline.direction.value}")
         return [*head, *self._attributes, *tail]
 
     def _attribute(self, line: str) -> None:
@@ -181,7 +204,7 @@ class _Section:
                 self._attributes.append(f"a=extmap:{self._extensions.pop(uri)} {uri}")
         elif name in _CODEC_ATTRIBUTES or name in NUMBERED:
             self._codecs.take(name, value, self._attributes)
-        elif _passes(line, self._sheet, self._source):
+        elif self._names.passes(name):
             self._attributes.append(line)
 
 

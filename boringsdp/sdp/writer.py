@@ -40,14 +40,17 @@ def compose(
     if theirs is not None and OriginPart.VERSION not in _own_parts(sheet) and is_number(theirs.version, 18):
         version = int(theirs.version)  # what is on the line; should it become ours, it goes on from there
     mids = [int(o.mid) for o in sheet.outlines if o.mid.isascii() and o.mid.isdigit() and len(o.mid) < 6]
-    after = replace(
-        memory,
+    after = LegMemory(
+        session_id=memory.session_id,
         version=version,
         origin_host=host,
         exchange=Exchange.LOCAL_OFFER if we_offer else Exchange.AGREED,
         we_offered=we_offer,
         style=style,
+        accepts=memory.accepts,
+        ice_refused=memory.ice_refused,
         written=memory.written if text == memory.sent else _read_back(text),
+        received=memory.received,
         slots=next_slots(memory, sheet.outlines),
         next_mid=max(memory.next_mid, *[mid + 1 for mid in mids], 0),
     )
