@@ -15,8 +15,8 @@ The same calls serve first offers and re-offers, from either leg, whatever the l
 is offered before the other leg exists (late offer), the other leg is None. A failed offer is undone by `withdraw`; glare is the caller's.
 What is written of one leg to the other is decided in `attributes.py`, which m-lines are served in `serve.py`, which codecs in `formats.py`.
 
-How a text of ours is made depends on `Passing`: `OWN_TEXT` is the text of an endpoint, laid out in `writer.py`; `THEIR_TEXT` keeps the other
-leg's lines and their order, as a proxy's media relay does, in `mirror.py`. What is ours in both is in `transport_lines.py`.
+How a text of ours is made depends on `Passing`: `OWN_TEXT` is the text of an endpoint, laid out in `writer.py`; `THEIR_TEXT` keeps the
+other leg's lines and their order, as a proxy's media relay does, in `mirror.py`. What is ours in both is in `transport_lines.py`.
 """
 
 from boringsdp.sdp.accept import accept_answer, accept_offer, linked, withdraw
