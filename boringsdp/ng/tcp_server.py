@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import cast
 
 from boringsdp.ng.access import AccessList
 from boringsdp.ng.framing import Broken, StreamFramer
@@ -60,7 +61,7 @@ class _Connection(asyncio.Protocol):
         self._full = self._eof = self._ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         peer = transport.get_extra_info("peername") or ("", 0)
         if not self._server.access.admits(peer[0]) or len(self._server.connections) >= self._limits.connections:
             transport.abort()

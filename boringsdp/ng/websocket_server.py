@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -83,8 +84,8 @@ class _Outbox:
         self._size += len(data)
         if self._size > self._most:
             self._waiting.clear()
-            if isinstance(self._transport, asyncio.WriteTransport):
-                self._transport.abort()
+            if self._transport is not None:
+                cast("asyncio.WriteTransport", self._transport).abort()  # uvloop's is one in all but name
             return
         self._waiting.append(data)
         self._changed.set()
