@@ -146,9 +146,19 @@ class Descriptions:
         assert place.leg is not None
         self._keep(place.dialog, place.leg, request, plan, source, warnings)
         self._block_dtmf(request, call, place)
-        facts = {"call": call.id, "call_id": who.call_id, "from_tag": who.from_tag, "via_branch": who.via_branch}
-        log.info("call offered", extra={**facts, "client": source[0] if source is not None else "", "metadata": request.metadata[:200]})
+        self._tell_start(request, call, source)
         return text
+
+    def _tell_start(self, request: Description, call: Call, source: Address | None) -> None:
+        who = request.identity
+        facts = {
+            "call_id": who.call_id if who.call_id != call.id else "",
+            "from_tag": who.from_tag,
+            "via_branch": who.via_branch,
+            "client": source[0] if source is not None else "",
+            "metadata": request.metadata[:200],
+        }
+        log.info("call offered", extra={"call": call.id, **{name: value for name, value in facts.items() if value}})
 
     def _create(self, ear: _Ear, request: Description) -> Call:
         """

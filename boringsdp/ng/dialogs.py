@@ -94,6 +94,8 @@ class Dialog(Generic[C]):
     """What it waited for in vain, when it ends by a timeout."""
     counted: tuple[int, int] = (0, 0)
     """Packets and octets received, taken before it ends."""
+    ratings: tuple[float, ...] = ()
+    """The mean opinion score of each source, taken then too."""
 
     @property
     def tag(self) -> str:

@@ -230,15 +230,17 @@ class NgFront:
     def _take_figures(self, dialog: Dialog[Call], report: CallReport) -> None:
         """Keep what is wanted of a call that is about to end."""
         dialog.counted = (report.rtp.packets + report.rtcp.packets, report.rtp.bytes + report.rtcp.bytes)
+        dialog.ratings = tuple(each.average.mos for each in report.ssrcs.values() if each.average is not None)
         for complaint in _complaints(dialog, report):
             dialog.blame(complaint)
 
     def _over(self, dialog: Dialog[Call], reason: str) -> None:
         self._dialogs.forget(dialog)
-        self._statistics.ended(reason, self._loop.time() - dialog.began, *dialog.counted)
+        self._statistics.ended(reason, self._loop.time() - dialog.began, *dialog.counted, dialog.ratings)
         told = TIMEOUTS.get(reason)
-        facts = {"call": dialog.call.id, "call_id": dialog.call_id, "reason": reason, "faults": "; ".join(dialog.faults)}
-        log.info("call over", extra={**facts, "packets": dialog.counted[0]})
+        if dialog.faults:
+            faults = "; ".join(dialog.faults)
+            log.warning("media failed", extra={"call": dialog.call.id, "packets": dialog.counted[0], "faults": faults})
         if told is None:
             return
         self._count("ng_timeouts", "Calls of the NG front that ended by themselves, by reason", reason=told)

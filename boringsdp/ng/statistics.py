@@ -62,6 +62,8 @@ class Statistics:
         self.managed = self.rejected = 0
         self._durations = self._squares = 0.0
         self._packets = self._octets = 0
+        self._mos: list[float] = [0.0, 0.0, 0]
+        """Sum, sum of squares and number of what sources were rated."""
         self._last: tuple[float, float, float] = (now, 0.0, 0.0)
 
     def executed(self, command: str, source: Address | None, seconds: float, *, failed: bool) -> None:
@@ -92,8 +94,12 @@ class Statistics:
         """Count a call that was refused for lack of room."""
         self.rejected += 1
 
-    def ended(self, reason: str, seconds: float, packets: int = 0, octets: int = 0) -> None:
-        """Count a call that ended after `seconds`, with what it received."""
+    def ended(self, reason: str, seconds: float, packets: int = 0, octets: int = 0, ratings: tuple[float, ...] = ()) -> None:
+        """Count a call that ended after `seconds`, with what it received and the mean opinion score of each source."""
+        for rating in ratings:
+            self._mos[0] += rating
+            self._mos[1] += rating * rating
+            self._mos[2] += 1
         self._packets += packets
         self._octets += octets
         self.endings[ENDINGS.get(reason, "forcedterminatedsessions")] += 1
@@ -137,6 +143,8 @@ class Statistics:
                 "proxies": [_tell_proxy(host, proxy) for host, proxy in self._proxies.items()],
                 **{f"total{name}count": self.commands[name] for name in COMMANDS.values()},
             },
+            "mos": self._ratings(),
+            "interfaces": _tell_ports(media),
             "transcoders": [],
         }
 
@@ -157,15 +165,40 @@ class Statistics:
 
     def _call_durations(self) -> dict[str, str]:
         """Seconds as decimal text, as rtpengine writes them."""
-        ended = self.endings.total()
-        mean = self._durations / ended if ended else 0.0
-        variance = max(0.0, self._squares / ended - mean * mean) if ended else 0.0
+        mean, deviation = _spread(self._durations, self._squares, self.endings.total())
         return {
             "avgcallduration": f"{mean:.6f}",
             "totalcallsduration": f"{self._durations:.6f}",
             "totalcallsduration2": f"{self._squares:.6f}",
-            "totalcallsduration_stddev": f"{variance**0.5:.6f}",
+            "totalcallsduration_stddev": f"{deviation:.6f}",
         }
+
+    def _ratings(self) -> dict[str, Any]:
+        total, squares, samples = self._mos
+        mean, deviation = _spread(total, squares, int(samples))
+        return {
+            "mos_total": f"{total:.6f}",
+            "mos2_total": f"{squares:.6f}",
+            "mos_samples_total": int(samples),
+            "mos_average": f"{mean:.6f}",
+            "mos_stddev": f"{deviation:.6f}",
+        }
+
+
+def _spread(total: float, squares: float, count: int) -> tuple[float, float]:
+    """Return mean and standard deviation, 0 of nothing."""
+    if not count:
+        return 0.0, 0.0
+    mean = total / count
+    return mean, max(0.0, squares / count - mean * mean) ** 0.5
+
+
+def _tell_ports(media: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The pool of plain RTP ports; there is one for all interfaces."""
+    total, used = int(_number(media, "ports_total")), int(_number(media, "ports_used"))
+    if not total:
+        return []
+    return [{"name": "default", "ports": {"used": used, "used_pct": f"{100 * used / total:.2f}", "free": total - used, "totals": total}}]
 
 
 def _tell_proxy(host: str, proxy: _Proxy) -> dict[str, Any]:
