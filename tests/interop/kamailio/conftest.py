@@ -83,10 +83,15 @@ class Party:
 NAMES = itertools.count(1)
 
 
+def names() -> str:
+    """A user that nobody was before."""
+    return f"user{next(NAMES)}"
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def party(proxy: Proxy, sheet: Page) -> AsyncIterator[Party]:
     """Makes phones; those that a test made are gone after it."""
     if problem := phones.missing():
         pytest.skip(problem)
     async with contextlib.AsyncExitStack() as stack:
-        yield Party(proxy, sheet, stack, lambda: f"user{next(NAMES)}")
+        yield Party(proxy, sheet, stack, names)

@@ -131,6 +131,10 @@ def running(backend: Backend, **extra: str) -> Iterator[Backend]:
     backend.start(**extra)
     try:
         yield backend
+    except Exception as error:
+        backend.stop()
+        error.add_note(f"{backend.name}: {backend.log[-3000:]}")
+        raise
     finally:
         backend.stop()
 

@@ -54,10 +54,10 @@ async def running_sipp(proxy: Proxy, script: str, user: str, *, frequency: float
     with tempfile.TemporaryDirectory(prefix="boringsdp-sipp-", ignore_cleanup_errors=True) as name:
         at = np.arange(int(8000 * CYCLE_S)) / 8000
         Path(name, "speech.ul").write_bytes(mu_law(0.4 * np.sin(2 * np.pi * frequency * at) * (at < BURST_S)))
-        port, media = free_ports()[0], free_ports()[0]
+        (port, control), (media, _) = free_ports(), free_ports()
         process = await asyncio.create_subprocess_exec(
             *("sipp", "-sf", str(SCRIPTS / script), "-i", "127.0.0.1", "-p", str(port), "-m", "1", "-nostdin", "-trace_err"),
-            *("-min_rtp_port", str(media), "-max_rtp_port", str(media + 20)),
+            *("-mi", "127.0.0.1", "-mp", str(media), "-cp", str(control)),
             cwd=name,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -14,6 +18,32 @@ from tests.interop.tones import Burst
 WEB_BURST_S = 0.5
 SETTLE_S = 0.5
 """A browser plays what gathered while the media began faster, and a tone with it."""
+
+
+LIBRARIES = ("jssip", "sipjs")
+
+
+def with_each_library(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """The test with JsSIP and with SIP.js, both at once to save time; a note on the failure says which it was."""
+
+    @functools.wraps(test)
+    async def both(**arguments: Any) -> None:
+        async def one(library: str) -> None:
+            try:
+                await test(library=library, **arguments)
+            except Exception as error:
+                error.add_note(f"with {library}")
+                raise
+
+        results = await asyncio.gather(*map(one, LIBRARIES), return_exceptions=True)
+        for failure in filter(None, results):
+            raise failure
+
+    signature = inspect.signature(test)
+    both.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[each for each in signature.parameters.values() if each.name != "library"]
+    )
+    return both
 
 
 async def hear_each_other(web: WebPhone, phone: Phone, *, web_hz: float = 700, seconds: float = 8) -> None:

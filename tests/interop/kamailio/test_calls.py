@@ -4,15 +4,13 @@ import asyncio
 
 import pytest
 
-from tests.interop.kamailio.talk import hang_up, hear_each_other, heard_by_web, place, take, talking
+from tests.interop.kamailio.talk import hang_up, hear_each_other, heard_by_web, place, take, talking, with_each_library
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
-both_libraries = pytest.mark.parametrize("library", ["jssip", "sipjs"])
 
-
-@both_libraries
 @pytest.mark.parametrize("codec", ["PCMU", "opus"])
+@with_each_library
 async def test_the_web_calls_and_hangs_up(party, library, codec):
     web, phone = await asyncio.gather(party.web(library), party.phone(codec))
     await place(web, phone.user, party.proxy.sip)
@@ -22,8 +20,8 @@ async def test_the_web_calls_and_hangs_up(party, library, codec):
     await hang_up(web, phone)
 
 
-@both_libraries
 @pytest.mark.parametrize("codec", ["PCMU", "opus"])
+@with_each_library
 async def test_the_phone_calls_and_hangs_up(party, library, codec):
     web, phone = await asyncio.gather(party.web(library), party.phone(codec))
     await place(phone, web.user, party.proxy.sip)
@@ -33,7 +31,7 @@ async def test_the_phone_calls_and_hangs_up(party, library, codec):
     await hang_up(phone, web)
 
 
-@both_libraries
+@with_each_library
 async def test_the_called_side_hangs_up(party, library):
     web, phone, other_web, other_phone = await asyncio.gather(party.web(library), party.phone(), party.web(library), party.phone())
     await asyncio.gather(place(web, phone.user, party.proxy.sip), place(other_phone, other_web.user, party.proxy.sip))
@@ -43,7 +41,7 @@ async def test_the_called_side_hangs_up(party, library):
     assert await web.until("ended") == "remote"
 
 
-@both_libraries
+@with_each_library
 async def test_callers_give_up(party, library):
     web, phone, other_web, other_phone = await asyncio.gather(party.web(library), party.phone(), party.web(library), party.phone())
     await asyncio.gather(place(web, phone.user, party.proxy.sip), place(other_phone, other_web.user, party.proxy.sip))
@@ -54,7 +52,7 @@ async def test_callers_give_up(party, library):
     await asyncio.gather(phone.until("CALL_CLOSED"), other_web.until("failed"), web.until("failed"))
 
 
-@both_libraries
+@with_each_library
 async def test_the_called_are_busy(party, library):
     web, phone, other_web, other_phone = await asyncio.gather(party.web(library), party.phone(), party.web(library), party.phone())
     await asyncio.gather(place(web, phone.user, party.proxy.sip), place(other_phone, other_web.user, party.proxy.sip))
@@ -64,7 +62,7 @@ async def test_the_called_are_busy(party, library):
     assert "486" in (await other_phone.until("CALL_CLOSED"))["param"]
 
 
-@both_libraries
+@with_each_library
 async def test_early_media_is_heard_before_the_answer(party, library):
     web, phone = await asyncio.gather(party.web(library), party.sipp("early.xml"))
     await place(web, phone.user, party.proxy.sip)
@@ -79,7 +77,7 @@ async def test_early_media_is_heard_before_the_answer(party, library):
     await phone.done()
 
 
-@both_libraries
+@with_each_library
 async def test_a_phone_on_tcp(party, library):
     web, phone = await asyncio.gather(party.web(library), party.phone(transport="tcp"))
     await place(web, phone.user, party.proxy.sip)

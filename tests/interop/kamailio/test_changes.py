@@ -5,17 +5,16 @@ import asyncio
 import numpy as np
 import pytest
 
-from tests.interop.kamailio.talk import dialled, hang_up, hear_each_other, heard_by_web, place, quiet, take, talking
+from tests.interop.kamailio.talk import dialled, hang_up, hear_each_other, heard_by_web, place, quiet, take, talking, with_each_library
 from tests.interop.tones import samples_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
-both_libraries = pytest.mark.parametrize("library", ["jssip", "sipjs"])
 ROWS, COLUMNS = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 KEYS = ("123A", "456B", "789C", "*0#D")
 
 
-@both_libraries
+@with_each_library
 async def test_the_web_holds_and_resumes(party, library):
     web, phone = await asyncio.gather(party.web(library), party.phone())
     await place(web, phone.user, party.proxy.sip)
@@ -31,7 +30,7 @@ async def test_the_web_holds_and_resumes(party, library):
     await hang_up(web, phone)
 
 
-@both_libraries
+@with_each_library
 async def test_the_phone_holds_and_resumes(party, library):
     web, phone = await asyncio.gather(party.web(library), party.phone())
     await place(phone, web.user, party.proxy.sip)
@@ -56,8 +55,8 @@ async def directed(web, *wanted):
     raise AssertionError(f"{now}, not {wanted}")
 
 
-@both_libraries
 @pytest.mark.parametrize("codec", ["PCMU", "opus"])
+@with_each_library
 async def test_digits_arrive_both_ways(party, library, codec):
     web, phone = await asyncio.gather(party.web(library), party.phone(codec))
     await place(web, phone.user, party.proxy.sip)

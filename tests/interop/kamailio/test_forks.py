@@ -4,14 +4,12 @@ import asyncio
 
 import pytest
 
-from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking
+from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking, with_each_library
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
-both_libraries = pytest.mark.parametrize("library", ["jssip", "sipjs"])
 
-
-@both_libraries
+@with_each_library
 async def test_the_second_of_two_phones_answers(party, library):
     user = party.name()
     first, second = await asyncio.gather(party.phone(user=user, frequency=1300), party.phone("opus", user=user))
@@ -25,7 +23,7 @@ async def test_the_second_of_two_phones_answers(party, library):
     await hang_up(web, second)
 
 
-@both_libraries
+@with_each_library
 async def test_a_busy_phone_does_not_end_the_fork(party, library):
     user = party.name()
     first, second = await asyncio.gather(party.phone(user=user, frequency=1300), party.phone(user=user))
@@ -55,8 +53,8 @@ async def test_early_media_of_one_and_the_answer_of_the_other(party):
     await hang_up(late, caller)
 
 
-@both_libraries
 @pytest.mark.parametrize("who", ["browser", "phone"])
+@with_each_library
 async def test_a_browser_and_a_phone_ring_and_one_answers(party, library, who):
     user = party.name()
     web, phone = await asyncio.gather(party.web(library, user), party.phone(user=user))

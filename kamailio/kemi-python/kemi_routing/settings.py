@@ -1,0 +1,32 @@
+"""What `kamailio.cfg` and `kamailio -A NAME=VALUE` define."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import KSR
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Settings:
+    """`trunk` takes what is not registered, empty: nobody; notices are taken from the addresses `notices_from` only."""
+
+    with_auth: bool = False
+    trunk: str = ""
+    notices_from: tuple[str, ...] = ("127.0.0.1", "::1")
+
+
+def read_settings() -> Settings:
+    """Return what is in effect."""
+    notices_from = definition("NOTICES_FROM").split()
+    return Settings(
+        with_auth=KSR.kx.ifdef("WITH_AUTH"),
+        trunk=definition("TRUNK"),
+        notices_from=tuple(notices_from) or Settings().notices_from,
+    )
+
+
+def definition(name: str, default: str = "") -> str:
+    """Return a definition without its quotes, `default` when there is none."""
+    value = KSR.kx.get_def(name) if KSR.kx.ifdef(name) else None
+    return default if value is None else str(value).strip().strip('"')
