@@ -52,6 +52,19 @@ class Exchange:
     answers: dict[str, LegMemory] = field(default_factory=dict)
     """The answerer's memory by the tag it answered under, in order; the last is in force. At most `MAX_TAGS`, the oldest are forgotten."""
 
+    def record(self) -> dict[str, Any]:
+        """Everything worth writing down; the codec policy is the front's."""
+        return {
+            "party": self.round.party.value,
+            "offer": self.round.text,
+            "answered": self.round.answered,
+            "near_before": self.round.before.to_record(),
+            "near_offered": self.round.offered.to_record(),
+            "before": self.before.to_record(),
+            "offered": self.offered.to_record(),
+            "answers": {tag: memory.to_record() for tag, memory in self.answers.items()},
+        }
+
     def take(self, tag: str, heard: LegMemory) -> None:
         """Note an answer."""
         self.answers.pop(tag, None)
@@ -108,13 +121,13 @@ class Branch:
 
     def record(self) -> dict[str, Any]:
         """Everything worth writing down; a secret, as the memories are."""
-        exchange = self.exchange
         return {
             "state": self.state.value,
             "offerer": None if self.negotiation.offerer is None else self.negotiation.offerer.value,
             "leg": self.leg.record(),
             "near": None if self.near is None else self.near.to_record(),
-            "answers": {} if exchange is None else {tag: memory.to_record() for tag, memory in exchange.answers.items()},
+            "rank": self.rank,
+            "exchange": None if self.exchange is None else self.exchange.record(),
         }
 
 

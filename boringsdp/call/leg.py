@@ -147,9 +147,10 @@ class Leg:
         """
         Return the memory after a further answer without the m-lines that cannot be carried any more.
 
-        When an answer refuses an m-line its ports are given back, so a later one (a 200 after a 183, another branch) cannot accept it.
+        When an answer refuses an m-line its ports are given back, so a later one (a 200 after a 183, another branch) cannot accept it. Nor
+        can what was agreed with another branch be taken up again on ports that have become others since.
         """
-        gone = {plan.slot for plan in media_plans(heard) if plan.accepted and self.transports.told(plan.transport_slot) is None}
+        gone = {plan.slot for plan in media_plans(heard) if plan.accepted and not self.transports.carries(plan)}
         if not gone:
             return heard
         return replace(heard, slots=tuple(replace(slot, live=slot.live and n not in gone) for n, slot in enumerate(heard.slots)))

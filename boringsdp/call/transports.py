@@ -81,6 +81,17 @@ class LegTransports:
         """The transport that our last text named for `slot`."""
         return self._ready.transports.get(slot) or self._force.transports.get(slot)
 
+    def carries(self, plan: MediaPlan) -> bool:
+        """Whether the transport that our last text named is still there for `plan`, and of its kind."""
+        transport = self.told(plan.transport_slot)
+        if isinstance(transport, WebRtcTransport):
+            return plan.dtls and plan.ice
+        if isinstance(transport, PlainTransport):
+            if plan.raw or (transport.id in self._secured and not plan.dtls and plan.local_crypto is None):
+                return False
+            return transport.credentials is not None if plan.ice else plan.remote is None or transport.reaches(plan.remote[0])
+        return plan.raw and transport is not None
+
     # --- before a text of ours ---------------------------------------------------------------------------------------------------------
 
     def prepare(self, needs: Iterable[MediaNeed], wish: Wish) -> dict[int, LocalMedia]:

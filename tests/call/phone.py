@@ -19,6 +19,14 @@ def plain(port: int, *, formats: str = "0 101", direction: str = "sendrecv", ext
     )
 
 
+def fax(port: int, version: int = 2) -> str:
+    """A fax machine's SDP."""
+    return (
+        f"v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        f"m=image {port} udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
+    )
+
+
 def port_of(sdp: str) -> int:
     return describe(sdp).medias[0].port
 

@@ -11,7 +11,7 @@ from boringsdp.errors import SdpError
 from boringsdp.relay import RelaySettings
 from boringsdp.sdp import PLAIN, PLAIN_FEEDBACK, SDES_MANDATORY, SDES_OPTIONAL, THEIR_TEXT, WEBRTC, LegStyle, Protocol, Sdes, describe
 from tests.call.conftest import Bench
-from tests.call.phone import CHROMIUM, Phone, plain, port_of
+from tests.call.phone import CHROMIUM, Phone, fax, plain, port_of
 from tests.support.media_peer import ice_check
 
 DTLS = LegStyle(protocol=Protocol.DTLS_SAVPF, dtls=True)
@@ -117,13 +117,6 @@ async def test_a_peer_that_answers_without_ice_is_met_where_it_says(bench: Bench
     assert await b.receive()
     b.send(port_of(offer))
     assert await a.receive()
-
-
-def fax(port: int, version: int = 2) -> str:
-    return (
-        f"v=0\r\no=- 7 {version} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-        f"m=image {port} udptl t38\r\na=T38FaxVersion:0\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n"
-    )
 
 
 async def test_a_reinvite_to_fax_and_back(bench: Bench):
