@@ -187,7 +187,7 @@ def _offer_mux(request: Description, known: LegStyle, browser: bool, *, shared: 
         return True, "require" in words and not shared
     if "demux" in words:
         return False, False
-    return browser or known.rtcp_mux, False
+    return browser or (known.rtcp_mux and "reject" not in words), False
 
 
 def _offer_suites(request: Description, source: LegStyle, target: LegStyle | None) -> tuple[str, ...]:

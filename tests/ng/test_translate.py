@@ -168,6 +168,8 @@ STYLES: list[tuple[dict[str, Any], LegStyle, dict[str, Any]]] = [
     ({"rtcp-mux": ["accept"]}, replace(PHONE, rtcp_mux=True), {"rtcp_mux": True}),
     ({}, replace(PHONE, rtcp_mux=True), {"rtcp_mux": True}),
     ({"rtcp-mux": ["reject", "offer"]}, PHONE, {"rtcp_mux": True}),
+    ({"rtcp-mux": ["reject"]}, replace(PHONE, rtcp_mux=True), {}),
+    (TO_BROWSER | {"rtcp-mux": ["reject"]}, replace(PHONE, rtcp_mux=True), differences(WEBRTC, QUIET)),
     ({"bundle": ["offer"]}, PHONE, {"bundle": True, "mids": True}),
     ({"bundle": ["require"]}, PHONE, {"bundle": True, "mids": True}),
     ({"flags": ["generate mid"]}, PHONE, {"mids": True}),
