@@ -243,46 +243,29 @@ def relay_settings(config: Config) -> RelaySettings:
 
 def _with_interfaces(settings: RelaySettings, interfaces: Mapping[str, tuple[str, ...]]) -> RelaySettings:
     """Listen on the addresses of `ng.interfaces` too, for either side, and announce what they say."""
-    told = _told(interfaces)
+    pairs = [text.partition("!") for texts in interfaces.values() for text in texts]
+    hosts = tuple(dict.fromkeys(host for host, _, _ in pairs))
+    told = {host: announced for host, _, announced in pairs if announced}
     names = {name: tuple(text.partition("!")[0] for text in texts) for name, texts in interfaces.items()}
-    hosts = tuple(dict.fromkeys(host for group in names.values() for host in group))
-    agreed = {host: announced.pop() for host, announced in told.items() if len(announced) == 1 and announced != {host}}
     return replace(
         settings,
         webrtc_hosts=tuple(dict.fromkeys((*settings.webrtc_hosts, *hosts))),
         plain_hosts=tuple(dict.fromkeys((*settings.plain_hosts, *hosts))),
-        advertised={**agreed, **settings.advertised},
-        plain_advertised={**agreed, **settings.plain_advertised},
+        advertised={**told, **settings.advertised},
+        plain_advertised={**told, **settings.plain_advertised},
         interfaces=names,
     )
-
-
-def _told(interfaces: Mapping[str, tuple[str, ...]]) -> dict[str, set[str]]:
-    """Return which addresses are announced for each local one; more than one where two names share it."""
-    told: dict[str, set[str]] = {}
-    for text in (text for texts in interfaces.values() for text in texts):
-        host, _, announced = text.partition("!")
-        told.setdefault(host, set()).add(announced or host)
-    return told
 
 
 def ng_settings(config: Config) -> NgSettings:
     """Return the NG front's settings."""
     ng = config.ng
-    shared = {host for host, announced in _told(ng.interfaces).items() if len(announced) > 1}
-    announce = {
-        name: text.partition("!")[2]
-        for name, texts in ng.interfaces.items()
-        for text in reversed(texts)
-        if "!" in text and text.partition("!")[0] in shared
-    }
     return NgSettings(
         udp=tuple(map(parse_endpoint, ng.listen)),
         tcp=tuple(map(parse_endpoint, ng.tcp)),
         http=tuple(map(parse_endpoint, ng.http)),
         acl=ng.acl,
         interfaces={name: tuple(text.partition("!")[0] for text in texts) for name, texts in ng.interfaces.items()},
-        announce=announce,
         templates=ng.templates,
         delete_delay_s=ng.delete_delay,
         offer_timeout_s=ng.offer_timeout,

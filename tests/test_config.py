@@ -129,6 +129,7 @@ def test_every_complaint_is_reported_at_once_and_names_its_key():
         ("[ng.interfaces]\nout = ['10.0.0.5!']\n", "ng.interfaces"),
         ("[ng.interfaces]\nout = ['10.0.0.5!2001:db8::1']\n", "ng.interfaces"),
         ("[ng.interfaces]\nout = ['10.0.0.5', '10.0.0.5!203.0.113.9']\n", "ng.interfaces"),
+        ("[ng.interfaces]\nin = ['10.0.0.5']\nout = ['10.0.0.5!203.0.113.9']\n", "ng.interfaces"),
         ("[ng]\ntimeout_url = 'ftp://example.org'\n", "ng.timeout_url"),
         ("[ng]\ntimeout_format = 'yaml'\n", "ng.timeout_format"),
         ("[ng]\ndtmf_log = '127.0.0.1'\n", "ng.dtmf_log"),

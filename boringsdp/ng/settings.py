@@ -52,9 +52,7 @@ class NgSettings:
     limits: Limits = Limits()
 
     interfaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names for `direction`, with the local addresses behind them; in the order of the configuration, the first is the default."""
-    announce: Mapping[str, str] = field(default_factory=dict)
-    """By name: what is written in place of our address, for names that share a local address and announce it differently."""
+    """Names for `direction`, with the local addresses behind them, in the order of the configuration."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """What the key `template` names: flag strings as in `rtpp-flags`."""
     delete_delay_s: float = 30.0
