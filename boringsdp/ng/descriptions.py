@@ -8,17 +8,24 @@ from dataclasses import replace
 from typing import Any
 
 from boringsdp import logs
-from boringsdp.call import Block, Call, CallClosed, CallEvent, Calls, Party, Timeouts
+from boringsdp.call import Block, Call, CallClosed, CallEvent, Calls, LegOptions, Party, Timeouts
 from boringsdp.errors import Exhausted, NgError, SdpError
 from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place, first_name
 from boringsdp.ng.notices import Notices
-from boringsdp.ng.requests import Description
+from boringsdp.ng.requests import Description, Learning
 from boringsdp.ng.settings import Address, NgSettings
 from boringsdp.ng.translate import Plan, plan_answer, plan_offer
+from boringsdp.relay import Latch
 from boringsdp.sdp import Description as Sdp
 from boringsdp.sdp import describe, edit
 from boringsdp.sdp.loop import loop_marks
 
+LATCHES = {
+    Learning.OFF: Latch.ASYMMETRIC,
+    Learning.IMMEDIATE: Latch.ONCE,
+    Learning.DELAYED: Latch.DELAYED,
+    Learning.HEURISTIC: Latch.HEURISTIC,
+}
 LONGEST_NAME = 1024
 """Characters of a call-id, tag or branch that is kept: they are keys of maps."""
 NOTHING_MORE = "a=end-of-candidates\r\n"
@@ -70,6 +77,8 @@ class Descriptions:
             each_leg=False,
             end_on_failure=False,
         )
+        self._defaults = LegOptions(latch=LATCHES[settings.learning], tos=settings.tos)
+        """What a leg begins with where the request says nothing; later the call remembers."""
         self._mark = secrets.token_hex(6)
         self.draining = False
 
@@ -105,6 +114,8 @@ class Descriptions:
             leg.no_ice.clear()
         self._take_turn(call, place)
         plan = self._plan_offer(request, received, call, place.party, leg, place.name)
+        if leg is None:
+            plan = replace(plan, there=plan.there.over(self._defaults))
         text = call.offer(
             place.party,
             received,
@@ -126,6 +137,7 @@ class Descriptions:
         call = self._create(ear, request)
         name = first_name(who.via_branch)
         plan = self._plan_offer(request, received, call, Party.A, None, name)
+        plan = replace(plan, here=plan.here.over(self._defaults), there=plan.there.over(self._defaults))
         try:
             text = call.offer(
                 Party.A,
@@ -181,7 +193,7 @@ class Descriptions:
     def _plan_offer(self, request: Description, received: Sdp, call: Call, party: Party, leg: FarLeg | None, name: str) -> Plan:
         refused = leg is not None and party.other in leg.no_ice
         return plan_offer(
-            self._with_defaults(request, first=leg is None),
+            request,
             received.style,
             call.style(party.other, name) if leg is not None else None,
             offered=[each.codec for media in received.medias for each in media.formats],
@@ -189,13 +201,6 @@ class Descriptions:
             interfaces=self._settings.interfaces.keys(),
             loop_mark=self._mark,
         )
-
-    def _with_defaults(self, request: Description, *, first: bool) -> Description:
-        """What the configuration says counts for a leg that begins; later the call remembers."""
-        if not first:
-            return request
-        tos = self._settings.tos if request.tos is None or request.tos > 255 else request.tos
-        return replace(request, tos=tos, learning=request.learning or self._settings.learning)
 
     def _take_turn(self, call: Call, place: Place[Call]) -> None:
         """

@@ -25,6 +25,7 @@ from boringsdp.call import (
 )
 from boringsdp.errors import BoringError, Exhausted, NgError, SdpError, WrongState
 from boringsdp.metrics import Metrics
+from boringsdp.net.limit import RateLimit
 from boringsdp.ng import requests
 from boringsdp.ng.control import Control
 from boringsdp.ng.descriptions import Descriptions, LoadLimit
@@ -39,6 +40,9 @@ from boringsdp.ng.statistics import Statistics
 NOT_FOUND = "Call-ID not found or tags didn't match"
 INTERNAL = "Internal error"
 LONGEST_TEXT = 500
+REFUSALS_LOGGED_PER_SECOND = 5.0
+REFUSALS_LOGGED_AT_ONCE = 50
+"""More are counted, not logged."""
 TIMEOUTS: Mapping[str, str] = {
     "media-timeout": "media timeout",
     "silent-timeout": "silent timeout",
@@ -72,6 +76,7 @@ class NgFront:
         self._descriptions = Descriptions(calls, self._dialogs, settings, self._notices, self._hear, self._loop.time)
         self._control = Control(self._dialogs)
         self._statistics = Statistics(self._loop.time(), media)
+        self._refusals = RateLimit(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -116,7 +121,11 @@ class NgFront:
         reply = refusal(error)
         if isinstance(error, Exhausted):
             self._statistics.refused()
-        log.info("refused", extra={**_facts(message), "reason": reply["error-reason"][:LONGEST_TEXT], "why": reply.get("warning", "")})
+        unlogged = self._refusals.allow(self._loop.time())
+        if unlogged is not None:
+            more = {"refused_unlogged": unlogged} if unlogged else {}
+            reason = reply["error-reason"][:LONGEST_TEXT]
+            log.info("refused", extra={**_facts(message), "reason": reason, "why": reply.get("warning", ""), **more})
         return reply
 
     def _run(self, request: requests.Request, source: Address | None) -> dict[str, Any]:

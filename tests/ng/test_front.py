@@ -12,8 +12,10 @@ from boringsdp.call import CallTimedOut, LegConnected, LegFailed, Party
 from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.metrics import Metrics
 from boringsdp.ng.front import NgFront
+from boringsdp.ng.requests import Learning
 from boringsdp.ng.settings import NgSettings
 from boringsdp.ng.statistics import Statistics
+from boringsdp.relay import Latch
 from tests.ng.conftest import FakeCall, FakeCalls, Proxy, plain_sdp
 
 OK = {"result": "ok"}
@@ -111,6 +113,20 @@ def test_timeouts_come_from_the_settings(calls: FakeCalls):
     timeouts = calls.timeouts
     assert (timeouts.answer_s, timeouts.media_s, timeouts.silent_s, timeouts.final_s) == (1, 2, 3, 4)
     assert not timeouts.each_leg
+
+
+def test_legs_begin_with_what_is_configured(calls: FakeCalls):
+    async def run() -> None:
+        proxy = Proxy(NgFront(calls, NgSettings(learning=Learning.HEURISTIC, tos=184)))  # type: ignore[arg-type]
+        proxy.offer("ta", via_branch="b1", flags=["asymmetric"], TOS="96")
+        proxy.offer("ta", via_branch="b2")
+        proxy.offer("ta", via_branch="b2")
+
+    asyncio.run(run())
+    first, fork, again = [facts for _, facts in calls.calls["c1"].told]
+    assert [(each["here"].latch, each["here"].tos) for each in (first, fork, again)] == [(Latch.ASYMMETRIC, 96), (None, None), (None, None)]
+    assert [each["there"].latch for each in (first, fork, again)] == [Latch.HEURISTIC, Latch.HEURISTIC, None]
+    assert [each["there"].tos for each in (first, fork, again)] == [96, 184, None]
 
 
 def test_an_offer_of_the_other_side_takes_the_pending_one_back(proxy: Proxy, calls: FakeCalls):
