@@ -25,6 +25,11 @@ STYLES = {
     "ICE": LegStyle(protocol=Protocol.AVP, ice=True),
     "ICE, SDES": LegStyle(protocol=Protocol.SAVP, ice=True, sdes=Sdes.MANDATORY),
     "ICE, DTLS": LegStyle(protocol=Protocol.DTLS_SAVPF, ice=True, dtls=True),
+    "OSRTP, SDES": LegStyle(protocol=Protocol.AVP, sdes=Sdes.OPTIONAL, osrtp=True),
+    "OSRTP, DTLS": LegStyle(protocol=Protocol.AVP, dtls=True, osrtp=True),
+    "mux only": LegStyle(protocol=Protocol.AVP, rtcp_mux=True, rtcp_mux_only=True),
+    "ICE, mux": LegStyle(protocol=Protocol.AVP, ice=True, rtcp_mux=True),
+    "ICE, optional": LegStyle(protocol=Protocol.AVP, ice=True, ice_optional=True),
 }
 
 
