@@ -1,8 +1,8 @@
 """
 One HTTP connection to the gateway for each of Kamailio's processes, kept open.
 
-A worker waits for the reply, as it does with any media module: a routing script has nothing to go on with before it has the SDP. So the wait
-is short, and a gateway that was silent is left alone for a while instead of holding up every call for that long.
+A worker waits for the reply, as it does with any media module: a routing script has nothing to go on with before it has the SDP. So the
+wait is short, and a gateway that was silent is left alone for a while instead of holding up every call for that long.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ def request_for(command: Command, dialog: Dialog) -> Mapping[str, Value]:
     """
     Return the request to the gateway.
 
-    Its `from-tag` is who offers and its `to-tag` who answers, whoever sent the message: an offer in a reply, like the answer to it in the ACK,
-    turns the tags of the message round.
+    Its `from-tag` is who offers and its `to-tag` who answers, whoever sent the message: an offer in a reply, like the answer to it in the
+    ACK, turns the tags of the message round.
     """
     keys: dict[str, Value] = {"call-id": dialog.call_id, "from-tag": dialog.from_tag}
     turned = (isinstance(command, Offer) and dialog.in_reply) or (isinstance(command, Answer) and not dialog.in_reply)
