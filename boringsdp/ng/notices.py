@@ -9,7 +9,7 @@ import socket
 import xmlrpc.client
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -196,9 +196,6 @@ async def _post(http: aiohttp.ClientSession, post: _Post) -> str:
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         return str(error) or type(error).__name__
     return ""
-
-
-TimeoutFormat = Literal["json", "sems", "call-id", "kamailio"]
 
 
 def written(notice: Timeout, form: str) -> list[tuple[str, bytes]]:

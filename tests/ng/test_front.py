@@ -73,7 +73,7 @@ def test_a_refused_first_offer_leaves_nothing(proxy: Proxy, calls: FakeCalls, ra
     assert (len(calls), proxy.send("list")) == (0, {"calls": [], "result": "ok"})
 
 
-def test_an_unexpected_fault_is_logged_and_counted(calls: FakeCalls, caplog: pytest.LogCaptureFixture):
+def test_an_unexpected_fault_is_logged_and_counted(calls: FakeCalls, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
     async def run() -> bytes:
         metrics = Metrics()
         front = NgFront(calls, NgSettings(), metrics=metrics)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def test_an_unexpected_fault_is_logged_and_counted(calls: FakeCalls, caplog: pyt
         await front.close()
         return metrics.expose()
 
-    logging.getLogger("boringsdp").propagate = True
+    monkeypatch.setattr(logging.getLogger("boringsdp"), "propagate", True)
     assert b"boringsdp_ng_faults_total 1.0" in asyncio.run(run())
     assert "command failed" in caplog.text
 
