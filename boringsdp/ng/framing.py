@@ -58,7 +58,6 @@ class StreamFramer:
         is then of no more use.
         """
         while self._at < len(self._buffer):
-            self._steps += 1
             if self._at >= self._longest or self._steps > MOST_STEPS:
                 raise Broken(self._part(self._body + 1))
             if self._step():
@@ -78,6 +77,7 @@ class StreamFramer:
     def _step(self) -> bool:
         """Move over the next octet, or string; True when the message is whole."""
         octet = self._buffer[self._at]
+        self._steps += self._state not in (_State.JSON, _State.JSON_STRING)  # those count what they find, however often they look
         match self._state:
             case _State.COOKIE:
                 self._read_cookie(octet)
@@ -144,8 +144,7 @@ class StreamFramer:
             raise Broken(self._part(self._at))
 
     def _read_json(self, _octet: int) -> None:
-        found = _JSON_MARK.search(self._buffer, self._at)
-        self._at = found.end() if found else len(self._buffer)
+        found = self._search(_JSON_MARK)
         match found and found[0][0]:
             case None:
                 pass
@@ -157,9 +156,16 @@ class StreamFramer:
                 self._depth -= 1
 
     def _read_json_string(self, _octet: int) -> None:
-        found = _STRING_MARK.search(self._buffer, self._at)
-        self._at = found.end() if found else len(self._buffer)
+        found = self._search(_STRING_MARK)
         if found and found[0][0] == _QUOTE:
             self._state = _State.JSON
         elif found:
             self._at += 1  # the escaped octet too, come or not
+
+    def _search(self, mark: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Move behind the next mark, or to the end of what has come."""
+        end = min(len(self._buffer), self._longest)
+        found = mark.search(self._buffer, self._at, end)
+        self._at = found.end() if found else end
+        self._steps += found is not None
+        return found
