@@ -51,7 +51,7 @@ def test_what_is_read(data: bytes, value: Any):
     ],
 )
 def test_what_is_refused(data: bytes):
-    with pytest.raises(NgError, match="^Could not decode bencode dictionary$"):
+    with pytest.raises(NgError, match=r"^Could not decode bencode dictionary$"):
         parse_bencode(data)
 
 
