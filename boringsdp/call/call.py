@@ -6,7 +6,6 @@ import asyncio
 import enum
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -427,8 +426,7 @@ class Call:
             return
         memory = near.carried(self._current.near)
         waiting = any(branch.pending is Party.B for branch in self._branches.values())
-        if not waiting and self._translator.rounds.idle:
-            near.memory = replace(memory, version=near.memory.version)
+        self._translator.rounds.agree(near, memory)
         near.apply(media_plans(memory), settle=not waiting)
         self._join()
 

@@ -8,7 +8,7 @@ from typing import Any
 from boringsdp.call.events import Party
 from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
-from boringsdp.sdp import CodecPolicy, Description, LegMemory, LegStyle, withdraw
+from boringsdp.sdp import CodecPolicy, Description, LegMemory, LegStyle, Slot, withdraw
 
 MAX_TAGS = 32
 
@@ -32,11 +32,23 @@ class Round:
     answered: bool = False
 
     def starting_point(self, present: LegMemory) -> LegMemory:
-        """Return A's memory for an answer of ours to A's offer. Its ICE restart is answered once, however many branches answer."""
-        offered = self.offered
-        if self.answered and any(slot.ice_restart for slot in offered.slots):
-            offered = replace(offered, slots=tuple(replace(slot, ice_restart=False) for slot in offered.slots))
-        return offered if offered.version == present.version else replace(offered, version=present.version, written=present.written)
+        """
+        Return A's memory for an answer of ours to A's offer; `present` is its last.
+
+        However many branches answer, A sees one side of ours: a further answer goes on with the transports and DTLS roles of the one
+        before, and an ICE restart is answered once.
+        """
+        start = self.offered
+        if self.answered:
+            known = dict(enumerate(present.slots))
+            start = replace(start, slots=tuple(_went_on(slot, known.get(index)) for index, slot in enumerate(start.slots)))
+        return start if start.version == present.version else replace(start, version=present.version, written=present.written)
+
+
+def _went_on(offered: Slot, present: Slot | None) -> Slot:
+    if present is None or offered.kind != present.kind:
+        return replace(offered, ice_restart=False)
+    return replace(offered, live=present.live, transport=present.transport, setup=present.setup, ice_restart=False)
 
 
 @dataclass(slots=True)
@@ -154,6 +166,19 @@ class Rounds:
         if last is None or last.answered:
             return near.memory, near.style
         return withdraw(last.before, near.memory), last.before_style
+
+    def agree(self, near: Leg, memory: LegMemory, settled: Round | None = None) -> None:
+        """
+        Note what A's leg has agreed to by an answer to the round `settled`, or by falling back to an earlier one.
+
+        A later offer of A that still waits then has this before it.
+        """
+        if settled is None:
+            memory = replace(memory, version=near.memory.version)
+        if self.last is not None and self.last is not settled and not self.last.answered:
+            self.last.before = memory
+        if settled is not None or self.idle:
+            near.memory = memory
 
     def leave(self, branch: Branch, near: Leg) -> None:
         """The branch takes no part in its round any more; when nothing came of the round, A's leg is what it was."""

@@ -114,9 +114,9 @@ class Translator:
         answerer.check_plans(theirs)
         offerer.check_plans(ours)
         offerer.transports.keep()
-        answerer.memory, offerer.memory = heard, written.memory
+        turn.leg.memory, turn.near = (written.memory, heard) if party is Party.A else (heard, written.memory)
         exchange.take(tag, heard)
-        turn.near = near.memory
+        self.rounds.agree(near, turn.near, exchange.round)
         self._show("answer", party, received, written.text)
         return Agreement(written.text, theirs, ours) if party is Party.A else Agreement(written.text, ours, theirs)
 

@@ -63,6 +63,9 @@ class LegTransports:
         self._cryptos: dict[int, dict[str, Crypto]] = {}
         """Our SDES keys by transport and suite."""
         self._secured: set[int] = set()
+        """Those that let nothing pass in the clear."""
+        self._dtls: set[int] = set()
+        """Those that were opened for DTLS."""
 
     @property
     def streams(self) -> dict[int, Stream]:
@@ -153,7 +156,7 @@ class LegTransports:
         if not isinstance(transport, PlainTransport) or need.raw:
             return False
         secured = transport.id in self._secured
-        if (secured and not (need.dtls or need.suites)) or (need.dtls and not secured and not wish.style.osrtp):
+        if (secured and not (need.dtls or need.suites)) or (need.dtls and transport.id not in self._dtls):
             return False
         if need.ice:
             return transport.credentials is not None and (need.credentials is None or need.credentials[0] == transport.credentials.ufrag)
@@ -179,6 +182,8 @@ class LegTransports:
         )
         if secured:
             self._secured.add(transport.id)
+        if need.dtls:
+            self._dtls.add(transport.id)
         return transport
 
     def _host(self, peer: str | None, options: LegOptions) -> str | None:
@@ -341,6 +346,7 @@ class LegTransports:
                 if isinstance(transport, Transport):
                     self._cryptos.pop(transport.id, None)
                     self._secured.discard(transport.id)
+                    self._dtls.discard(transport.id)
                 transport.close()
 
 

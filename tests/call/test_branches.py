@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +183,10 @@ async def test_a_reoffer_on_one_branch_leaves_the_other_its_offer(bench: Bench):
     a.send(port_of(answer))
     assert await second.receive()
     assert "a=sendonly" not in answer
+    call.reject("b1")
+    hold = call.offer(Party.B, plain(second.port, direction="sendonly", version=2), to=PLAIN, branch="b2")
+    assert port_of(hold) == port_of(answer)
+    assert call.answer(Party.A, plain(a.port, direction="recvonly", version=3), branch="b2")
 
 
 @pytest.mark.parametrize("bad", ["nonsense", plain(9004, formats="18")])
@@ -239,6 +244,20 @@ async def test_an_ice_restart_is_answered_once_however_many_answer(bench: Bench)
     early = describe(call.answer(Party.B, plain(9000), tag="one")).medias[0].ufrag
     final = describe(call.answer(Party.B, plain(9000), tag="one")).medias[0].ufrag
     assert before != early == final
+
+
+async def test_a_bundle_keeps_its_transport_whatever_each_branch_takes_of_it(bench: Bench):
+    """The first branch takes audio and video, the second only video; its m-line leads the bundle then, on the same transport."""
+    both = Path("tests/golden/captured/chromium-offer-audio-video-trickle.sdp").read_bytes().decode()
+    video = "m=video 9100 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    call = bench.calls.create(bench.news.append)
+    for name in ("b1", "b2"):
+        call.offer(Party.A, both, to=PLAIN, branch=name)
+    first = describe(call.answer(Party.B, plain(9002) + video, branch="b1"))
+    second = describe(call.answer(Party.B, plain(0) + video, branch="b2"))
+    assert [media.port != 0 for media in second.medias] == [False, True]
+    assert second.medias[1].ufrag == first.medias[1].ufrag
+    assert second.medias[1].setup == first.medias[1].setup
 
 
 async def test_an_unanswered_branch_does_not_end_the_call_while_another_may_answer(bench: Bench):
