@@ -22,6 +22,7 @@ from typing import Generic, TypeVar
 from boringsdp.call import Party
 from boringsdp.errors import NgError
 from boringsdp.ng.requests import Description, Identity
+from boringsdp.ng.statistics import Figures
 from boringsdp.sdp import DEFAULT_POLICY, CodecPolicy
 
 MAX_DIALOGS = 8
@@ -92,10 +93,8 @@ class Dialog(Generic[C]):
     """What went wrong with its media, oldest first."""
     waited_s: float = 0.0
     """What it waited for in vain, when it ends by a timeout."""
-    counted: tuple[int, int] = (0, 0)
-    """Packets and octets received, taken before it ends."""
-    ratings: tuple[float, ...] = ()
-    """The mean opinion score of each source, taken then too."""
+    figures: Figures = field(default_factory=Figures)
+    """Taken before it ends."""
 
     @property
     def tag(self) -> str:

@@ -35,7 +35,7 @@ from boringsdp.ng.notices import Digit, Notices, Timeout
 from boringsdp.ng.parse import parse_request
 from boringsdp.ng.replies import Names, Told, tell_call
 from boringsdp.ng.settings import Address, NgSettings
-from boringsdp.ng.statistics import Statistics
+from boringsdp.ng.statistics import Statistics, figures_of
 
 NOT_FOUND = "Call-ID not found or tags didn't match"
 INTERNAL = "Internal error"
@@ -238,18 +238,17 @@ class NgFront:
 
     def _take_figures(self, dialog: Dialog[Call], report: CallReport) -> None:
         """Keep what is wanted of a call that is about to end."""
-        dialog.counted = (report.rtp.packets + report.rtcp.packets, report.rtp.bytes + report.rtcp.bytes)
-        dialog.ratings = tuple(each.average.mos for each in report.ssrcs.values() if each.average is not None)
+        dialog.figures = figures_of(report)
         for complaint in _complaints(dialog, report):
             dialog.blame(complaint)
 
     def _over(self, dialog: Dialog[Call], reason: str) -> None:
         self._dialogs.forget(dialog)
-        self._statistics.ended(reason, self._loop.time() - dialog.began, *dialog.counted, dialog.ratings)
+        self._statistics.ended(reason, self._loop.time() - dialog.began, dialog.figures)
         told = TIMEOUTS.get(reason)
         if dialog.faults:
             faults = "; ".join(dialog.faults)
-            log.warning("media failed", extra={"call": dialog.call.id, "packets": dialog.counted[0], "faults": faults})
+            log.warning("media failed", extra={"call": dialog.call.id, "packets": dialog.figures.packets, "faults": faults})
         if told is None:
             return
         self._count("ng_timeouts", "Calls of the NG front that ended by themselves, by reason", reason=told)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from boringsdp.call import CallReport
 from boringsdp.ng.settings import Address
 
 MAX_PROXIES = 64
@@ -37,6 +39,32 @@ ENDINGS: Mapping[str, str] = {
 """From why a call ended to its name in `totalstatistics`; all others are `forcedterminatedsessions`."""
 
 
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Figures:
+    """What is kept of a call: all that it received, the mean opinion score of each source, m-lines with media from nobody or from one."""
+
+    packets: int = 0
+    octets: int = 0
+    ratings: tuple[float, ...] = ()
+    silent: int = 0
+    one_way: int = 0
+
+
+def figures_of(report: CallReport) -> Figures:
+    """Return what is kept of the call."""
+    heard: dict[int, list[bool]] = {}
+    for leg in report.legs:
+        for media in leg.medias if leg.joined else ():
+            heard.setdefault(media.index, []).append(any(port.received.packets for port in media.ports if not port.rtcp))
+    return Figures(
+        packets=report.rtp.packets + report.rtcp.packets,
+        octets=report.rtp.bytes + report.rtcp.bytes,
+        ratings=tuple(each.average.mos for each in report.ssrcs.values() if each.average is not None),
+        silent=sum(not any(sides) for sides in heard.values()),
+        one_way=sum(any(sides) and not all(sides) for sides in heard.values()),
+    )
+
+
 class _Proxy:
     __slots__ = ("counts", "errors", "seconds")
 
@@ -61,7 +89,7 @@ class Statistics:
         self.endings: Counter[str] = Counter()
         self.managed = self.rejected = 0
         self._durations = self._squares = 0.0
-        self._packets = self._octets = 0
+        self._packets = self._octets = self._silent = self._one_way = 0
         self._mos: list[float] = [0.0, 0.0, 0]
         """Sum, sum of squares and number of what sources were rated."""
         self._last: tuple[float, float, float] = (now, 0.0, 0.0)
@@ -94,17 +122,19 @@ class Statistics:
         """Count a call that was refused for lack of room."""
         self.rejected += 1
 
-    def ended(self, reason: str, seconds: float, packets: int = 0, octets: int = 0, ratings: tuple[float, ...] = ()) -> None:
-        """Count a call that ended after `seconds`, with what it received and the mean opinion score of each source."""
-        for rating in ratings:
-            self._mos[0] += rating
-            self._mos[1] += rating * rating
-            self._mos[2] += 1
-        self._packets += packets
-        self._octets += octets
+    def ended(self, reason: str, seconds: float, figures: Figures) -> None:
+        """Count a call that ended after `seconds`."""
         self.endings[ENDINGS.get(reason, "forcedterminatedsessions")] += 1
         self._durations += seconds
         self._squares += seconds * seconds
+        self._packets += figures.packets
+        self._octets += figures.octets
+        self._silent += figures.silent
+        self._one_way += figures.one_way
+        for rating in figures.ratings:
+            self._mos[0] += rating
+            self._mos[1] += rating * rating
+            self._mos[2] += 1
 
     def tell(self, active: int, now: float) -> dict[str, Any]:
         """Return the whole `statistics` dictionary; `active` is the number of calls now."""
@@ -137,6 +167,8 @@ class Statistics:
                 "relayedpackets": int(packets),
                 "relayedpacketerrors": int(errors),
                 "relayedbytes": int(octets),
+                "zerowaystreams": self._silent,
+                "onewaystreams": self._one_way,
                 **self._call_durations(),
             },
             "controlstatistics": {

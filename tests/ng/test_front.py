@@ -14,7 +14,7 @@ from boringsdp.metrics import Metrics
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.requests import Learning
 from boringsdp.ng.settings import NgSettings
-from boringsdp.ng.statistics import Statistics
+from boringsdp.ng.statistics import Figures, Statistics
 from boringsdp.relay import Latch
 from tests.ng.conftest import FakeCall, FakeCalls, Proxy, plain_sdp
 
@@ -342,11 +342,12 @@ def test_statistics_of_calls_that_ended():
     statistics = Statistics(100.0, lambda: {"packets_received": 5, "bytes_received": 50, "ports_used": 2, "ports_total": 8, "streams": 4})
     for seconds in (10.0, 20.0):
         statistics.began()
-        statistics.ended("deleted", seconds, 100, 1000, (4.0, 3.0))
-    statistics.ended("shutdown", 30.0)
+        statistics.ended("deleted", seconds, Figures(packets=100, octets=1000, ratings=(4.0, 3.0), silent=1))
+    statistics.ended("shutdown", 30.0, Figures(one_way=1))
     told = statistics.tell(1, 160.0)
     totals, now = told["totalstatistics"], told["currentstatistics"]
     assert (totals["uptime"], totals["regularterminatedsessions"], totals["forcedterminatedsessions"]) == ("60", 2, 1)
+    assert (totals["zerowaystreams"], totals["onewaystreams"]) == (2, 1)
     assert (totals["avgcallduration"], totals["totalcallsduration"]) == ("20.000000", "60.000000")
     assert (totals["relayedpackets"], totals["relayedbytes"], now["packetrate"], now["media_userspace"]) == (205, 2050, 3, 4)
     assert (told["mos"]["mos_average"], told["mos"]["mos_stddev"], told["mos"]["mos_samples_total"]) == ("3.500000", "0.500000", 4)
