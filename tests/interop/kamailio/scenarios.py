@@ -21,21 +21,33 @@ RTPENGINE = "BORINGSDP_INTEROP_BACKEND"
 """Set to `rtpengine`, this variable puts Debian's rtpengine where the gateway stands, to compare."""
 
 
+PACKAGES = ("kamailio", "kamailio-websocket-modules", "kamailio-extra-modules", "kamailio-python3-modules", "kamailio-utils-modules")
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """A folder under kamailio/, with a `kamailio.cfg` that takes the definitions of `definitions`, and the Debian packages it needs."""
+    """A folder under kamailio/ with a `kamailio.cfg` that takes the definitions of `definitions`; the modules that Debian packs apart."""
 
     folder: str
-    packages: tuple[str, ...] = ("kamailio", "kamailio-websocket-modules")
-    modules: tuple[str, ...] = ("rtpengine.so", "websocket.so")
+    modules: tuple[str, ...]
+    script: str = ""
+    """The Python file that the configuration loads, if it has one."""
 
     def missing(self) -> str | None:
         """What to install, None when all is there."""
         found = shutil.which("kamailio") and all(list(Path("/usr/lib").glob(f"**/kamailio/modules/{name}")) for name in self.modules)
-        return None if found else "apt-get install " + " ".join(self.packages)
+        return None if found else "apt-get install " + " ".join(PACKAGES)
 
 
-SCENARIOS = {one.folder: one for one in (Scenario("rtpengine-module"),) if (ROOT / "kamailio" / one.folder / "kamailio.cfg").exists()}
+SCENARIOS = {
+    one.folder: one
+    for one in (
+        Scenario("rtpengine-module", ("rtpengine.so", "websocket.so", "jansson.so")),
+        Scenario("kemi-python", ("rtpengine.so", "websocket.so", "app_python3.so"), "proxy.py"),
+        Scenario("sdp-only", ("websocket.so", "app_python3.so"), "sdp_proxy.py"),
+    )
+    if (ROOT / "kamailio" / one.folder / "kamailio.cfg").exists()
+}
 
 
 class Backend:
@@ -173,7 +185,7 @@ class Proxy:
         return text
 
 
-def definitions(sip: int, web: int, folder: Path, backend: Backend) -> dict[str, str]:
+def definitions(scenario: Scenario, sip: int, web: int, folder: Path, backend: Backend) -> dict[str, str]:
     """What each scenario's kamailio.cfg lets be set from outside."""
     return {
         "SIP_UDP": f"udp:127.0.0.1:{sip}",
@@ -183,6 +195,7 @@ def definitions(sip: int, web: int, folder: Path, backend: Backend) -> dict[str,
         "NG_SOCKET": f'"{backend.udp}"',
         "NG_URL": f'"{backend.http}/ng-plain"',
         "NG_DISABLE_S": "1",
+        **({"SCRIPT": f'"{ROOT}/kamailio/{scenario.folder}/{scenario.script}"'} if scenario.script else {}),
     }
 
 
@@ -193,7 +206,7 @@ async def running_proxy(scenario: Scenario, backend: Backend, **more: str) -> As
         folder = Path(name)
         (folder / "run").mkdir()
         (sip, _), web = free_ports(), free_port()
-        words = [f"{key}={value}" for key, value in (definitions(sip, web, folder, backend) | more).items()]
+        words = [f"{key}={value}" for key, value in (definitions(scenario, sip, web, folder, backend) | more).items()]
         command = [
             *("kamailio", "-f", str(ROOT / "kamailio" / scenario.folder / "kamailio.cfg"), "-DD", "-E", "-w", name, "-Y", f"{name}/run"),
             *("-m", "64", "-M", "8"),
