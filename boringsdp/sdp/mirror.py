@@ -120,7 +120,7 @@ def _name(line: str) -> str:
 def _write_refused(lines: list[str], sheet: Sheet, outline: Outline, theirs: list[str], session_host: str, names: _Filter) -> None:
     """An m-line with port 0. What the source had disabled keeps its lines, as they are harmless; of others nobody needs them."""
     lines.append(outline.refused_line)
-    disabled = outline.source is not None and outline.source.rejected
+    disabled = outline.source is not None and outline.source.rejected and outline.source.kind == outline.kind
     stays = [line for line in theirs[1:] if disabled and _stays(line, sheet, names)]
     lines += [line for line in stays if line[0] in "ib"]
     if not session_host or (disabled and any(line.startswith("c=") for line in theirs[1:])):

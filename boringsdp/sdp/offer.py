@@ -237,7 +237,8 @@ def _mirrored_lines(
         served = index in found.medias and not (media.raw and style.webrtc)  # browsers know no other media
         formats = formats_to_mirror(media.formats, lenient(policy, media.formats), webrtc=style.webrtc) if served else []
         direction = media.stated if passing.original_direction else media.direction
-        lines[slot] = line = _Line(media.kind, index, formats, direction, media, served=served)
+        kind = "audio" if style.webrtc and not served and not _known_to_browsers(media) else media.kind
+        lines[slot] = line = _Line(kind, index, formats, direction, media, served=served)
         unkeyed = style.keying is Keying.NONE and served and keying(media, transport, source.accepts) is Keying.NONE
         if style.ice and style.ice_optional and transport.ufrag and transport.password and unkeyed:
             line.guest = transport
@@ -296,14 +297,25 @@ def _late_lines(memory: LegMemory, sent: Description | None, style: LegStyle, po
 
 
 def _refused(index: int, line: _Line, mid: str, style: LegStyle) -> Outline:
-    """A mirror's m-line with port 0: disabled by the source, or not to be served."""
-    assert line.source is not None
-    text = line.source.line
-    if line.source.protocol is not None:
-        text = f"m={line.kind} 0 {style.protocol.value} {' '.join(line.source.format_texts)}"
+    """
+    A mirror's m-line with port 0: disabled by the source, or not to be served.
+
+    Deviation: towards WebRTC it is written as audio when browsers do not know it. Firefox takes no SDP with an m-line of another sort.
+    """
+    source = line.source
+    assert source is not None
+    text = source.line
+    if source.protocol is not None and source.kind == line.kind:
+        text = f"m={line.kind} 0 {style.protocol.value} {' '.join(source.format_texts)}"
+    elif style.webrtc and not _known_to_browsers(source):
+        text = f"m={line.kind} 0 {style.protocol.value} 0"
     outline = refused(index, text, mid, line.counterpart)
-    outline.source = line.source
+    outline.source = source
     return outline
+
+
+def _known_to_browsers(media: Media) -> bool:
+    return (media.kind in ("audio", "video") and media.protocol is not None) or "SCTP" in media.protocol_text.upper()
 
 
 def _raw(index: int, line: _Line, mid: str, old: Slot | None) -> Outline:

@@ -89,7 +89,8 @@ def check_mirrored(text: str, source: Description) -> Description:
     assert text.endswith("\r\n")
     assert "\n" not in text.replace("\r\n", "")
     description = describe(text)
-    assert [media.kind for media in description.medias] == [media.kind for media in source.medias]
+    for media, theirs in zip(description.medias, source.medias, strict=True):
+        assert media.kind == theirs.kind or (media.kind == "audio" and not media.port)
     mids = [media.mid for media in description.medias if media.mid]
     assert len(mids) == len(set(mids))
     for group in description.bundle:
