@@ -168,11 +168,12 @@ class LegTransports:
             return self._relay.open_webrtc(self._hear, cname=self.cname, interface=options.interface, tos=tos)
         host = self._host(wish.peers.get(need.slot), options)
         if need.raw:
-            return self._relay.open_raw(self._hear, host=host, tos=tos)
+            return self._relay.open_raw(self._hear, host=host, interface=options.interface, tos=tos)
         secured = not wish.style.osrtp and (need.dtls or wish.style.sdes is Sdes.MANDATORY)
         transport = self._relay.open_plain(
             self._hear,
             host=host,
+            interface=options.interface,
             rtcp_mux=need.rtcp_mux,
             secured=secured,
             ice=need.ice,
@@ -190,8 +191,8 @@ class LegTransports:
         """The local address of a port of our own: in the peer's family, else in the one that was asked for, on the leg's interface."""
         if peer is None and not options.family and not options.interface:
             return self._settings.plain_host
-        for wanted in (peer, options.family, "IP4", "IP6"):
-            if wanted and (host := self._relay.plain_host_for(wanted, options.interface)) is not None:
+        for wanted in (peer, options.family or None, ""):
+            if wanted is not None and (host := self._relay.plain_host_for(wanted, options.interface)) is not None:
                 return host
         raise Exhausted(f"addresses on interface {options.interface}" if options.interface else "addresses")
 

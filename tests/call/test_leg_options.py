@@ -145,7 +145,7 @@ async def test_latching_begins_anew_when_that_is_asked_for(bench: Bench):
     assert await b.receive()
     for relatch, heard in ((False, False), (True, True)):
         call.offer(Party.A, plain(a.port), to=PLAIN, here=LegOptions(relatch=relatch))
-        call.answer(Party.B, plain(b.port))
+        call.answer(Party.B, plain(b.port), there=LegOptions(label="caller"))
         moved.send(port_of(answer))
         assert await b.hears_nothing() is not heard
     b.send(port_of(offer))

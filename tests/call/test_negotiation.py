@@ -76,6 +76,12 @@ def test_an_unanswered_offer_is_dropped_by_its_timer():
     assert (core.state, core.deadline()) == (State.IDLE, None)
 
 
+def test_an_offer_may_wait_for_ever():
+    core = Negotiation(answer_timeout_s=0.0)
+    core.offer(Party.A, now=0.0)
+    assert core.deadline() is None
+
+
 def test_a_closed_call_takes_nothing():
     core = stable()
     core.close(now=2.0)
