@@ -88,8 +88,7 @@ def keying(media: Media, transport: Media, limits: LegStyle) -> Keying:
 
     Fingerprints under RTP/AVP(F) count only where `limits` asks for opportunistic SRTP (RFC 8643); crypto lines there always have.
     """
-    over_dtls = media.protocol_text.upper().startswith("UDP/TLS/")
-    crypto = bool(usable_cryptos(media, limits)) and not over_dtls
+    crypto = bool(media.cryptos and usable_cryptos(media, limits)) and not media.protocol_text.upper().startswith("UDP/TLS/")
     secure = media.protocol is not None and media.protocol.secure
     if transport.fingerprints and not limits.refuse_dtls and (secure or limits.osrtp) and not (crypto and limits.sdes_preferred):
         return Keying.DTLS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.describe import describe, is_number
@@ -29,14 +28,13 @@ def compose(
     translated.
     """
     host = memory.origin_host or next((local_of(o, locals).transport.host for o in sheet.outlines if o.accepted), "0.0.0.0")
-    own = Origin("-", str(memory.session_id), "", host)
     theirs = sheet.source.origin if sheet.source is not None else None
     version = memory.version or _first_version(sheet, theirs)
-    text = _text(sheet, locals, _origin(sheet, own, theirs, version), host)
+    text = _text(sheet, locals, _origin(memory, sheet, theirs, version, host), host)
     forced = sheet.passing.force_version and bool(memory.sent)
     if memory.sent and (text != memory.sent or forced):
         version += 1
-        text = _text(sheet, locals, _origin(sheet, own, theirs, version), host)
+        text = _text(sheet, locals, _origin(memory, sheet, theirs, version, host), host)
     if theirs is not None and OriginPart.VERSION not in _own_parts(sheet) and is_number(theirs.version, 18):
         version = int(theirs.version)  # what is on the line; should it become ours, it goes on from there
     mids = [int(o.mid) for o in sheet.outlines if o.mid.isascii() and o.mid.isdigit() and len(o.mid) < 6]
@@ -68,16 +66,15 @@ def _first_version(sheet: Sheet, theirs: Origin | None) -> int:
     return 1
 
 
-def _origin(sheet: Sheet, own: Origin, theirs: Origin | None, version: int) -> str:
+def _origin(memory: LegMemory, sheet: Sheet, theirs: Origin | None, version: int, host: str) -> str:
     """Return the o= line (RFC 8866 §5.2)."""
-    own = replace(own, version=str(version))
     if theirs is None or not theirs.address:
-        return f"o={own.username} {own.session_id} {own.version} IN {write_address(own.address)}"
-    parts = _own_parts(sheet)
-    username = own.username if OriginPart.USERNAME in parts else theirs.username
-    session_id = own.session_id if OriginPart.SESSION_ID in parts else theirs.session_id
-    said_version = own.version if OriginPart.VERSION in parts else theirs.version
-    address = own.address if OriginPart.ADDRESS in parts else theirs.address
+        return f"o=- {memory.session_id} {version} IN {write_address(host)}"
+    own = _own_parts(sheet)
+    username = "-" if OriginPart.USERNAME in own else theirs.username
+    session_id = memory.session_id if OriginPart.SESSION_ID in own else theirs.session_id
+    said_version = version if OriginPart.VERSION in own else theirs.version
+    address = host if OriginPart.ADDRESS in own else theirs.address
     return f"o={username} {session_id} {said_version} IN {write_address(address)}"
 
 
