@@ -69,11 +69,11 @@ class Party:
         )
         return await self._stack.enter_async_context(started)
 
-    async def sipp(self, script: str) -> Sipp:
-        """A script of SIPp's that takes one call."""
+    async def sipp(self, script: str, *, calls: str = "") -> Sipp:
+        """A script of SIPp's that takes one call, or calls a user."""
         if problem := sipps.missing():
             pytest.skip(problem)
-        return await self._stack.enter_async_context(running_sipp(self.proxy, script, self._name()))
+        return await self._stack.enter_async_context(running_sipp(self.proxy, script, self._name(), calls=calls))
 
     def name(self) -> str:
         """A name that no other phone has."""

@@ -49,8 +49,8 @@ def mu_law(samples: NDArray[np.float64]) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running_sipp(proxy: Proxy, script: str, user: str, *, frequency: float = 1100) -> AsyncIterator[Sipp]:
-    """A script that takes one call, with its contact put into the proxy's location table."""
+async def running_sipp(proxy: Proxy, script: str, user: str, *, frequency: float = 1100, calls: str = "") -> AsyncIterator[Sipp]:
+    """A script that takes one call, with its contact put into the proxy's location table, or that calls the user `calls`."""
     with tempfile.TemporaryDirectory(prefix="boringsdp-sipp-", ignore_cleanup_errors=True) as name:
         at = np.arange(int(8000 * CYCLE_S)) / 8000
         Path(name, "speech.ul").write_bytes(mu_law(0.4 * np.sin(2 * np.pi * frequency * at) * (at < BURST_S)))
@@ -58,13 +58,15 @@ async def running_sipp(proxy: Proxy, script: str, user: str, *, frequency: float
         process = await asyncio.create_subprocess_exec(
             *("sipp", "-sf", str(SCRIPTS / script), "-i", "127.0.0.1", "-p", str(port), "-m", "1", "-nostdin", "-trace_err"),
             *("-mi", "127.0.0.1", "-mp", str(media), "-cp", str(control)),
+            *(("-s", calls, proxy.sip) if calls else ()),
             cwd=name,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            await proxy.control("ul.add", "location", user, f"sip:{user}@127.0.0.1:{port}", "300", "1.0", ".", "0", "0", "0")
+            if not calls:
+                await proxy.control("ul.add", "location", user, f"sip:{user}@127.0.0.1:{port}", "300", "1.0", ".", "0", "0", "0")
             yield Sipp(user, frequency, Path(name), process)
         finally:
             if process.returncode is None:

@@ -85,3 +85,14 @@ async def test_a_phone_on_tcp(party, library):
     await talking(web, phone)
     await hear_each_other(web, phone)
     await hang_up(phone, web)
+
+
+@with_each_library
+async def test_a_call_whose_offer_is_in_the_answer(party, library):
+    web = await party.web(library)
+    phone = await party.sipp("late-offer.xml", calls=web.user)
+    await take(web)
+    await talking(web)
+    await heard_by_web(web, phone)
+    assert await web.until("ended") == "remote"
+    await phone.done()
