@@ -11,7 +11,6 @@ import asyncio
 import base64
 import os
 import secrets
-import socket
 import struct
 import time
 from dataclasses import dataclass, field, replace
