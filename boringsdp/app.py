@@ -142,6 +142,10 @@ class Gateway:
         for host in media.plain_hosts:
             told = media.plain_advertised.get(host)
             yield "plain RTP", f"udp {joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
+        for name, hosts in media.interfaces.items():
+            for host in hosts:
+                told = media.interface_advertised[name].get(host, host)
+                yield "interface", f"{name}: {host}{f' (announced as {told})' if told != host else ''}"
         secure = "s" if self.config.janus.tls_certificate else ""
         for host, port in self.janus.websocket_addresses:
             for told in reached_at(host):
@@ -242,18 +246,28 @@ def relay_settings(config: Config) -> RelaySettings:
 
 
 def _with_interfaces(settings: RelaySettings, interfaces: Mapping[str, tuple[str, ...]]) -> RelaySettings:
-    """Listen on the addresses of `ng.interfaces` too, for either side, and announce what they say."""
-    pairs = [text.partition("!") for texts in interfaces.values() for text in texts]
-    hosts = tuple(dict.fromkeys(host for host, _, _ in pairs))
-    told = {host: announced for host, _, announced in pairs if announced}
-    names = {name: tuple(text.partition("!")[0] for text in texts) for name, texts in interfaces.items()}
+    """
+    Listen on the addresses of `ng.interfaces` too, for either side, and announce on each what it says, whatever is announced elsewhere.
+
+    Calls of other fronts name no interface: they are told what `webrtc` and `rtp` say of an address, else the first interface that has it.
+    """
+    announced = {
+        name: {host: told or host for host, _, told in (text.partition("!") for text in texts)} for name, texts in interfaces.items()
+    }
+    first: dict[str, str] = {}
+    for pairs in announced.values():
+        first |= {host: public for host, public in pairs.items() if host not in first}
+    told = {host: public for host, public in first.items() if public != host}
     return replace(
         settings,
-        webrtc_hosts=tuple(dict.fromkeys((*settings.webrtc_hosts, *hosts))),
-        plain_hosts=tuple(dict.fromkeys((*settings.plain_hosts, *hosts))),
+        webrtc_hosts=tuple(dict.fromkeys((*settings.webrtc_hosts, *first))),
+        plain_hosts=tuple(dict.fromkeys((*settings.plain_hosts, *first))),
         advertised={**told, **settings.advertised},
         plain_advertised={**told, **settings.plain_advertised},
-        interfaces=names,
+        interfaces={name: tuple(pairs) for name, pairs in announced.items()},
+        interface_advertised={
+            name: {host: public for host, public in pairs.items() if public not in ("0.0.0.0", "::")} for name, pairs in announced.items()
+        },
     )
 
 

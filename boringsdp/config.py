@@ -154,7 +154,8 @@ class NgConfig:
     acl: tuple[str, ...] = setting((), "Networks that clients must come from; empty: all.", checks.networks)
     interfaces: Mapping[str, tuple[str, ...]] = setting(
         NO_LISTS,
-        'Names for `direction`, each a list of local addresses, as address!advertised behind NAT: {ext = ["10.0.0.5!203.0.113.9"]}.',
+        'Names for `direction`, each a list of local addresses, as address!advertised behind NAT: {ext = ["10.0.0.5!203.0.113.9"]}. '
+        "The first is for calls that name none.",
         checks.interfaces,
     )
     delete_delay: float = setting(30.0, "Seconds a deleted call lives on, unless `delete` says another.", checks.between(0, 3600))
@@ -431,15 +432,6 @@ def _across_ng(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("ng.listen", "rtp.port_min", "rtp.port_max"), f"{text} lies in the range of plain legs ({first}-{last})"
         if port and port == config.webrtc.port:
             yield ("ng.listen", "webrtc.port"), f"{text} has the port of webrtc.port"
-    known: dict[str, tuple[str, str]] = {}
-    for name, texts in config.ng.interfaces.items():
-        for local, _, told in (text.partition("!") for text in texts):
-            other, before = known.setdefault(local, (name, told))
-            if before != told:
-                yield (
-                    ("ng.interfaces",),
-                    f"{local} is announced differently for {other} and {name}: use two local addresses",
-                )
     both = [text for text in config.ng.tcp if text in config.ng.http and checks.parse_endpoint(text)[1]]
     if both:
         yield ("ng.http", "ng.tcp"), f"{both[0]} is in ng.tcp too"

@@ -341,7 +341,7 @@ async def test_an_ng_port_that_is_taken_is_named(key: str, kind: socket.SocketKi
         if kind == socket.SOCK_STREAM:
             taken.listen()
         where = f"127.0.0.1:{taken.getsockname()[1]}"
-        gateway = Gateway(configuration(rtp__port_min="10000", rtp__port_max="11999", **{key.replace(".", "__"): where}))
+        gateway = Gateway(configuration(rtp__port_min="1024", rtp__port_max="1151", **{key.replace(".", "__"): where}))
         with pytest.raises(ConfigError, match=f"{key}: cannot listen on (udp|tcp) {where}: address already in use"):
             await gateway.start()
         await gateway.close()
@@ -360,7 +360,30 @@ def test_interfaces_are_listened_on_and_announced():
     assert settings.interfaces == {"in": ("127.0.0.2",), "out": ("127.0.0.3", "127.0.0.4"), "both": ("127.0.0.1",)}
     assert settings.plain_hosts == settings.webrtc_hosts == ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4")
     assert settings.advertised == settings.plain_advertised == {"127.0.0.3": "203.0.113.9"}
+    assert settings.interface_advertised["out"] == {"127.0.0.3": "203.0.113.9", "127.0.0.4": "127.0.0.4"}
     assert app.ng_settings(config).interfaces == settings.interfaces
+
+
+def test_one_address_is_announced_differently_on_each_interface():
+    config = configuration(
+        webrtc__addresses="127.0.0.1",
+        webrtc__advertised="127.0.0.1=198.51.100.1",
+        ng__interfaces="in=127.0.0.1/::1,out=127.0.0.1!203.0.113.9/::1!2001:db8::9,all=0.0.0.0",
+    )
+    settings = app.relay_settings(config)
+    assert settings.interface_advertised == {
+        "in": {"127.0.0.1": "127.0.0.1", "::1": "::1"},
+        "out": {"127.0.0.1": "203.0.113.9", "::1": "2001:db8::9"},
+        "all": {},
+    }
+    assert (settings.advertised, settings.plain_advertised) == ({"127.0.0.1": "198.51.100.1"}, {})
+    assert settings.webrtc_hosts == ("127.0.0.1", "::1", "0.0.0.0")
+
+
+async def test_each_interface_and_what_it_announces_is_told_at_start():
+    async with running(ng__interfaces="in=127.0.0.1,out=127.0.0.1!203.0.113.9") as (gateway, _):
+        told = [where for what, where in gateway.addresses() if what == "interface"]
+    assert told == ["in: 127.0.0.1", "out: 127.0.0.1 (announced as 203.0.113.9)"]
 
 
 def test_every_key_of_the_ng_section_reaches_the_front():

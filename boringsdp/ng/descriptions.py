@@ -79,6 +79,7 @@ class Descriptions:
         )
         self._defaults = LegOptions(latch=LATCHES[settings.learning], tos=settings.tos)
         """What a leg begins with where the request says nothing; later the call remembers."""
+        self._interface = next(iter(settings.interfaces), "")
         self._mark = secrets.token_hex(6)
         self.draining = False
 
@@ -115,7 +116,7 @@ class Descriptions:
         self._take_turn(call, place)
         plan = self._plan_offer(request, received, call, place.party, leg, place.name)
         if leg is None:
-            plan = replace(plan, there=plan.there.over(self._defaults))
+            plan = replace(plan, there=self._begun(plan.there))
         text = call.offer(
             place.party,
             received,
@@ -137,7 +138,7 @@ class Descriptions:
         call = self._create(ear, request)
         name = first_name(who.via_branch)
         plan = self._plan_offer(request, received, call, Party.A, None, name)
-        plan = replace(plan, here=plan.here.over(self._defaults), there=plan.there.over(self._defaults))
+        plan = replace(plan, here=self._begun(plan.here), there=self._begun(plan.there))
         try:
             text = call.offer(
                 Party.A,
@@ -160,6 +161,10 @@ class Descriptions:
         self._block_dtmf(request, call, place)
         self._tell_start(request, call, source)
         return text
+
+    def _begun(self, options: LegOptions) -> LegOptions:
+        """Return what a new leg begins with: the configured defaults, among them the first interface, where `options` say nothing."""
+        return replace(options.over(self._defaults), interface=options.interface or self._interface)
 
     def _tell_start(self, request: Description, call: Call, source: Address | None) -> None:
         who = request.identity

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from boringsdp.errors import ConfigError, Exhausted
 from boringsdp.net.port_pool import PortPool
@@ -23,18 +23,16 @@ class SharedPorts:
     """One UDP port number on every configured host."""
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
-        advertised = [advertised_host(host, settings.advertised) for host in settings.webrtc_hosts]
+        announced = _announced(settings, settings.webrtc_hosts, settings.advertised)
         bound: list[tuple[PortId, Address]] = []
         for attempt in range(ATTEMPTS):
             if not bound:
                 bound = self._bind(engine, settings, last=attempt == ATTEMPTS - 1)
         self.ids: tuple[PortId, ...] = tuple(number for number, _ in bound)
         """All of them."""
-        told = [(host, port) for host, (_, (_, port)) in zip(advertised, bound, strict=True)]
-        known = dict(zip(settings.webrtc_hosts, zip(self.ids, told, strict=True), strict=True))
+        known = {host: (number, port) for host, (number, (_, port)) in zip(settings.webrtc_hosts, bound, strict=True)}
         self._by_interface: dict[str, tuple[tuple[PortId, Address], ...]] = {
-            name: tuple(known[host] for host in hosts if host in known)
-            for name, hosts in {"": settings.webrtc_hosts, **settings.interfaces}.items()
+            name: tuple((known[host][0], (told, known[host][1])) for host, told in hosts.items()) for name, hosts in announced.items()
         }
 
     def of(self, interface: str) -> tuple[tuple[PortId, ...], tuple[Address, ...]]:
@@ -66,14 +64,13 @@ class PlainPorts:
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
         self._engine = engine
-        self._hosts = {host: advertised_host(host, settings.plain_advertised) for host in settings.plain_hosts}
+        self._interfaces = _announced(settings, settings.plain_hosts, settings.plain_advertised)
         first, last = settings.plain_ports
         try:
             self._pools = {host: PortPool(first, last, rest_s=settings.port_rest_s) for host in settings.plain_hosts}
         except ValueError as error:
             raise ConfigError("plain_ports", str(error)) from None
         self._taken: dict[PortId, tuple[str, int]] = {}
-        self._interfaces = {"": settings.plain_hosts, **settings.interfaces}
 
     @property
     def used(self) -> int:
@@ -87,20 +84,21 @@ class PlainPorts:
         """
         Return the first local host of `interface` ("": all) in the family of a peer's numeric address, or in the one that `peer` names.
 
-        None when there is none.
+        `peer` empty: in any family. None when there is none.
         """
-        hosts = self._interfaces.get(interface, ())
-        return next((host for host in hosts if host in self._hosts and same_family(host, FAMILIES.get(peer, peer))), None)
+        hosts = self._interfaces.get(interface, {})
+        return next((host for host in hosts if not peer or same_family(host, FAMILIES.get(peer, peer))), None)
 
-    def take(self, host: str | None, *, single: bool, now: float) -> tuple[tuple[PortId, ...], Address, int | None]:
+    def take(self, host: str | None, interface: str, *, single: bool, now: float) -> tuple[tuple[PortId, ...], Address, int | None]:
         """
-        Return the port ids (RTP, then RTCP unless `single`), the advertised RTP address and the RTCP port.
+        Return the port ids (RTP, then RTCP unless `single`), the RTP address that `interface` announces, and the RTCP port.
 
-        Raises `Exhausted("ports")`, `ConfigError` for a host that is not among the plain ones.
+        Raises `Exhausted("ports")`, `ConfigError` for a host that is not among the plain ones of `interface` ("": all).
         """
-        host = next(iter(self._hosts)) if host is None else host
-        if host not in self._pools:
-            raise ConfigError("plain_hosts", f"{host} is not one of them")
+        hosts = self._interfaces.get(interface, {})
+        host = next(iter(hosts), "") if host is None else host
+        if host not in hosts:
+            raise ConfigError("plain_hosts", f"{host or interface} is not one of them")
         pool = self._pools[host]
         for _ in range(ATTEMPTS):
             pair = pool.take(now)
@@ -117,7 +115,7 @@ class PlainPorts:
                     raise Exhausted("ports") from error
                 continue
             self._taken[opened[0]] = (host, pair[0])
-            return tuple(opened), (self._hosts[host], pair[0]), None if single else pair[1]
+            return tuple(opened), (hosts[host], pair[0]), None if single else pair[1]
         raise Exhausted("ports")
 
     def give_back(self, ports: tuple[PortId, ...], now: float) -> None:
@@ -134,6 +132,15 @@ def check_interfaces(settings: RelaySettings) -> None:
         strange = [host for host in hosts if host not in {*settings.webrtc_hosts, *settings.plain_hosts}]
         if strange or not name or not hosts:
             raise ConfigError("interfaces", f"{name or 'one without a name'}: {', '.join(strange) or 'no host'} is not among the hosts")
+
+
+def _announced(settings: RelaySettings, hosts: Sequence[str], everywhere: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return what each interface ("": all) has of `hosts`, in its order, and what peers are told instead of each."""
+    found = {"": {host: advertised_host(host, everywhere) for host in hosts}}
+    for name, group in settings.interfaces.items():
+        own = settings.interface_advertised.get(name, {})
+        found[name] = {host: own.get(host) or found[""][host] for host in group if host in hosts}
+    return found
 
 
 def same_family(one: str, other: str) -> bool:

@@ -132,6 +132,7 @@ class Relay:
         owner: Owner,
         *,
         host: str | None = None,
+        interface: str = "",
         rtcp_mux: bool = False,
         secured: bool = False,
         ice: bool = False,
@@ -140,14 +141,14 @@ class Relay:
         tos: int = 0,
     ) -> PlainTransport:
         """
-        Take a port pair (one port with `rtcp_mux`) on local address `host`.
+        Take a port pair (one port with `rtcp_mux`) on local address `host`, announced as on `interface`; None: its first.
 
         `secured`: nothing passes before keys are there (`set_keys` for SDES, `start` for DTLS). `ice`: the ports answer ICE checks, each
         as one component, under `credentials` (fresh ones when None; several transports may share theirs). `tos` is the IP TOS octet.
-        Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the plain ones.
+        Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the interface's plain ones.
         """
         number = self._next_transport()
-        ports, address, rtcp_port = self._plain.take(host, single=rtcp_mux, now=self.loop.time())
+        ports, address, rtcp_port = self._plain.take(host, interface, single=rtcp_mux, now=self.loop.time())
         try:
             transport = PlainTransport(
                 self,
@@ -168,14 +169,14 @@ class Relay:
         self._transports[number] = transport
         return transport
 
-    def open_raw(self, owner: Owner, *, host: str | None = None, tos: int = 0) -> RawTransport:
+    def open_raw(self, owner: Owner, *, host: str | None = None, interface: str = "", tos: int = 0) -> RawTransport:
         """
-        Take one port for datagrams that are no RTP (UDPTL); they go nowhere before `join_raw`.
+        Take one port for datagrams that are no RTP (UDPTL); they go nowhere before `join_raw`. `host` and `interface` as for plain ones.
 
-        Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the plain ones.
+        Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the interface's plain ones.
         """
         number = self._next_transport()
-        ports, address, _ = self._plain.take(host, single=True, now=self.loop.time())
+        ports, address, _ = self._plain.take(host, interface, single=True, now=self.loop.time())
         try:
             transport = RawTransport(self, number, owner, address, ports, tos=tos)
         except BaseException:
@@ -208,7 +209,7 @@ class Relay:
         """
         Return the plain host of `interface` from which a peer can be reached; None when it has none of that family, or is unknown.
 
-        `peer` is a numeric address, or `IP4` or `IP6` for a family.
+        `peer` is a numeric address, `IP4` or `IP6` for a family, or empty for any.
         """
         _ = self.engine
         return self._plain.host_for(peer, interface)

@@ -25,6 +25,11 @@ class RelaySettings:
     """The same for `plain_hosts`: the PBX may stand inside, where the public address is no use."""
     interfaces: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names for groups of local hosts, in order of preference; each is one of `webrtc_hosts` or `plain_hosts`. "": all of them."""
+    interface_advertised: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """
+    By interface, what its hosts are announced as, for all kinds of ports: one host may be known by another address on each interface. A
+    host that is not in it is announced as everywhere.
+    """
     port_rest_s: float = 30.0
     ice_timeout_s: float = 30.0
     """From `start()` to the first authenticated check; and from a lost consent to the failure, unless the peer returns."""

@@ -21,7 +21,8 @@ def relay_settings() -> RelaySettings:
         webrtc_hosts=("127.0.0.1", "127.0.0.2", "::1"),
         plain_hosts=("127.0.0.1", "127.0.0.2", "::1"),
         plain_ports=(40400, 40500),
-        interfaces={"inside": ("127.0.0.2",), "outside": ("127.0.0.1", "::1")},
+        interfaces={"inside": ("127.0.0.2",), "outside": ("127.0.0.1", "::1"), "public": ("127.0.0.1", "::1")},
+        interface_advertised={"public": {"127.0.0.1": "203.0.113.9", "::1": "2001:db8::9"}},
         port_rest_s=0.0,
     )
 
@@ -49,6 +50,24 @@ async def test_a_browser_is_told_the_candidates_of_its_interface(bench: Bench):
     call = bench.calls.create(bench.news.append)
     offer = call.offer(Party.A, plain(9000), to=WEBRTC, there=INSIDE)
     assert [candidate.host for candidate in describe(offer).medias[0].candidates] == ["127.0.0.2"]
+
+
+async def test_one_address_is_known_by_another_on_each_interface(bench: Bench):
+    public = LegOptions(interface="public")
+    call = bench.calls.create(bench.news.append)
+    a, b = Phone(), Phone()
+    offer = call.offer(Party.A, plain(a.port), to=PLAIN, here=OUTSIDE, there=public)
+    answer = call.answer(Party.B, plain(b.port))
+    assert (host_of(offer), host_of(answer)) == ("203.0.113.9", "127.0.0.1")
+    b.send(port_of(offer))
+    assert await a.receive()
+    v6 = LegOptions(interface="public", family="IP6")
+    assert "c=IN IP6 2001:db8::9" in bench.calls.create(bench.news.append).offer(Party.A, plain(9000), to=PLAIN, there=v6)
+    for style in (WEBRTC, LegStyle(protocol=Protocol.AVP, ice=True)):
+        call = bench.calls.create(bench.news.append)
+        media = describe(call.offer(Party.A, plain(9000), to=style, passing=THEIR_TEXT, there=public)).medias[0]
+        wanted = ["203.0.113.9", "2001:db8::9"] if style is WEBRTC else ["203.0.113.9"]
+        assert list(dict.fromkeys(candidate.host for candidate in media.candidates)) == wanted
 
 
 async def test_an_interface_without_the_peers_family_refuses_it_by_name(bench: Bench):

@@ -481,6 +481,46 @@ async def test_interfaces() -> None:
     await relay.close()
 
 
+async def test_one_host_announces_another_address_on_each_interface() -> None:
+    hosts = ("127.0.0.1", "::1")
+    bench = await Bench(
+        webrtc_hosts=hosts,
+        plain_hosts=hosts,
+        plain_ports=(20000, 20099),
+        interfaces={"in": hosts, "out": hosts[::-1], "as ever": hosts},
+        interface_advertised={
+            "in": {"127.0.0.1": "127.0.0.1", "::1": "::1"},
+            "out": {"127.0.0.1": "203.0.113.9", "::1": "2001:db8::9"},
+        },
+        advertised={"127.0.0.1": "203.0.113.5"},
+        plain_advertised={"127.0.0.1": "203.0.113.6"},
+    ).start()
+    relay = bench.relay
+    wanted = {
+        "": (["203.0.113.5", "::1"], "203.0.113.6"),
+        "as ever": (["203.0.113.5", "::1"], "203.0.113.6"),
+        "in": (["127.0.0.1", "::1"], "127.0.0.1"),
+        "out": (["2001:db8::9", "203.0.113.9"], "203.0.113.9"),
+    }
+    for interface, (candidates, plain) in wanted.items():
+        transport = relay.open_webrtc(bench.owner, interface=interface)
+        assert [host for host, _ in transport.addresses] == candidates
+        assert len({port for _, port in transport.addresses}) == 1
+        for opened in (
+            relay.open_plain(bench.owner, host="127.0.0.1", interface=interface),
+            relay.open_raw(bench.owner, host="127.0.0.1", interface=interface),
+        ):
+            assert opened.addresses[0][0] == plain
+            opened.close()
+    assert relay.open_plain(bench.owner, interface="out").addresses[0][0] == "2001:db8::9"
+    assert relay.plain_host_for("", "out") == "::1"
+    assert relay.plain_host_for("", "nowhere") is None
+    for host in (None, "127.0.0.1"):
+        with pytest.raises(ConfigError):
+            relay.open_plain(bench.owner, host=host, interface="nowhere")
+    await relay.close()
+
+
 @pytest.mark.parametrize("interfaces", [{"a": ("192.0.2.1",)}, {"a": ()}, {"": ("127.0.0.1",)}])
 async def test_impossible_interfaces(interfaces: dict[str, tuple[str, ...]]) -> None:
     with pytest.raises(ConfigError):
