@@ -13,7 +13,8 @@ i=, b= and k= lines are always dropped: bandwidth is each leg's own, and a key i
 That is how a gateway that is an endpoint does it. A mirror (`Passing.mirror`, a proxy's media relay) passes on all that it need not write
 anew, i= and b= lines included:
 
-    attribute in REWRITTEN              never passed on as it is: transport, keys, RTP numbers of one leg
+    attribute in REWRITTEN              never passed on as it is: transport, keys, RTP numbers of one leg (a=group other than BUNDLE passes
+                                        where its members keep their mids)
     attribute in STREAM_NAMES           passed on towards WebRTC only: SIP peers do not know it
     rtcp-xr                             passed on from plain leg to plain leg only
     any other                           passed on, whole; to or from WebRTC only with `Passing.attributes`

@@ -74,7 +74,8 @@ def _session(
             timed = True
             head.append(line if passing.session_lines else "t=0 0")
         elif letter == "a":
-            attributes += [line] if names.passes(_name(line)) and line != f"a={LOOP_ATTRIBUTE}:{passing.loop_mark}" else []
+            ours = line == f"a={LOOP_ATTRIBUTE}:{passing.loop_mark}"
+            attributes += [line] if (names.passes(_name(line)) and not ours) or _is_kept_group(line, sheet) else []
         elif letter in "iuepbtrz" and letter and passing.session_lines:
             head.append(line)
     if not timed:
@@ -93,6 +94,13 @@ def _session(
     head += attributes
     head += [f"a={LOOP_ATTRIBUTE}:{passing.loop_mark}"] if passing.loop_mark else []
     return head
+
+
+def _is_kept_group(line: str, sheet: Sheet) -> bool:
+    """True for a group other than BUNDLE (lip synchronisation and the like, RFC 5888) whose members all keep their names here."""
+    semantics, *mids = line[8:].split()[:65] if line.startswith("a=group:") and sheet.passing.attributes else [""]
+    kept = {o.mid for o in sheet.outlines if o.accepted and o.source is not None and o.source.mid == o.mid} if mids else set()
+    return semantics != "BUNDLE" and bool(mids) and kept.issuperset(mids)
 
 
 class _Filter:

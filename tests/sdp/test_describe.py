@@ -175,3 +175,30 @@ def test_json_of_what_is_no_sdp() -> None:
 def test_difference_for_people() -> None:
     before = HEAD + "m=audio 5 RTP/AVP 0\r\na=sendrecv\r\n"
     assert difference(before, before.replace("sendrecv", "inactive"))[-2:] == ["- a=sendrecv", "+ a=inactive"]
+
+
+@pytest.mark.parametrize(
+    ("line", "raw"),
+    [
+        ("m=image 4000 udptl t38", True),
+        ("m=image 4000 UDPTL t38", True),
+        ("m=application 4000 UDP/BFCP *", True),
+        ("m=image 4000 UDP/TLS/UDPTL t38", True),
+        ("m=text 4000 RTP/AVP 98", True),
+        ("m=text 4000 RTP/SAVP 98", False),
+        ("m=audio 4000 RTP/AVP 0", False),
+        ("m=audio 4000 UDP/TLS/RTP/SAVPF 0", False),
+        ("m=application 4000 UDP/DTLS/SCTP webrtc-datachannel", False),
+        ("m=application 4000 DTLS/SCTP 5000", False),
+        ("m=message 4000 TCP/MSRP *", False),
+        ("m=control 4000 TCP/TLS/MRCPv2 1", False),
+        ("m=audio 4000 TCP/RTP/AVP 0", False),
+    ],
+)
+def test_what_can_be_copied_unread(line: str, raw: bool) -> None:
+    assert describe(f"v=0\r\nc=IN IP4 192.0.2.1\r\n{line}\r\n").medias[0].raw is raw
+
+
+def test_a_hold_by_zero_address_keeps_what_was_written() -> None:
+    media = describe("v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 0\r\n").medias[0]
+    assert (media.zero, media.direction, media.stated) == (True, Direction.SENDONLY, Direction.SENDRECV)
