@@ -162,6 +162,12 @@ class Sampler:
         self._sources.pop(stream, None)
         self._sampled = tuple(known for known in self._sampled if known != stream)
 
+    def close(self) -> None:
+        """Forget everything, whom to ask included, so that the owner needs no garbage collector."""
+        self._sources.clear()
+        self._sampled, self._next = (), None
+        self._codec_of, self._round_trips = _no_codec, _no_round_trips
+
     def history(self, stream: StreamId) -> QualityHistory:
         """The history of the present source; an empty one before the first."""
         source = self._present(stream)
@@ -236,6 +242,16 @@ class Sampler:
         octets = received.bytes * mine // max(1, received.packets)
         ended = source.last.highest_sequence if received.ssrc == successor else received.highest_sequence
         source.last = replace(received, packets=received.packets - mine, bytes=received.bytes - octets, highest_sequence=ended)
+
+
+def _no_codec(_stream: StreamId, _payload_type: int) -> str:
+    """What a closed sampler asks."""
+    return ""
+
+
+def _no_round_trips(_stream: StreamId) -> tuple[float, float]:
+    """What a closed sampler asks."""
+    return 0.0, 0.0
 
 
 def _row(sample: QualitySample) -> tuple[float, ...]:

@@ -160,6 +160,7 @@ class Transport(ABC):
         self._reports.close()
         self._watching.close()
         self._sampling.close()
+        self.sampler.close()
         if self._piercing is not None:
             self._piercing.close()
         self._streams.clear()
