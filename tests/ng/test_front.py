@@ -129,6 +129,20 @@ def test_legs_begin_with_what_is_configured(calls: FakeCalls):
     assert [each["there"].tos for each in (first, fork, again)] == [96, 184, None]
 
 
+def test_the_first_interface_is_for_legs_without_a_name(calls: FakeCalls):
+    async def run() -> None:
+        settings = NgSettings(interfaces={"outer": ("127.0.0.1",), "inner": ("127.0.0.2",)})
+        proxy = Proxy(NgFront(calls, settings))  # type: ignore[arg-type]
+        proxy.offer("ta", via_branch="b1")
+        proxy.offer("ta", via_branch="b2", direction=["outer", "inner"])
+        proxy.offer("ta", via_branch="b3", direction=["nowhere", "nowhere"])
+        proxy.offer("ta", via_branch="b3", direction=["inner", "inner"])
+
+    asyncio.run(run())
+    told = [(facts["here"].interface, facts["there"].interface) for _, facts in calls.calls["c1"].told]
+    assert told == [("outer", "outer"), ("outer", "inner"), ("", "outer"), ("inner", "inner")]
+
+
 def test_an_offer_of_the_other_side_takes_the_pending_one_back(proxy: Proxy, calls: FakeCalls):
     proxy.offer("ta")
     proxy.answer("ta", "tb")
