@@ -29,10 +29,11 @@ class DestinationPolicy:
 
         ICE m-lines are not checked: their peer proves by authenticated checks that it wants the media (RFC 8445 §12). ICE attributes alone
         do not make one: only DTLS-SRTP is sure to be served by ICE, and not where our own offer had none (`ice` False). `raw`: what is no
-        RTP will be relayed too, and is checked.
+        RTP but can be relayed as datagrams is checked too; the rest, such as data channels, is sent to nobody.
         """
         for media in description.medias:
-            if media.rejected or (media.protocol is None and not raw) or (ice and proves_itself(description, media)):
+            unserved = media.protocol is None and not (raw and media.raw)
+            if media.rejected or unserved or (ice and proves_itself(description, media)):
                 continue
             for place in (media, description.tagged(media)):
                 if place.address is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from boringsdp.call import CallSettings, DestinationPolicy, LegOptions, Party
@@ -29,7 +31,7 @@ def relay_settings() -> RelaySettings:
 
 @pytest.fixture
 def settings() -> CallSettings:
-    return CallSettings(destinations=DestinationPolicy.of(deny=("10.0.0.0/8",)))
+    return CallSettings(destinations=DestinationPolicy.of(deny=("0.0.0.0/8", "10.0.0.0/8")))
 
 
 def host_of(sdp: str) -> str:
@@ -121,6 +123,14 @@ async def test_a_trusted_source_is_not_trusted_beyond_the_policy(bench: Bench):
     with pytest.raises(SdpError, match="not allowed"):
         call.offer(Party.A, plain(9000), to=PLAIN, here=LegOptions(source_address="10.1.2.3"))
     assert call.offer(Party.A, plain(9000).replace("127.0.0.1", "10.1.2.3"), to=PLAIN, here=LegOptions(source_address="127.0.0.1"))
+
+
+async def test_a_data_channel_beside_audio_is_no_destination(bench: Bench):
+    """It is not relayed; its bundle's a=rtcp says 0.0.0.0 in every browser, which the policy denies."""
+    offer = Path("tests/golden/captured/chromium-offer-audio-video-data.sdp").read_bytes().decode()
+    call = bench.calls.create(bench.news.append)
+    told = describe(call.offer(Party.A, offer, to=PLAIN, passing=THEIR_TEXT))
+    assert [(media.kind, media.port != 0) for media in told.medias] == [("audio", True), ("video", True), ("application", False)]
 
 
 async def test_a_hold_without_address_is_none_with_a_trusted_source_either(bench: Bench):
