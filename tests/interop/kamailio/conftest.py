@@ -22,7 +22,7 @@ from tests.interop.kamailio.webphone import WebPhone, open_webphone, served
 @pytest.fixture(scope="session")
 def backend() -> Iterator[Backend]:
     """The gateway, with its NG front; rtpengine where the environment says so."""
-    with running(make_backend()) as started:
+    with running(make_backend(), delete_delay="0") as started:
         yield started
     assert "Traceback" not in started.log, started.log[-5000:]
 

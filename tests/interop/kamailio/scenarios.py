@@ -115,6 +115,7 @@ class RtpengineBackend(Backend):
             ),
             *(f"--listen-tcp-ng=127.0.0.1:{self.tcp_port}", f"--listen-http=127.0.0.1:{self.http_port}"),
             *("--port-min=20000", "--port-max=31999", "--log-stderr", "--log-level=6", "--num-threads=2"),
+            *(f"--{key.replace('_', '-')}={value}" for key, value in extra.items()),
         ]
         with file.open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)

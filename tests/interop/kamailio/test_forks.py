@@ -1,7 +1,9 @@
 """One call to several phones, and several calls at once."""
 
 import asyncio
+import json
 
+import aiohttp
 import pytest
 
 from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking, with_each_library
@@ -89,6 +91,27 @@ async def test_ten_calls_at_once(party):
     await asyncio.sleep(1)
     await asyncio.gather(*(hear_each_other(web, phone, web_hz=650 + 100 * index) for index, (web, phone) in enumerate(pairs)))
     await asyncio.gather(*(hang_up(*(pair if index % 3 else pair[::-1])) for index, pair in enumerate(pairs)))
+
+
+async def test_no_call_is_left_behind(party, backend):
+    # The calls of the tests before this one, and one that was cancelled while it rang at two phones.
+    user = party.name()
+    web, *phones = await asyncio.gather(party.web(), party.phone(user=user), party.phone(user=user))
+    await place(web, user, party.proxy.sip)
+    await asyncio.gather(*(phone.until("CALL_INCOMING") for phone in phones), web.until("progress"))
+    await web.do("hangup")
+    await asyncio.gather(*(phone.until("CALL_CLOSED") for phone in phones))
+    for _ in range(50):
+        if not await calls_at(backend):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"the gateway still has {await calls_at(backend)}")
+
+
+async def calls_at(backend):
+    """The call-ids that the gateway has."""
+    async with aiohttp.ClientSession() as http, http.post(f"{backend.http}/ng-plain", json={"command": "list"}) as reply:
+        return json.loads(await reply.text())["calls"]
 
 
 async def test_web_phones_of_both_kinds_call_each_other(party):
