@@ -76,9 +76,14 @@ class Leg:
 
     @property
     def speaks(self) -> LegStyle:
-        """What its peer speaks: what its last offer said, or else what we offered."""
-        memory = self.memory
-        return self.style if memory.received is None or memory.we_offered else memory.received.style
+        """What its peer speaks: what its last offer said, or else what we offered, of two ways to key it the one that was taken."""
+        memory, style = self.memory, self.style
+        if memory.received is not None and not memory.we_offered:
+            return memory.received.style
+        keyed = {plan.dtls for plan in self.plans if plan.accepted and (plan.dtls or plan.local_crypto is not None)}
+        if style.dtls and style.sdes is not Sdes.OFF and len(keyed) == 1:
+            return replace(style, sdes=Sdes.OFF) if True in keyed else replace(style, dtls=False)
+        return style
 
     def demands(self, style: LegStyle) -> LegStyle | None:
         """What an answer of ours must insist on: a leg that began with mandatory SDES never falls back to RTP in the clear."""

@@ -205,6 +205,7 @@ class Descriptions:
             ice_refused=refused,
             interfaces=self._settings.interfaces.keys(),
             loop_mark=self._mark,
+            family=_family(received),
         )
 
     def _take_turn(self, call: Call, place: Place[Call]) -> None:
@@ -291,6 +292,12 @@ def _described(sdp: str) -> Sdp:
         return describe(sdp)
     except SdpError as error:
         raise NgError("Failed to parse SDP", "sdp") from error
+
+
+def _family(received: Sdp) -> str:
+    """`IP4` or `IP6`, where the sender says so: with ICE it has many addresses, and c= is only one of them."""
+    told = next((media.address[0] for media in received.medias if media.address is not None and not received.tagged(media).ufrag), "")
+    return "IP6" if ":" in told else "IP4" if told.replace(".", "").isdigit() else ""
 
 
 def _edited(text: str, request: Description, warnings: list[str]) -> str:

@@ -53,6 +53,7 @@ def plan_offer(
     ice_refused: bool = False,
     interfaces: Collection[str] | None = None,
     loop_mark: str = "",
+    family: str = "",
 ) -> Plan:
     """
     Return how an offer goes on to the other side.
@@ -60,12 +61,15 @@ def plan_offer(
     `source` is what the sender speaks (`Description.style` of its SDP), `target` what the other leg speaks when there is one already: what
     an earlier message asked of it stays unless this one says otherwise. `offered` are the codecs in the sender's SDP, needed to tell which
     of the codecs to transcode to it has itself; `ice_refused` says that the other side answered an offer of ours without ICE; `interfaces`
-    are the names that exist; `loop_mark` is written when the request asks for loop protection.
+    are the names that exist; `loop_mark` is written when the request asks for loop protection; `family` is the sender's, which a leg that
+    begins has too unless the request says otherwise.
     """
     warnings: list[str] = []
     style = _offer_style(request, source, target, ice_refused, warnings)
     policy = codec_policy(request, offered, warnings)
     here, there = _options(request, interfaces, warnings)
+    if target is None and not there.family:
+        there = replace(there, family=family)
     return Plan(to=style, policy=policy, passing=_passing(request, style, loop_mark), here=here, there=there, warnings=tuple(warnings))
 
 
@@ -280,7 +284,7 @@ _ORIGIN = {
 def _passing(request: Description, style: LegStyle, loop_mark: str) -> Passing:
     origin = frozenset(part for word in request.replace for part in _ORIGIN.get(word, ()))
     attribute = request.rtcp_attribute
-    if attribute == "needed" and not style.rtcp_mux:
+    if attribute == "needed" and (not style.rtcp_mux or style.refuse_rtcp_mux):
         attribute = "always"  # as rtpengine writes it; it costs one line, and some phones look at nothing else
     return replace(
         THEIR_TEXT,
@@ -290,6 +294,7 @@ def _passing(request: Description, style: LegStyle, loop_mark: str) -> Passing:
         zero_address="zero-address" in request.replace,
         original_direction=request.original_sendrecv,
         rtcp_attribute=attribute,
+        feedback=not request.answer and not request.protocol,
         extensions=_extensions(request),
         remove_media=request.media_remove,
         loop_mark=loop_mark if request.loop_protect else "",

@@ -299,7 +299,9 @@ class _Codecs:
         after: list[str] = []
         for f in self._formats:
             place = before if f.payload_type in theirs else after
-            place += self._once("rtpmap", f.payload_type, "", str(f.codec))
+            unexplained = self._once("rtpmap", f.payload_type, "", str(f.codec))
+            place += unexplained
+            place = place if unexplained else after  # never before its rtpmap
             place += self._once("fmtp", f.payload_type, "", f.fmtp) if f.fmtp else []
             for value in f.feedback:
                 after += self._once("rtcp-fb", f.payload_type, value, value)

@@ -151,7 +151,7 @@ def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy:
             mid = old.mid  # what stays disabled keeps its name
         mid = mid or mids.choose(line.source, old.mid if old is not None else "")
         if not line.served:
-            outlines.append(_refused(index, line, mid, style))
+            outlines.append(_refused(index, line, mid, style, passing))
         elif line.source is not None and line.source.raw:
             outlines.append(_raw(index, line, mid, old if same else None))
         else:
@@ -296,7 +296,7 @@ def _late_lines(memory: LegMemory, sent: Description | None, style: LegStyle, po
     return lines
 
 
-def _refused(index: int, line: _Line, mid: str, style: LegStyle) -> Outline:
+def _refused(index: int, line: _Line, mid: str, style: LegStyle, passing: Passing) -> Outline:
     """
     A mirror's m-line with port 0: disabled by the source, or not to be served.
 
@@ -306,7 +306,7 @@ def _refused(index: int, line: _Line, mid: str, style: LegStyle) -> Outline:
     assert source is not None
     text = source.line
     if source.protocol is not None and source.kind == line.kind:
-        text = f"m={line.kind} 0 {style.protocol.value} {' '.join(source.format_texts)}"
+        text = f"m={line.kind} 0 {_mirrored_profile(line, style, passing, None).value} {' '.join(source.format_texts)}"
     elif style.webrtc and not _known_to_browsers(source):
         text = f"m={line.kind} 0 {style.protocol.value} 0"
     outline = refused(index, text, mid, line.counterpart)
@@ -342,7 +342,7 @@ def _outline(
 ) -> Outline:  # fmt: skip
     mirror = passing.mirror and line.source is not None
     protocol, muxed = _profile(index, memory, style, sent, old)
-    protocol = style.protocol if mirror else protocol
+    protocol = _mirrored_profile(line, style, passing, protocol if old is not None and old.live else None) if mirror else protocol
     feedback = feedback_for(line.kind, protocol)
     elsewhere = [f for s, slot in enumerate(memory.slots) if s != index for f in slot.fixed] if bundled else []
     elsewhere += [f for o in before for f in o.formats] if bundled else []
@@ -391,6 +391,14 @@ def _extension_uris(line: _Line, style: LegStyle, slot: Slot, passing: Passing) 
     theirs = dict(line.source.extensions)
     mid = (MID_URI,) if style.webrtc and style.mids else ()
     return (*[uri for uri in passing.extensions if uri in theirs and uri != MID_URI], *mid)
+
+
+def _mirrored_profile(line: _Line, style: LegStyle, passing: Passing, before: Protocol | None) -> Protocol:
+    """Return the profile that a mirror offers; `before` is that of the live m-line so far."""
+    theirs = line.source.protocol if line.source is not None else None
+    if not passing.feedback or style.webrtc or theirs is None:
+        return style.protocol
+    return style.protocol.with_feedback((before or theirs).feedback)
 
 
 def _profile(index: int, memory: LegMemory, style: LegStyle, sent: Description | None, old: Slot | None) -> tuple[Protocol, bool]:

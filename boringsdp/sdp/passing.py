@@ -42,6 +42,8 @@ class Passing:
     """`sendrecv original`: the source's direction is written as it came, c=0.0.0.0 notwithstanding."""
     rtcp_attribute: str = "needed"
     """a=rtcp: `needed` (port not next to RTP's, or muxed towards a peer that may refuse mux), `always`, `full` (with address), `never`."""
+    feedback: bool = False
+    """Each m-line is offered with rtcp-fb (AVPF, SAVPF) where the source's is, whatever the style says; re-offers keep what it has."""
     extensions: tuple[str, ...] = ()
     """Header extension URIs that may be passed from leg to leg where both sides have them; their ids are mapped."""
     loop_mark: str = ""

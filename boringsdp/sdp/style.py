@@ -21,6 +21,10 @@ class Protocol(enum.Enum):
         """True when rtcp-fb may be used (RFC 4585)."""
         return self.value.endswith("F")
 
+    def with_feedback(self, feedback: bool) -> Protocol:
+        """Return the same profile with rtcp-fb or without."""
+        return Protocol(self.value.removesuffix("F") + ("F" if feedback else ""))
+
     @property
     def secure(self) -> bool:
         """True when media must be SRTP."""

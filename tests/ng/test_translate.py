@@ -254,8 +254,18 @@ PASSING: list[tuple[dict[str, Any], dict[str, Any]]] = [
 @pytest.mark.parametrize(("keys", "expected"), PASSING, ids=repr)
 def test_what_of_the_text_goes_on(keys: dict[str, Any], expected: dict[str, Any]):
     base = replace(THEIR_TEXT, rtcp_attribute="always")
-    assert differences(offer(keys, loop_mark="0123456789ab").passing, base) == expected
+    assert differences(offer(keys, loop_mark="0123456789ab").passing, replace(base, feedback=True)) == expected
     assert differences(answer(keys, target=PHONE, loop_mark="0123456789ab").passing, base) == expected
+
+
+def test_a_protocol_counts_for_every_m_line():
+    assert not offer({"transport-protocol": "RTP/AVP"}).passing.feedback
+
+
+def test_a_leg_begins_in_the_sender_s_family_and_keeps_its_own():
+    assert offer({}, family="IP6").there.family == "IP6"
+    assert offer({"address-family": "IP4"}, family="IP6").there.family == "IP4"
+    assert offer({}, target=PHONE, family="IP6").there.family == ""
 
 
 def test_towards_a_muxed_peer_rtcp_is_named_only_where_needed():
