@@ -65,17 +65,28 @@ def test_metrics_are_those_of_the_code():
     """What a gateway shows at once, and the counters that appear with their first event."""
     with running_gateway() as gateway, urllib.request.urlopen(f"{gateway.http}/metrics") as reply:
         shown = set(re.findall(r"^# TYPE (\w+) (\w+)$", reply.read().decode(), re.MULTILINE))
-    counters = {
-        (f"boringsdp_{name}_total", "counter") for text in CODE.values() for name in re.findall(r'metrics\.count\(\s*"(\w+)"', text)
-    }
+    counted = re.compile(r'count\(\s*"(\w+)",\s*"')  # a name with its description, told to the metrics or to who passes them on
+    counters = {(f"boringsdp_{name}_total", "counter") for text in CODE.values() for name in counted.findall(text)}
+    assert ("boringsdp_ng_timeouts_total", "counter") in counters
     assert set(TABLE.findall(TEXT)) == shown | counters
 
 
 def test_log_lines_are_those_of_the_code():
-    lines = re.findall(r"`([a-z ]+)`", "\n".join(line for line in TEXT.partition("## Log")[2].splitlines() if line.startswith("| `")))
+    lines = re.findall(
+        r"`([a-z ]+)`", "\n".join(line for line in TEXT.partition("## Log")[2].partition("\n## ")[0].splitlines() if line.startswith("| `"))
+    )
     texts = [line for line in lines if " " in line] + ["draining", "ending"]
     assert len(texts) > 6
     assert [text for text in texts if not any(f'"{text}"' in code for code in CODE.values())] == []
+
+
+def test_reasons_why_no_media_flows_are_those_of_the_code():
+    """What the table says that `last error` says, the ellipsis standing for what differs from call to call."""
+    lines = [line.split("|")[1] for line in TEXT.partition("## No media")[2].splitlines() if line.startswith("| `")]
+    reasons = [reason for line in lines for reason in re.findall(r"`([^`]+)`", line)]
+    assert len(reasons) > 8
+    parts = [part.strip(" )") for reason in reasons for part in reason.split("…")]
+    assert [part for part in parts if not any(part in code for code in CODE.values())] == []
 
 
 @pytest.mark.interop
