@@ -114,7 +114,14 @@ class Routes:
         command = decisions.on_branch(request, sip_message.branch())
         if command is not None and not self._ask(command):
             # A browser cannot read a telephone's SDP, nor the other way round: better no call than a silent one.
+            KSR.pv.seti("$avp(refused)", 1)
             KSR.set_drop()
+        return 1
+
+    def ksr_tm_event(self, _message: object, event: str) -> int:
+        """Send a BYE of Kamailio's own (see `_notice`) where the Contact's alias says, as those of the parties go."""
+        if event == "tm:local-request" and text("$rm") == "BYE":
+            KSR.nathelper.handle_ruri_alias()
         return 1
 
     # --- replies -----------------------------------------------------------------------------------------------------------------------
@@ -157,7 +164,7 @@ class Routes:
 
     def _notice(self) -> None:
         """The gateway ended a call, for instance because no media came for a minute. Both parties think that they talk: each gets a BYE."""
-        if text("$si") not in self._settings.notices_from:
+        if text("$si") != self._settings.gateway_address:
             KSR.xhttp.xhttp_reply(403, "Forbidden", "text/plain", "")
             return
         notice = decisions.parse_notice(text("$rb"))
@@ -208,7 +215,11 @@ def _relay(request: Request) -> None:
     if hooks.failure:
         KSR.tm.t_on_failure("ksr_failure")
         KSR.tm.t_on_branch_failure("ksr_lost_branch")
-    if KSR.tm.t_relay() < 0:
+    if KSR.tm.t_relay() > 0:
+        return
+    if text("$avp(refused)"):
+        KSR.sl.send_reply(503, "No Media Gateway")
+    else:
         KSR.sl.sl_reply_error()
 
 

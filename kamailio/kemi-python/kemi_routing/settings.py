@@ -9,20 +9,19 @@ import KSR
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Settings:
-    """`trunk` takes what is not registered, empty: nobody; notices are taken from the addresses `notices_from` only."""
+    """`trunk` takes what is not registered, empty: nobody. Notices are taken from `gateway_address` only."""
 
     with_auth: bool = False
     trunk: str = ""
-    notices_from: tuple[str, ...] = ("127.0.0.1", "::1")
+    gateway_address: str = "127.0.0.1"
 
 
 def read_settings() -> Settings:
     """Return what is in effect."""
-    notices_from = definition("NOTICES_FROM").split()
     return Settings(
         with_auth=KSR.kx.ifdef("WITH_AUTH"),
         trunk=definition("TRUNK"),
-        notices_from=tuple(notices_from) or Settings().notices_from,
+        gateway_address=definition("GATEWAY_ADDRESS", Settings().gateway_address),
     )
 
 
