@@ -50,21 +50,26 @@ class Gathered:
 
     def text(self, key: str) -> str:
         """A key's value as text, empty when not given."""
-        return text_of(self.values.get(key))
+        value = self.values.get(key)
+        return "" if value is None else text_of(value)
 
     def number(self, key: str) -> int | None:
         """A key's value as a whole number; None when not given or not a number, which is then noted as ignored."""
         value = self.values.get(key)
+        if value is None:
+            return None
         number = number_of(value)
-        if value is not None and number is None:
+        if number is None:
             self.ignore(f"{key}={text_of(value)}")
         return number
 
     def host(self, key: str) -> str:
         """The numeric address in a key's value, empty when there is none, which is then noted as ignored."""
         value = self.values.get(key)
+        if value is None:
+            return ""
         host = host_of(value)
-        if value is not None and not host:
+        if not host:
             self.ignore(f"{key}={text_of(value)}")
         return host
 
@@ -78,8 +83,10 @@ class Gathered:
 
     def choices(self, key: str, allowed: frozenset[str]) -> frozenset[str]:
         """The words of a key that are among `allowed` (compared as spelled); the others are noted as ignored."""
+        if key not in self.words:
+            return frozenset()
         found: set[str] = set()
-        for word in self.words.get(key, ()):
+        for word in self.words[key]:
             if spelled(word) in allowed:
                 found.add(spelled(word))
             else:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from types import MappingProxyType
 
 from boringsdp.errors import NgError
@@ -55,13 +54,21 @@ def read_description(said: Gathered, *, answer: bool) -> Description:
         raise NgError(NO_FROM_TAG, "from-tag")
     if answer and not identity.to_tag:
         raise NgError(NO_TO_TAG, "to-tag")
-    read = _with_flags(_from_keys(said, identity, sdp, answer=answer), said.flags)
-    return replace(read, ignored=tuple(said.ignored), warnings=tuple(said.warnings))  # the last: reading the others adds to them
+    return _from_keys(said, identity, sdp, answer=answer)
+
+
+_SWITCHES = (
+    "asymmetric", "strict-source", "media-handover", "reset", "fragment", "original-sendrecv", "loop-protect", "reject-ICE", "single-codec",
+    "allow-no-codec-media", "inject-DTMF", "block-DTMF", "pierce-NAT", "new-branch", "provisional", "debug", "fatal",
+)  # fmt: skip
+_FIELDS = {flag: flag.lower().replace("-", "_") for flag in _SWITCHES}
+"""Flags that set the field of their own name."""
 
 
 def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) -> Description:
     ice, ice_lite, trickle = _ice(said)
-    webrtc = "WebRTC" in said.flags
+    flags = said.flags
+    webrtc = "WebRTC" in flags
     return Description(
         identity=identity,
         sdp=sdp,
@@ -69,7 +76,7 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
         webrtc=webrtc,
         ice=Ice.FORCE if webrtc and ice is None else ice or Ice.DEFAULT,
         ice_lite=ice_lite,
-        trickle=trickle or webrtc,
+        trickle=trickle or webrtc or "trickle-ICE" in flags,
         dtls=_dtls(said, "DTLS"),
         dtls_reverse=_dtls(said, "DTLS-reverse"),
         fingerprint_hash=_hash(said),
@@ -78,7 +85,7 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
         osrtp=_osrtp(said),
         rtcp_mux=said.choices("rtcp-mux", _RTCP_MUX) or (frozenset({"offer", "require"}) if webrtc else frozenset()),
         bundle=said.choices("bundle", _BUNDLE),
-        extmap_strip=frozenset(said.extmaps.get("strip", ())) | ({"all"} if "strip-extmap" in said.flags else frozenset()),
+        extmap_strip=frozenset(said.extmaps.get("strip", ())) | ({"all"} if "strip-extmap" in flags else frozenset()),
         extmap_mask=frozenset(said.extmaps.get("mask", ())),
         replace=said.choices("replace", REPLACE),
         codec=_codec(said),
@@ -96,34 +103,13 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
         timeout_url=said.text("xmlrpc-callback"),
         reply=spelled(said.text("SIP-message-type")) in {"sip-reply", "SIP-response", "sip-response"},
         sip_code=said.number("SIP-code") or 0,
-    )
-
-
-def _with_flags(read: Description, flags: Collection[str]) -> Description:
-    return replace(
-        read,
         sip_source_address="SIP-source-address" in flags and "trust-address" not in flags,
-        asymmetric="asymmetric" in flags,
-        strict_source="strict-source" in flags,
-        media_handover="media-handover" in flags,
         port_latching=False if "no-port-latching" in flags else True if "port-latching" in flags else None,
-        reset="reset" in flags,
-        trickle=read.trickle or "trickle-ICE" in flags,
-        fragment="fragment" in flags,
-        generate_mid=read.webrtc or "generate-mid" in flags,
-        rtcp_attribute="full" if "full-rtcp-attribute" in flags else "never" if read.webrtc or "no-rtcp-attribute" in flags else "needed",
-        original_sendrecv="original-sendrecv" in flags,
-        loop_protect="loop-protect" in flags,
-        reject_ice="reject-ICE" in flags,
-        single_codec="single-codec" in flags,
-        allow_no_codec_media="allow-no-codec-media" in flags,
-        inject_dtmf="inject-DTMF" in flags,
-        block_dtmf="block-DTMF" in flags,
-        pierce_nat="pierce-NAT" in flags,
-        new_branch="new-branch" in flags,
-        provisional="provisional" in flags,
-        debug="debug" in flags,
-        fatal="fatal" in flags,
+        generate_mid=webrtc or "generate-mid" in flags,
+        rtcp_attribute="full" if "full-rtcp-attribute" in flags else "never" if webrtc or "no-rtcp-attribute" in flags else "needed",
+        **{field: flag in flags for flag, field in _FIELDS.items()},
+        ignored=tuple(said.ignored),  # these two at last: reading the others adds to them
+        warnings=tuple(said.warnings),
     )
 
 

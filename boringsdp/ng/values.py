@@ -18,6 +18,8 @@ def spelled(name: str) -> str:
 
 def text_of(value: Any) -> str:
     """Return a single value as text; the first of a list; empty for what cannot be text."""
+    if isinstance(value, str):
+        return value
     while isinstance(value, list | tuple):
         value = value[0] if value else None
     match value:
