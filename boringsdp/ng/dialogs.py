@@ -65,6 +65,10 @@ class FarLeg:
     def branch(self) -> str:
         return self.branches[0] if self.branches else ""
 
+    def outdone(self, tag: str) -> bool:
+        """Whether another tag has answered here since `tag` did."""
+        return self.answered and tag in self.tags and tag != self.tag
+
 
 @dataclass(slots=True, eq=False)
 class Dialog(Generic[C]):
@@ -297,7 +301,8 @@ class Dialogs(Generic[C]):
         Return what a delete means: whole dialogs (no leg), or one leg where others go on. Empty when nothing fits.
 
         A leg is meant by A's tag with its via-branch, or with its tag when `honour_to_tag`; and by its own tag when another one is in
-        force. The last leg takes the dialog with it, and so does the leg in force when it says goodbye itself.
+        force. The last leg takes the dialog with it, and so does the leg in force when it says goodbye itself. Who answered on a leg before
+        another did there has lost the fork, and its goodbye ends nothing.
         """
         dialogs = self._by_call.get(who.call_id, [])
         if not who.from_tag:
@@ -308,14 +313,16 @@ class Dialogs(Generic[C]):
                 leg = dialog.by_branch(who.via_branch)
                 if honour_to_tag and who.to_tag:
                     named = dialog.by_tag(who.to_tag)
-                    if not named:
+                    leg = _preferred(named, leg, dialog.leg) if named else None
+                    if leg is None or leg.outdone(who.to_tag):
                         return []
-                    leg = _preferred(named, leg, dialog.leg)
                 return [_last_takes_all(dialog, leg)]
             if legs := dialog.by_tag(who.from_tag):
                 if honour_to_tag and who.to_tag and who.to_tag not in dialog.tags:
                     return []
                 leg = _preferred(legs, dialog.by_branch(who.via_branch), dialog.leg)
+                if leg.outdone(who.from_tag):
+                    return []
                 return [(dialog, None) if leg.name == dialog.in_force else _last_takes_all(dialog, leg)]
         return []
 

@@ -99,6 +99,15 @@ def test_two_answers_without_branch_are_two_tags_of_one_leg(world: World):
     assert seen(world.offer("t1", "ta")) == (Party.B, "#")
 
 
+def test_who_lost_a_fork_on_one_leg_does_not_end_the_call(world: World):
+    world.offer("a")
+    world.answer("a", "b")
+    world.answer("a", "c")
+    assert world.delete("b") == []
+    assert world.delete("a", "b", honour=True) == []
+    assert world.delete("c") == world.delete("a", "c", honour=True) == world.delete("a") == ["all"]
+
+
 def test_a_reply_with_the_second_via_branch_answers_the_leg_offered_last(world: World):
     """Some scripts name the branch in replies only."""
     world.offer("ta")
