@@ -153,11 +153,12 @@ class Dialogs(Generic[C]):
 
     def __init__(self) -> None:
         self._by_call: dict[str, list[Dialog[C]]] = {}
+        self._count = 0
         self._deletions: list[tuple[float, int, Dialog[C], FarLeg | None]] = []
         self._numbers = itertools.count()
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_call.values()))
+        return self._count
 
     def __iter__(self) -> Iterator[Dialog[C]]:
         return (dialog for dialogs in tuple(self._by_call.values()) for dialog in tuple(dialogs))
@@ -247,6 +248,7 @@ class Dialogs(Generic[C]):
         """Begin a dialog with its first offer, which the call has taken."""
         dialog = Dialog(who.call_id, call, [who.from_tag], began=now)
         self._by_call.setdefault(who.call_id, []).append(dialog)
+        self._count += 1
         place = Place(dialog, Party.A, None, first_name(who.via_branch), who.from_tag)
         return replace(place, leg=self.offered(place, who))
 
@@ -291,6 +293,7 @@ class Dialogs(Generic[C]):
         dialogs = self._by_call.get(dialog.call_id, [])
         if dialog in dialogs:
             dialogs.remove(dialog)
+            self._count -= 1
             if not dialogs:
                 del self._by_call[dialog.call_id]
 

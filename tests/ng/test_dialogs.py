@@ -150,6 +150,15 @@ def test_other_tags_with_the_same_call_id_are_a_dialog_of_their_own(world: World
     assert len(world.delete()) == 2
 
 
+def test_dialogs_are_counted(world: World):
+    first, second, other = world.offer("a"), world.offer("x"), world.offer("a", call="d")
+    world.offer("a")
+    assert len(world.dialogs) == len(list(world.dialogs)) == 3
+    for place in (first, other, other, second):
+        world.dialogs.forget(place.dialog)
+    assert len(world.dialogs) == len(list(world.dialogs)) == 0
+
+
 def test_what_answers_nothing_is_refused(world: World):
     with pytest.raises(NgError, match="Unknown call-id"):
         world.answer("ta", "tb")
