@@ -67,7 +67,7 @@ def test_a_browser_calls_a_phone(proxy):
     ksr = one.request()
     assert ksr.called("registrar.lookup") == [("location",)]
     assert ksr.called("rr.record_route") == ksr.called("dialog.dlg_manage") == ksr.called("tm.t_relay") == [()]
-    assert ksr.called("nathelper.add_contact_alias") == [()]
+    assert ksr.called("nathelper.set_contact_alias") == [()]
     for route in ("on_branch", "on_reply", "on_failure", "on_branch_failure"):
         [(name,)] = ksr.called(f"tm.t_{route}")
         assert callable(getattr(one.routes, name)), route
@@ -80,7 +80,7 @@ def test_a_browser_calls_a_phone(proxy):
 
 def test_a_phone_calls_a_browser_and_a_phone_at_once(proxy):
     one = proxy({"$proto": "udp"})
-    assert not one.request().called("nathelper.add_contact_alias")
+    assert not one.request().called("nathelper.set_contact_alias")
     kinds = []
     for index, place in enumerate([BROWSER, "sip:192.0.2.7:5060"]):
         [(words,)] = one.branch(index, du=place).called("rtpengine.rtpengine_offer")

@@ -129,7 +129,7 @@ class Routes:
     def ksr_reply(self, _message: object) -> int:
         """Look at a reply before it goes to whoever sent the request."""
         if decisions.side_of_protocol(text("$proto")) is Side.WEB or KSR.isbflagset(BEHIND_NAT) or KSR.nathelper.nat_uac_test(1) > 0:
-            KSR.nathelper.add_contact_alias()
+            KSR.nathelper.set_contact_alias()
         command = decisions.on_reply(sip_message.reply(), sip_message.branch())
         if command is not None:
             self._ask(command)
@@ -195,7 +195,7 @@ def _note_source(request: Request) -> None:
     elif KSR.nathelper.nat_uac_test(19) < 0:
         return
     if request.method != "REGISTER":
-        KSR.nathelper.add_contact_alias()
+        KSR.nathelper.set_contact_alias()
         return
     KSR.nathelper.fix_nated_register()
     KSR.setbflag(BEHIND_NAT)
