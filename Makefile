@@ -65,7 +65,7 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.test: pyproject.toml kamailio/kemi-stubs/pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test: pyproject.toml $(wildcard kamailio/kemi-stubs/*.toml kamailio/kemi-stubs/*/*.py*) | $(VENV)/bin/python
 	@echo "installing BoringSDP and what its tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' ./kamailio/kemi-stubs
 	@touch $@ $(VENV)/.run
