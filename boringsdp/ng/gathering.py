@@ -19,6 +19,7 @@ from boringsdp.ng.vocabulary import (
     RECORDING_WARNING,
     SYNONYMS,
     UNAVAILABLE,
+    VIA_BRANCH_CHOICES,
     WHOLE_WORDS,
     WITHOUT_EFFECT,
     Kind,
@@ -119,6 +120,8 @@ class Gathered:
         for key, value in parse_flag_string(flags):
             if value is None:
                 self.take_flag(key)
+            elif spelled(key) == "via-branch" and text_of(value) in VIA_BRANCH_CHOICES:
+                pass  # told to the proxy's module, which sends the branch itself beside the string
             elif key:
                 if spelled(key) == "from-tag":  # named on purpose, where a proxy sends one with every message
                     self.flags.add("directional")

@@ -67,6 +67,9 @@ WHOLE_WORDS: Mapping[str, tuple[str, str]] = {
 }
 """Flags that stand for a key and its value."""
 
+VIA_BRANCH_CHOICES = frozenset({"1", "2", "auto", "next", "extra", "auto-next", "auto-extra"})
+"""What a proxy's flag string says of the via-branch: which Via to take it from, never the branch itself."""
+
 QUIET_KEYS = frozenset({"user-agent", "id", "force-answer", "node", "setid"})
 """Keys that say nothing we need and that a log line about would only disturb."""
 

@@ -305,6 +305,15 @@ def test_a_long_flag_string_as_a_proxy_writes_it():
     }
 
 
+@pytest.mark.parametrize("choice", ["1", "2", "auto", "extra", "next"])
+def test_which_via_the_branch_is_taken_from_is_not_the_branch(choice: str):
+    string = f"RTP/AVP via-branch={choice}"
+    for message in (OFFER | {"via-branch": "z9hG4bK1", "rtpp-flags": string}, OFFER | {"rtpp-flags": string, "via-branch": "z9hG4bK1"}):
+        assert differences(parse_request(message))["identity"].via_branch == "z9hG4bK1"
+    assert "identity" not in differences(parse_request(OFFER | {"rtpp-flags": string}))
+    assert differences(parse_request(OFFER | {"rtpp-flags": "via-branch=z9hG4bK1"}))["identity"].via_branch == "z9hG4bK1"
+
+
 def test_what_is_ignored_is_bounded():
     request = parse_request(OFFER | {"flags": [f"unknown-{n}-{'x' * 500}" for n in range(1000)]})
     assert isinstance(request, Description)
