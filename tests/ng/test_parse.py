@@ -293,7 +293,6 @@ def test_a_long_flag_string_as_a_proxy_writes_it():
         "direction=internal direction=external codec-mask-all codec-transcode-PCMU codec-transcode-PCMA delete-delay=5 TOS=184"
     )
     assert differences(parse_request(OFFER | {"rtpp-flags": flags, "received-from": ["IP4", "192.0.2.1"]})) == {
-        "identity": Identity(call_id="c", from_tag="f", via_branch="1"),
         "replace": frozenset({"origin", "session-connection"}),
         "rtcp_mux": frozenset({"demux"}),
         "ice": Ice.REMOVE,
