@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, replace
 
 from boringsdp.errors import SdpError
+from boringsdp.net.address import parse_ip
 from boringsdp.sdp import Description, Media
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,7 +45,7 @@ class DestinationPolicy:
         """Raise `SdpError` when `host` is no numeric address, or one that must not be sent to; `media` is the m-line that names it."""
         line, number = ("", 0) if media is None else (media.line, media.line_number)
         try:
-            address = ipaddress.ip_address(host)
+            address = parse_ip(host)
         except ValueError:
             raise SdpError(f"the address of m={kind} is a host name ({host[:60]}), a numeric address is needed", line, number) from None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:

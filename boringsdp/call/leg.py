@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +27,7 @@ from boringsdp.call.settings import CallSettings
 from boringsdp.call.streams import codec_of
 from boringsdp.call.transports import AnyTransport, LegTransports, Wish, addresses_of, served_by_ice
 from boringsdp.errors import SdpError
+from boringsdp.net.address import parse_ip
 from boringsdp.relay import (
     Address,
     Closed,
@@ -266,7 +266,7 @@ def _nobody(_event: CallEvent) -> None:
 def is_numeric(host: str) -> bool:
     """Whether `host` is an IP address rather than a name or nonsense."""
     try:
-        ipaddress.ip_address(host)
+        parse_ip(host)
     except ValueError:
         return False
     return True

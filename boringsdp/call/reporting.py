@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from boringsdp.call.leg import Leg
 from boringsdp.call.options import Block
@@ -11,9 +11,11 @@ from boringsdp.call.routes import Blocks
 from boringsdp.call.streams import codec_of
 from boringsdp.call.transports import served_by_ice
 from boringsdp.relay import Counts as RelayCounts
-from boringsdp.relay import PortFigures, RawTransport, Relay, SsrcFigures
+from boringsdp.relay import PortFigures, RawTransport, Relay, SsrcFigures, Stream
 from boringsdp.relay import QualitySample as RelaySample
 from boringsdp.sdp import Media, MediaPlan
+
+Sources = Mapping[Stream, tuple[SsrcFigures, ...]]
 
 
 def report_of(
@@ -24,7 +26,8 @@ def report_of(
 
     `joined` are the legs between whom media flows.
     """
-    reports = tuple(_leg_report(leg, any(leg is each for each in joined), relay, blocks) for leg in legs)
+    sources = {stream: stream.sources() for leg in legs for stream in leg.transports.streams.values()}
+    reports = tuple(_leg_report(leg, any(leg is each for each in joined), relay, blocks, sources) for leg in legs)
     ports = [port for leg in reports for media in leg.medias for port in media.ports]
     return CallReport(
         call_id=names[0],
@@ -34,11 +37,11 @@ def report_of(
         legs=reports,
         rtp=_total(port for port in ports if not port.rtcp),
         rtcp=_total(port for port in ports if port.rtcp),
-        ssrcs=dict(_sources(legs)),
+        ssrcs={source.ssrc: _source(source) for of_stream in sources.values() for source in of_stream},
     )
 
 
-def _leg_report(leg: Leg, joined: bool, relay: Relay, blocks: Blocks) -> LegReport:
+def _leg_report(leg: Leg, joined: bool, relay: Relay, blocks: Blocks, sources: Sources) -> LegReport:
     return LegReport(
         party=leg.party,
         branch=leg.branch,
@@ -46,21 +49,21 @@ def _leg_report(leg: Leg, joined: bool, relay: Relay, blocks: Blocks) -> LegRepo
         label=leg.options.label,
         created=leg.created,
         joined=joined,
-        medias=tuple(_medias(leg, relay, blocks)),
+        medias=tuple(_medias(leg, relay, blocks, sources)),
     )
 
 
-def _medias(leg: Leg, relay: Relay, blocks: Blocks) -> Iterator[MediaReport]:
+def _medias(leg: Leg, relay: Relay, blocks: Blocks, sources: Sources) -> Iterator[MediaReport]:
     if leg.plans:
         for plan in leg.plans:
-            yield _agreed(leg, plan, relay, blocks)
+            yield _agreed(leg, plan, relay, blocks, sources)
         return
     written = leg.memory.written if leg.memory.we_offered else leg.memory.received
     for media in () if written is None else written.medias:
         yield _offered(leg, media, relay)
 
 
-def _agreed(leg: Leg, plan: MediaPlan, relay: Relay, blocks: Blocks) -> MediaReport:
+def _agreed(leg: Leg, plan: MediaPlan, relay: Relay, blocks: Blocks, sources: Sources) -> MediaReport:
     transport = leg.transports.get(plan.transport_slot) if plan.accepted else None
     stream = leg.transports.streams.get(plan.slot)
     ports = () if transport is None else tuple(map(_port, relay.port_reports(transport)))
@@ -76,7 +79,7 @@ def _agreed(leg: Leg, plan: MediaPlan, relay: Relay, blocks: Blocks) -> MediaRep
         mid=plan.mid,
         receive=plan.receive,
         send=plan.send,
-        received_ssrcs=() if stream is None else tuple(source.ssrc for source in stream.sources()),
+        received_ssrcs=() if stream is None else tuple(source.ssrc for source in sources[stream]),
         sent_ssrcs=() if stream is None or not stream.statistics().sent.packets else (stream.ssrc,),
         flags=frozenset(_flags(leg, plan, blocks)),
         ports=ports,
@@ -117,13 +120,6 @@ def _offered(leg: Leg, media: Media, relay: Relay) -> MediaReport:
         flags=frozenset({"raw"} if isinstance(transport, RawTransport) else ()),
         ports=() if transport is None else tuple(map(_port, relay.port_reports(transport))),
     )
-
-
-def _sources(legs: Iterable[Leg]) -> Iterator[tuple[int, SsrcReport]]:
-    for leg in legs:
-        for stream in leg.transports.streams.values():
-            for source in stream.sources():
-                yield source.ssrc, _source(source)
 
 
 def _total(ports: Iterable[PortReport]) -> Counts:

@@ -338,6 +338,8 @@ class LegTransports:
             transport.drop_keys()
 
     def _close(self, those: _Set, *, but: _Set) -> None:
+        if not those.streams and not those.transports:
+            return
         kept_streams, kept = list(but.streams.values()), list(but.transports.values())
         for stream in those.streams.values():
             if not stream.closed and not any(stream is each for each in kept_streams):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from boringsdp.relay.engine import Address, Latch, PortStatistics
@@ -99,18 +100,20 @@ def port_figures(transport: Transport, epoch: float) -> tuple[PortFigures, ...]:
     flags = _flags(ice=transport.ice, latch=transport.latch, verified=secured) | (frozenset() if rtcp_port is not None else {"muxed"})
     ssrcs = tuple(ssrc for stream in transport.streams if (ssrc := stream.statistics().received.ssrc))
     noted, noted_rtcp = transport.announced
-    first = PortFigures(rtcp=False, local=(host, port), suite=transport.suite, ssrcs=ssrcs, flags=flags)
+    make = functools.partial(_figures, suite=transport.suite, ssrcs=ssrcs, flags=flags, epoch=epoch)
     if rtcp_port is None:
-        return (_count(first, (counted.rtp, counted.rtcp), noted, epoch, counted.drops),)
-    second = PortFigures(rtcp=True, local=(host, rtcp_port), suite=transport.suite, ssrcs=ssrcs, flags=flags)
-    return _count(first, (counted.rtp,), noted, epoch, counted.drops), _count(second, (counted.rtcp,), noted_rtcp, epoch, {})
+        return (make((counted.rtp, counted.rtcp), local=(host, port), noted=noted, drops=counted.drops),)
+    return (
+        make((counted.rtp,), local=(host, port), noted=noted, drops=counted.drops),
+        make((counted.rtcp,), local=(host, rtcp_port), noted=noted_rtcp, drops={}, rtcp=True),
+    )
 
 
 def raw_figures(transport: RawTransport, epoch: float) -> tuple[PortFigures, ...]:
     """Return the figures of the one port."""
     counted = transport.statistics()
-    port = PortFigures(rtcp=False, local=transport.addresses[0], flags=_flags(ice=False, latch=transport.latch, verified=False))
-    return (_count(port, (counted.rtp,), None, epoch, counted.drops),)
+    flags = _flags(ice=False, latch=transport.latch, verified=False)
+    return (_figures((counted.rtp,), local=transport.addresses[0], noted=None, drops=counted.drops, epoch=epoch, flags=flags),)
 
 
 def _local(addresses: Sequence[Address], remote: Address | None) -> Address:
@@ -123,18 +126,29 @@ def _flags(*, ice: bool, latch: Latch | None, verified: bool) -> frozenset[str]:
     return frozenset(name for name, holds in known.items() if holds)
 
 
-def _count(
-    port: PortFigures, counted: tuple[PortStatistics, ...], noted: Address | None, epoch: float, drops: Mapping[str, int]
+def _figures(
+    counted: tuple[PortStatistics, ...],
+    *,
+    local: Address,
+    noted: Address | None,
+    drops: Mapping[str, int],
+    epoch: float,
+    flags: frozenset[str],
+    rtcp: bool = False,
+    suite: str = "",
+    ssrcs: tuple[int, ...] = (),
 ) -> PortFigures:
-    """Return `port` with what was counted there; `counted` begins with the one whose addresses it has."""
+    """Return the figures of a port from what was counted there; `counted` begins with the one whose addresses it has."""
     main = counted[0]
     last = max(each.last_arrival for each in counted)
     unsent = sum(count for reason, count in drops.items() if reason in NOT_SENT or reason.startswith("send_"))
     learned = {"filled": main.remote is not None, "confirmed": main.remote is not None and main.learned}
-    return replace(
-        port,
+    return PortFigures(
+        rtcp=rtcp,
+        local=local,
         remote=main.remote,
         announced=main.announced or noted,
+        suite=suite,
         last_packet=last + epoch if last else 0.0,
         received=Counts(
             packets=sum(each.packets_received for each in counted),
@@ -142,5 +156,6 @@ def _count(
             errors=sum(drops.values()) - unsent,
         ),
         sent=Counts(packets=sum(each.packets_sent for each in counted), bytes=sum(each.bytes_sent for each in counted), errors=unsent),
-        flags=port.flags | {name for name, holds in learned.items() if holds},
+        ssrcs=ssrcs,
+        flags=flags | {name for name, holds in learned.items() if holds},
     )

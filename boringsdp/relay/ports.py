@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping, Sequence
 
 from boringsdp.errors import ConfigError, Exhausted
+from boringsdp.net.address import parse_ip
 from boringsdp.net.port_pool import PortPool
 from boringsdp.relay.engine import Address, Engine, PortId
 from boringsdp.relay.rules import RelaySettings
@@ -149,7 +150,7 @@ def same_family(one: str, other: str) -> bool:
 
 
 def _version(host: str) -> int:
-    address = ipaddress.ip_address(host)
+    address = parse_ip(host)
     return 4 if address.version == 4 or address.ipv4_mapped is not None else 6
 
 

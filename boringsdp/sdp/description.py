@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate
@@ -159,21 +160,30 @@ def classify(description: Description) -> LegStyle:
     for media in live:
         transport = description.tagged(media)
         if transport.fingerprints and (media.protocol is None or media.protocol.secure):
-            base = WEBRTC if transport.ufrag else replace(WEBRTC, ice=False)
             bundled = any(media.mid in group for group in description.bundle)
             protocol = media.protocol or Protocol.DTLS_SAVPF
-            return replace(base, protocol=protocol, bundle=bundled, rtcp_mux=media.rtcp_mux, mids=bool(media.mid))
+            return _dtls_style(protocol, bool(transport.ufrag), bundled, media.rtcp_mux, bool(media.mid))
     for media in live:
         if media.cryptos and media.protocol is not None:
             sdes = Sdes.MANDATORY if media.protocol.secure else Sdes.OPTIONAL
             suites = tuple(dict.fromkeys(crypto.suite for crypto in media.cryptos))
-            return replace(_plain_style(description, media), sdes=sdes, suites=suites)
+            return _plain_style(media.protocol, media.rtcp_mux, bool(description.tagged(media).ufrag), sdes, suites)
     for media in live:
         if media.protocol is not None:
-            return _plain_style(description, media)
+            return _plain_style(media.protocol, media.rtcp_mux, bool(description.tagged(media).ufrag))
     return PLAIN
 
 
-def _plain_style(description: Description, media: Media) -> LegStyle:
-    assert media.protocol is not None
-    return replace(PLAIN, protocol=media.protocol, rtcp_mux=media.rtcp_mux, ice=bool(description.tagged(media).ufrag))
+# The few styles that there are, made once: copying one takes longer than finding out which it is.
+
+
+@functools.lru_cache(maxsize=256)
+def _dtls_style(protocol: Protocol, ice: bool, bundle: bool, rtcp_mux: bool, mids: bool) -> LegStyle:
+    return replace(WEBRTC, protocol=protocol, ice=ice, bundle=bundle, rtcp_mux=rtcp_mux, mids=mids)
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_style(
+    protocol: Protocol, rtcp_mux: bool, ice: bool, sdes: Sdes = PLAIN.sdes, suites: tuple[str, ...] = PLAIN.suites
+) -> LegStyle:
+    return replace(PLAIN, protocol=protocol, rtcp_mux=rtcp_mux, ice=ice, sdes=sdes, suites=suites)

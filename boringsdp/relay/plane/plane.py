@@ -15,6 +15,7 @@ from dataclasses import replace
 from boringsdp.errors import Exhausted, StunError, WrongState
 from boringsdp.ice.lite import LiteResponder, write_error
 from boringsdp.ice.stun import BINDING, Kind, parse_stun
+from boringsdp.net.address import parse_ip
 from boringsdp.relay.engine import (
     EMPTY,
     Address,
@@ -439,7 +440,7 @@ def _numeric(address: Address | None) -> Address | None:
     if address is None:
         return None
     try:
-        host = ipaddress.ip_address(address[0])
+        host = parse_ip(address[0])
     except ValueError:
         raise WrongState(f"address {address[0]!r}", "a numeric address") from None
     if isinstance(host, ipaddress.IPv6Address) and host.ipv4_mapped is not None:
