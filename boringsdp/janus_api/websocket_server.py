@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from typing import cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -42,8 +43,8 @@ class Client:
             self._overrun = True
             self._waiting.clear()
             self._roomy.set()
-            if isinstance(self._transport, asyncio.WriteTransport):
-                self._transport.abort()
+            if self._transport is not None:
+                cast("asyncio.WriteTransport", self._transport).abort()  # uvloop's is one in all but name
 
     async def write(self) -> None:
         """Send what is queued, until cancelled or the client has gone."""

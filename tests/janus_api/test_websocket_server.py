@@ -9,6 +9,7 @@ import ssl
 
 import aiohttp
 import pytest
+import uvloop
 
 from boringsdp.janus_api.settings import Access, Limits
 from tests.janus_api.build import OFFER
@@ -151,13 +152,20 @@ async def test_a_client_that_does_not_read_is_disconnected():
         send(b'{"janus":"attach","transaction":"t","plugin":"janus.plugin.puppet","session_id":' + session_id.encode() + b"}")
         await until(lambda: gateway.plugin.handles)
         reader._transport.pause_reading()
-        for _ in range(2000):
-            gateway.plugin.handles[0].handle.push({"x": "y" * 50_000})
-            await asyncio.sleep(0)
-            if gateway.server.core.session_count == 0:
-                break
-        await until(lambda: gateway.server.core.session_count == 0)
-        writer.close()
+        try:
+            for _ in range(2000):
+                gateway.plugin.handles[0].handle.push({"x": "y" * 50_000})
+                await asyncio.sleep(0)
+                if gateway.server.core.session_count == 0:
+                    break
+            await until(lambda: gateway.server.core.session_count == 0)
+        finally:
+            writer.transport.abort()
+
+
+def test_the_same_on_uvloop():
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test_a_client_that_does_not_read_is_disconnected())
 
 
 async def test_many_requests_at_once_are_all_answered_in_order():
