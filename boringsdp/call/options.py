@@ -35,6 +35,8 @@ class LegOptions:
         """Return these options, with those from `before` where these say nothing."""
         if self == UNCHANGED:
             return before
+        if before == UNCHANGED:
+            return self
         return LegOptions(
             interface=before.interface or self.interface,
             family=self.family or before.family,

@@ -115,8 +115,6 @@ class Descriptions:
             leg.no_ice.clear()
         self._take_turn(call, place)
         plan = self._plan_offer(request, received, call, place.party, leg, place.name)
-        if leg is None:
-            plan = replace(plan, there=self._begun(plan.there))
         text = call.offer(
             place.party,
             received,
@@ -125,7 +123,7 @@ class Descriptions:
             passing=plan.passing,
             branch=place.name,
             here=plan.here,
-            there=plan.there,
+            there=plan.there if leg is not None else self._begun(plan.there),
             tag=place.tag,
         )
         self._keep(place.dialog, self._dialogs.offered(place, request.identity), request, plan, source, warnings)
@@ -138,7 +136,6 @@ class Descriptions:
         call = self._create(ear, request)
         name = first_name(who.via_branch)
         plan = self._plan_offer(request, received, call, Party.A, None, name)
-        plan = replace(plan, here=self._begun(plan.here), there=self._begun(plan.there))
         try:
             text = call.offer(
                 Party.A,
@@ -147,8 +144,8 @@ class Descriptions:
                 plan.policy,
                 passing=plan.passing,
                 branch=name,
-                here=plan.here,
-                there=plan.there,
+                here=self._begun(plan.here),
+                there=self._begun(plan.there),
                 tag=who.from_tag,
             )
         except BaseException:
@@ -164,7 +161,8 @@ class Descriptions:
 
     def _begun(self, options: LegOptions) -> LegOptions:
         """Return what a new leg begins with: the configured defaults, among them the first interface, where `options` say nothing."""
-        return replace(options.over(self._defaults), interface=options.interface or self._interface)
+        begun = options.over(self._defaults)
+        return begun if begun.interface or not self._interface else replace(begun, interface=self._interface)
 
     def _tell_start(self, request: Description, call: Call, source: Address | None) -> None:
         who = request.identity
@@ -268,7 +266,7 @@ class Descriptions:
         self, dialog: Dialog[Call], leg: FarLeg, request: Description, plan: Plan, source: Address | None, warnings: list[str]
     ) -> None:
         warnings.extend(plan.warnings)
-        leg.offer, leg.policy = replace(request, sdp="", sdp_edits={}), plan.policy
+        leg.offer, leg.policy = request, plan.policy
         dialog.metadata = request.metadata or dialog.metadata
         if request.dtmf_log is not None:
             if self._notices.allows(request.dtmf_log[0], source):

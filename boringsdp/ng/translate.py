@@ -68,7 +68,7 @@ def plan_offer(
     style = _offer_style(request, source, target, ice_refused, warnings)
     policy = codec_policy(request, offered, warnings)
     here, there = _options(request, interfaces, warnings)
-    if target is None and not there.family:
+    if target is None and family and not there.family:
         there = replace(there, family=family)
     return Plan(to=style, policy=policy, passing=_passing(request, style, loop_mark), here=here, there=there, warnings=tuple(warnings))
 

@@ -307,6 +307,8 @@ class Plane:
     def set_tos(self, number: TransportId, tos: int) -> None:
         transport = self.transport(number)
         _require_tos(tos)
+        if tos == transport.spec.tos:
+            return
         transport.spec = replace(transport.spec, tos=tos)
         self._mark(transport)
         transport.refresh()
