@@ -123,7 +123,7 @@ def _write(value: Any, parts: list[bytes]) -> None:
         parts.append(b"i%de" % int(value))
     elif value is None:
         parts.append(b"0:")
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):  # the first is much faster to tell
         parts.append(b"d")
         for key, part in value.items():
             _write_octets(octets(str(key)), parts)
