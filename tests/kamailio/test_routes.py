@@ -201,6 +201,32 @@ def test_a_fault_of_the_script_is_told_and_answered(proxy):
     assert "call-1" in one.ksr.called("err")[0][0]
 
 
+def test_a_fault_while_offering_lets_no_untranslated_offer_pass(proxy):
+    def broken(*_):
+        raise SystemError
+
+    one = proxy(rtpengine__rtpengine_offer=broken)
+    assert one.branch(du=BROWSER).called("set_drop") == [()]
+
+
+@pytest.mark.parametrize("route", ["ksr_reply", "ksr_failure", "ksr_lost_branch"])
+def test_faults_in_other_routes_are_told(proxy, route):
+    def broken(*_):
+        raise SystemError
+
+    one = proxy({"$rs": 200, "$T_branch_idx": 0}, rtpengine__rtpengine_answer=broken, rtpengine__rtpengine_delete=broken)
+    assert "SystemError" in one.run(route).called("err")[0][0]
+
+
+def test_text_that_is_not_utf_8(proxy):
+    raw = b"v=0\r\ns=caf\xe9\r\n"
+    hexed = "$(rb{s.encode.hexa})"
+    proxy({hexed: raw.hex()}, pv__get=lambda name: raw.decode() if name == "$rb" else raw.hex() if name == hexed else None)
+    from kemi_routing.sip_message import text
+
+    assert (text("$rb"), text("$ci")) == ("v=0\r\ns=caf\N{REPLACEMENT CHARACTER}\r\n", "")
+
+
 # --- registrations ---------------------------------------------------------------------------------------------------------------------
 
 REGISTER = {"$rm": "REGISTER", "$rU": None, "$bs": 0, "$cT": None, "$tU": "alice", "$td": "example.org"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 
 import KSR
 
@@ -30,13 +31,7 @@ class Routes:
 
     def ksr_request_route(self, _message: object) -> int:
         """Route a request."""
-        try:
-            self._request()
-        except Exception:
-            # A fault here must not leave the caller without an answer.
-            KSR.err(f"call {text('$ci')}: {traceback.format_exc()}")
-            KSR.sl.send_reply(500, "Server Internal Error")
-        return 1
+        return _run(self._request, otherwise=lambda: KSR.sl.send_reply(500, "Server Internal Error"))
 
     def _request(self) -> None:
         if KSR.maxfwd.process_maxfwd(10) < 0:
@@ -110,13 +105,12 @@ class Routes:
 
     def ksr_branch(self, _message: object) -> int:
         """Offer an SDP to one of the places that a request goes to."""
-        request = sip_message.request()
-        command = decisions.on_branch(request, sip_message.branch())
+        return _run(self._branch, otherwise=_give_up_branch)
+
+    def _branch(self) -> None:
+        command = decisions.on_branch(sip_message.request(), sip_message.branch())
         if command is not None and not self._ask(command):
-            # A browser cannot read a telephone's SDP, nor the other way round: better no call than a silent one.
-            KSR.pv.seti("$avp(refused)", 1)
-            KSR.set_drop()
-        return 1
+            _give_up_branch()
 
     def ksr_tm_event(self, _message: object, event: str) -> int:
         """Send a BYE of Kamailio's own (see `_notice`) where the Contact's alias says, as those of the parties go."""
@@ -128,27 +122,30 @@ class Routes:
 
     def ksr_reply(self, _message: object) -> int:
         """Look at a reply before it goes to whoever sent the request."""
+        return _run(self._reply)
+
+    def _reply(self) -> None:
         if decisions.side_of_protocol(text("$proto")) is Side.WEB or KSR.isbflagset(BEHIND_NAT) or KSR.nathelper.nat_uac_test(1) > 0:
             KSR.nathelper.set_contact_alias()
         command = decisions.on_reply(sip_message.reply(), sip_message.branch())
         if command is not None:
             self._ask(command)
-        return 1
 
     def ksr_lost_branch(self, _message: object) -> int:
         """One branch of a fork is lost while others still ring: its ports are not needed any more."""
-        self._ask(Delete(decisions.leg(sip_message.branch())))
-        return 1
+        return _run(lambda: self._ask(Delete(decisions.leg(sip_message.branch()))))
 
     def ksr_failure(self, _message: object) -> int:
         """Nobody took the call, or the caller gave up."""
-        self._ask(Delete())
-        return 1
+        return _run(lambda: self._ask(Delete()))
 
     # --- HTTP --------------------------------------------------------------------------------------------------------------------------
 
     def ksr_xhttp_event(self, _message: object, _event: str) -> int:
         """Open a WebSocket, or take a notice of the gateway's."""
+        return _run(self._http)
+
+    def _http(self) -> None:
         KSR.set_reply_close()
         KSR.set_reply_no_connect()
         method, path = text("$rm"), text("$hu")
@@ -160,7 +157,6 @@ class Routes:
             self._notice()
         else:
             KSR.xhttp.xhttp_reply(404, "Not Found", "text/plain", "")
-        return 1
 
     def _notice(self) -> None:
         """The gateway ended a call, for instance because no media came for a minute. Both parties think that they talk: each gets a BYE."""
@@ -182,6 +178,22 @@ class Routes:
         if not done:
             KSR.err(f"call {text('$ci')}: the gateway did not take {command}\n")
         return done
+
+
+def _run(route: Callable[[], object], otherwise: Callable[[], object] = lambda: None) -> int:
+    """Run a route, and `otherwise` after a fault of ours: Kamailio would log that too, and let the message pass as it is."""
+    try:
+        route()
+    except Exception:
+        KSR.err(f"call {text('$ci')}: {traceback.format_exc()}")
+        otherwise()
+    return 1
+
+
+def _give_up_branch() -> None:
+    """A browser cannot read a telephone's SDP, nor the other way round: better no call than a silent one."""
+    KSR.pv.seti("$avp(refused)", 1)
+    KSR.set_drop()
 
 
 def _note_source(request: Request) -> None:

@@ -12,8 +12,12 @@ FROM_WEB, LATE_OFFER, WITHIN_DIALOG = 1, 2, 3
 
 
 def text(name: str) -> str:
-    """Return a pseudo-variable, empty when it is null."""
-    value = KSR.pv.get(name)
+    """Return a pseudo-variable, empty when it is null; what is not UTF-8 in it becomes U+FFFD."""
+    try:
+        value = KSR.pv.get(name)
+    except UnicodeDecodeError:
+        value = KSR.pv.get(f"$({name[1:]}{{s.encode.hexa}})")
+        return bytes.fromhex(str(value)).decode(errors="replace")
     return "" if value is None else str(value)
 
 
