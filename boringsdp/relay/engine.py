@@ -290,7 +290,8 @@ class ReceiveStatistics:
     clock_rate: int = 8000
     payload_type: int = -1
     highest_sequence: int = 0
-    """Extended: cycles in the upper 16 bits."""
+    """Extended: cycles in the upper 16 bits. `last_timestamp` is that packet's, in RTP ticks."""
+    last_timestamp: int = 0
     base_sequence: int = 0
     ssrc_packets: int = 0
     """Packets of the present SSRC only, for report blocks."""

@@ -102,6 +102,7 @@ class _Source:
             ssrc=self.ssrc,
             packets=max(0, self.last.packets - self.packets_before),
             bytes=max(0, self.last.bytes - self.bytes_before),
+            last_timestamp=self.last.last_timestamp,
             last_sequence=self.last.highest_sequence & 0xFFFF,
             lost=max(0, self.last.lost - self.lost_before),
             average=history.average,
@@ -240,8 +241,14 @@ class Sampler:
         """Count for a source all that came before its successor; where its numbering ended was seen at the last sample."""
         mine = received.ssrc_packets if received.ssrc == successor else 0
         octets = received.bytes * mine // max(1, received.packets)
-        ended = source.last.highest_sequence if received.ssrc == successor else received.highest_sequence
-        source.last = replace(received, packets=received.packets - mine, bytes=received.bytes - octets, highest_sequence=ended)
+        end = source.last if received.ssrc == successor else received
+        source.last = replace(
+            received,
+            packets=received.packets - mine,
+            bytes=received.bytes - octets,
+            highest_sequence=end.highest_sequence,
+            last_timestamp=end.last_timestamp,
+        )
 
 
 def _no_codec(_stream: StreamId, _payload_type: int) -> str:

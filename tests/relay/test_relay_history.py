@@ -143,7 +143,7 @@ def test_each_source_has_its_account() -> None:
     bench.arrive(50)
     before = bench.received[ONE]
     bench.received[ONE] = replace(
-        before, ssrc=8, ssrc_packets=1, packets=before.packets + 1, bytes=before.bytes + 160, highest_sequence=9000
+        before, ssrc=8, ssrc_packets=1, packets=before.packets + 1, bytes=before.bytes + 160, highest_sequence=9000, last_timestamp=500
     )
     bench.core.seen(ONE, 8)
     bench.core.seen(ONE, 8)
@@ -153,6 +153,7 @@ def test_each_source_has_its_account() -> None:
     assert (first.ssrc, first.packets, first.bytes, first.lost, first.sample_count) == (7, 300, 48000, 5, 1)
     assert (second.ssrc, second.packets, second.bytes, second.lost, second.sample_count) == (8, 100, 16000, 1, 1)
     assert second.last_sequence == 9100 & 0xFFFF
+    assert (first.last_timestamp, second.last_timestamp) == (0, 500)
     assert second.average == second.lowest == second.highest == second.samples[0]
     assert bench.core.history(ONE).count == 1
     bench.arrive(10)

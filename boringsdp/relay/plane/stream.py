@@ -168,7 +168,7 @@ class StreamState:
             ssrc=present.ssrc, packets=packets, bytes=octets, lost=lost, duplicates=duplicates, reordered=reordered,
             jitter=int(reception.jitter), clock_rate=reception.clock, payload_type=present.payload_type,
             highest_sequence=reception.highest & 0xFFFFFFFF, base_sequence=reception.base & 0xFFFFFFFF,
-            ssrc_packets=reception.packets - reception.packets_before, last_arrival=present.last_arrival,
+            last_timestamp=reception.rtp_time, ssrc_packets=reception.packets - reception.packets_before, last_arrival=present.last_arrival,
             level_dbov=self._level(present.last),
         )  # fmt: skip
 

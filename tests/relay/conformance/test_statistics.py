@@ -22,6 +22,7 @@ async def test_loss_reordering_and_duplicates_are_exact(world: World) -> None:
     received = leg.received
     assert (received.lost, received.duplicates, received.reordered) == (20, 2, 2)
     assert (received.base_sequence, received.highest_sequence) == (100, 129)
+    assert received.last_timestamp == 5000 + 29 * 160
     assert received.bytes == 10 * 160
     assert received.ssrc_packets == 10
 
