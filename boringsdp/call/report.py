@@ -63,6 +63,8 @@ class PortReport:
     """SRTP protection profile in force, empty in the clear."""
     last_packet: float = 0.0
     received: Counts = Counts()
+    received_rtcp: Counts = Counts()
+    """What of `received` was RTCP that shares the port of RTP."""
     sent: Counts = Counts()
     ssrcs: tuple[int, ...] = ()
     flags: frozenset[str] = frozenset()
@@ -100,6 +102,18 @@ class LegReport:
     created: float = 0.0
     joined: bool = False
     medias: tuple[MediaReport, ...] = ()
+
+    def received(self, *, rtcp: bool) -> Counts:
+        """Return what came from the party, RTP or RTCP. A port that several m-lines share counts once; its errors are of RTP."""
+        ports = {(port.rtcp, port.local, port.remote): port for media in self.medias for port in media.ports}.values()
+        counts = [port.received for port in ports if port.rtcp is rtcp]
+        muxed = [port.received_rtcp for port in ports if not port.rtcp]
+        sign = 1 if rtcp else -1
+        return Counts(
+            packets=sum(each.packets for each in counts) + sign * sum(each.packets for each in muxed),
+            bytes=sum(each.bytes for each in counts) + sign * sum(each.bytes for each in muxed),
+            errors=sum(each.errors for each in counts),
+        )
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -28,15 +28,14 @@ def report_of(
     """
     sources = {stream: stream.sources() for leg in legs for stream in leg.transports.streams.values()}
     reports = tuple(_leg_report(leg, any(leg is each for each in joined), relay, blocks, sources) for leg in legs)
-    ports = [port for leg in reports for media in leg.medias for port in media.ports]
     return CallReport(
         call_id=names[0],
         state=names[1],
         created=times[0],
         last_signal=times[1],
         legs=reports,
-        rtp=_total(port for port in ports if not port.rtcp),
-        rtcp=_total(port for port in ports if port.rtcp),
+        rtp=_total(leg.received(rtcp=False) for leg in reports),
+        rtcp=_total(leg.received(rtcp=True) for leg in reports),
         ssrcs={source.ssrc: _source(source) for of_stream in sources.values() for source in of_stream},
     )
 
@@ -122,9 +121,9 @@ def _offered(leg: Leg, media: Media, relay: Relay) -> MediaReport:
     )
 
 
-def _total(ports: Iterable[PortReport]) -> Counts:
-    """What came, of both legs: each packet is counted where it came in."""
-    received = [port.received for port in ports]
+def _total(legs: Iterable[Counts]) -> Counts:
+    """What came, of all legs: each packet is counted where it came in."""
+    received = list(legs)
     return Counts(
         packets=sum(each.packets for each in received),
         bytes=sum(each.bytes for each in received),
@@ -141,6 +140,7 @@ def _port(figures: PortFigures) -> PortReport:
         suite=figures.suite,
         last_packet=figures.last_packet,
         received=_counts(figures.received),
+        received_rtcp=_counts(figures.received_rtcp),
         sent=_counts(figures.sent),
         ssrcs=figures.ssrcs,
         flags=figures.flags,

@@ -214,15 +214,12 @@ def _counts(counts: Counts) -> dict[str, int]:
 
 
 def _totals(parties: Iterable[_Party]) -> dict[str, dict[str, int]]:
-    ports = [port for party in parties for media in party.leg.medias for port in media.ports]
-    return {
-        name: {
-            "packets": sum(port.received.packets for port in ports if port.rtcp is rtcp),
-            "bytes": sum(port.received.bytes for port in ports if port.rtcp is rtcp),
-            "errors": sum(port.received.errors for port in ports if port.rtcp is rtcp),
-        }
-        for name, rtcp in (("RTP", False), ("RTCP", True))
-    }
+    legs = [party.leg for party in parties]
+    told = {}
+    for name, rtcp in (("RTP", False), ("RTCP", True)):
+        each = [_counts(leg.received(rtcp=rtcp)) for leg in legs]
+        told[name] = {key: sum(counts[key] for counts in each) for key in ("packets", "bytes", "errors")}
+    return told
 
 
 def _ssrc(report: SsrcReport) -> dict[str, Any]:

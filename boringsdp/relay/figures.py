@@ -49,7 +49,8 @@ class SsrcFigures:
     """
     One source that a peer sent, over its life. `samples` are about `interval_s` apart, bounded, oldest first.
 
-    `lowest` and `highest` are the samples with the worst and best MOS. `bytes` are RTP payload octets; `last_timestamp` is not known (0).
+    `lowest` and `highest` are the samples with the worst and best MOS. `bytes` are RTP payload octets. `last_timestamp` and `last_sequence`
+    are of the latest packet; of a source that was followed by another, of the latest one at its last sample.
     """
 
     ssrc: int
@@ -81,6 +82,8 @@ class PortFigures:
     """SRTP protection profile in force, empty in the clear."""
     last_packet: float = 0.0
     received: Counts = Counts()
+    received_rtcp: Counts = Counts()
+    """What of `received` was RTCP that shares the port of RTP."""
     sent: Counts = Counts()
     ssrcs: tuple[int, ...] = ()
     flags: frozenset[str] = frozenset()
@@ -154,6 +157,9 @@ def _figures(
             packets=sum(each.packets_received for each in counted),
             bytes=sum(each.bytes_received for each in counted),
             errors=sum(drops.values()) - unsent,
+        ),
+        received_rtcp=Counts(
+            packets=sum(each.packets_received for each in counted[1:]), bytes=sum(each.bytes_received for each in counted[1:])
         ),
         sent=Counts(packets=sum(each.packets_sent for each in counted), bytes=sum(each.bytes_sent for each in counted), errors=unsent),
         ssrcs=ssrcs,

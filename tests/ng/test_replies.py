@@ -93,6 +93,17 @@ def test_before_any_answer_everyone_talks_to_the_offerer():
     assert [peer["tag"] for peer in tags["<untagged 1>"]["subscribers"]] == ["ta"]
 
 
+def test_totals_tell_rtcp_apart_and_count_a_bundle_once():
+    bundled = replace(
+        port(50000, flags=frozenset({"muxed"})), received=Counts(packets=9, bytes=900, errors=4), received_rtcp=Counts(packets=2, bytes=200)
+    )
+    medias = tuple(replace(media(50000, mux=True), index=index, ports=(bundled,)) for index in (1, 2))
+    browser = replace(REPORT.legs[2], medias=medias)
+    told = tell_call([replace(TOLD, report=replace(REPORT, legs=(browser, REPORT.legs[0])))])["totals"]
+    assert told["RTP"] == {"packets": 7 + 10, "bytes": 700 + 1720, "errors": 4}
+    assert told["RTCP"] == {"packets": 2 + 2, "bytes": 200 + 344, "errors": 0}
+
+
 def test_streams_of_plain_rtp():
     stream, control = tell_call([TOLD])["tags"]["tb"]["medias"][0]["streams"]
     assert stream == {

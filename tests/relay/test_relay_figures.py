@@ -239,6 +239,7 @@ async def test_a_pair_of_ports(bench: Bench) -> None:
     assert rtp.last_packet == pytest.approx(bench.relay.epoch + 50)
     assert (rtp.suite, rtp.ssrcs, rtp.flags) == ("", (5,), {"filled", "confirmed"})
     assert (control.rtcp, control.local) == (True, (transport.addresses[0][0], transport.rtcp_port))
+    assert rtp.received_rtcp == control.received_rtcp == Counts()
     assert (control.received, control.sent) == (Counts(packets=2, bytes=200), Counts(packets=1, bytes=100))
     assert control.flags == {"filled"}
 
@@ -257,6 +258,7 @@ async def test_one_port_with_dtls_and_ice(bench: Bench) -> None:
     assert port.flags == {"ice", "muxed", "filled", "confirmed", "fingerprint-verified"}
     assert port.suite == "AEAD_AES_256_GCM"
     assert port.received == Counts(packets=11, bytes=1100, errors=4)
+    assert port.received_rtcp == Counts(packets=2, bytes=200)
     assert port.last_packet == pytest.approx(bench.relay.epoch + 60)
 
 
