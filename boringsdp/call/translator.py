@@ -17,12 +17,14 @@ from boringsdp.errors import DtlsError, SdpError, WrongState, without_keys
 from boringsdp.sdp import (
     CodecPolicy,
     Description,
+    LegMemory,
     LegStyle,
     Media,
     MediaPlan,
     Passing,
     accept_answer,
     accept_offer,
+    completed,
     describe,
     draft_answer,
     draft_offer,
@@ -57,11 +59,11 @@ class Translator:
     ) -> str:
         """Return the offer for the other party. Raises `SdpError`, `Exhausted`."""
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
-        received = self._read(sdp, source.options, raw=passing.mirror)
-        source.check_families(received)
-        shared = self.rounds.shared(party, received, turn.name)
         near_before, far_before = self.rounds.settled(near), turn.settled()
         (source_memory, source_style), (target_memory, _) = (near_before, far_before) if party is Party.A else (far_before, near_before)
+        received = self._read(sdp, source.options, mirrored=source_memory if passing.mirror else None)
+        source.check_families(received)
+        shared = self.rounds.shared(party, received, turn.name)
         style = received.style if source_memory.exchange is ExchangeState.NEW else source_style
         heard = shared.offered if shared else accept_offer(source_memory, received, None if passing.mirror else source.demands(style))
         if party is Party.B:
@@ -99,7 +101,7 @@ class Translator:
             raise WrongState(turn.state.value, "an offer to answer")
         exchange, offered, asked = started
         answerer, offerer = (near, turn.leg) if party is Party.A else (turn.leg, near)
-        received = self._read(sdp, answerer.options, ice=answerer.style.ice, raw=passing.mirror)
+        received = self._read(sdp, answerer.options, ice=answerer.style.ice, mirrored=offered if passing.mirror else None)
         answerer.check_families(received, answer=True)
         heard = accept_answer(exchange.answers.get(tag, offered), received)
         if turn.state is State.OFFERED and not passing.mirror and not any(slot.live for slot in heard.slots):
@@ -139,12 +141,16 @@ class Translator:
         self.rounds.leave(turn, near)
         turn.exchange = None
 
-    def _read(self, sdp: str | Description, options: LegOptions, *, ice: bool = True, raw: bool = False) -> Description:
-        """Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE."""
+    def _read(self, sdp: str | Description, options: LegOptions, *, ice: bool = True, mirrored: LegMemory | None = None) -> Description:
+        """
+        Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE. `mirrored`: the
+        party's memory where its text goes on line by line, with media that is no RTP.
+        """
         received = describe(sdp) if isinstance(sdp, str) else sdp
+        received = received if mirrored is None else completed(received, mirrored)
         if options.source_address:
             received = trusting(received, options.source_address, ice=ice)
-        self._settings.destinations.check(received, ice=ice, raw=raw)
+        self._settings.destinations.check(received, ice=ice, raw=mirrored is not None)
         for media in received.medias:
             if media.fingerprints:
                 _check_fingerprints(media)

@@ -19,7 +19,7 @@ How a text of ours is made depends on `Passing`: `OWN_TEXT` is the text of an en
 other leg's lines and their order, as a proxy's media relay does, in `mirror.py`. What is ours in both is in `transport_lines.py`.
 """
 
-from boringsdp.sdp.accept import accept_answer, accept_offer, linked, withdraw
+from boringsdp.sdp.accept import accept_answer, accept_offer, completed, linked, withdraw
 from boringsdp.sdp.answer import AnswerDraft, draft_answer, make_answer, needs_for_answer
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate, parse_fingerprint
 from boringsdp.sdp.codec import Codec, Format
@@ -98,6 +98,7 @@ __all__ = [
     "accept_answer",
     "accept_offer",
     "classify",
+    "completed",
     "describe",
     "difference",
     "draft_answer",

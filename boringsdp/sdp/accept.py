@@ -35,6 +35,20 @@ def accept_offer(memory: LegMemory, received: Description | str | bytes, style: 
     )
 
 
+def completed(received: Description, memory: LegMemory) -> Description:
+    """
+    Return what the leg's peer sent with the m-lines that it left out at the end, disabled (port 0).
+
+    Deviation from RFC 3264 §6 and §8: telephones without video or fax leave such m-lines out, and a proxy's media relay lives with it.
+    """
+    known = next((each for each in (memory.written, memory.received) if each and len(each.medias) == len(memory.slots)), None)
+    if known is None or not received.medias or len(received.medias) >= len(known.medias):
+        return received
+    missing = known.medias[len(received.medias) :]
+    lines = [f"m={media.kind} 0 {media.protocol_text} {' '.join(media.format_texts)}" for media in missing]
+    return describe("\r\n".join([received.text.rstrip("\r\n"), *lines, ""]))
+
+
 def _has_ice(description: Description) -> bool:
     return any(description.tagged(media).ufrag for media in description.medias if not media.rejected)
 
@@ -58,7 +72,10 @@ def _remembering(received: Description, slots: tuple[Slot, ...]) -> Description:
         return received
     model = SessionDescription.parse(received.text)
     sections = [section.appended(*_explained(section, missing.get(index, ()))) for index, section in enumerate(model.medias)]
-    return describe(str(SessionDescription(model.session, tuple(sections))))
+    explained = describe(str(SessionDescription(model.session, tuple(sections))))
+    # Where the party is may have been corrected since its text was read.
+    medias = tuple(replace(new, host=old.host, rtcp=old.rtcp) for new, old in zip(explained.medias, received.medias, strict=True))
+    return replace(explained, medias=medias)
 
 
 def _explained(section: Section, formats: Sequence[Format]) -> Iterator[str]:

@@ -118,6 +118,19 @@ async def test_a_trusted_source_is_sent_to_instead_of_what_the_sdp_says(bench: B
     assert call.record()["legs"]["a"]["transports"]["0"]["rtcp_remote"] == ["127.0.0.1", a.port + 1]
 
 
+async def test_a_trusted_source_is_trusted_in_a_shortened_re_offer_too(bench: Bench):
+    """One without the rtpmap of a payload type that was explained before."""
+    call = bench.calls.create(bench.news.append)
+    private = plain(9000).replace("127.0.0.1", "192.168.1.20")
+    short = "".join(line for line in private.splitlines(keepends=True) if not line.startswith("a=rtpmap:101"))
+    assert short != private
+    here = LegOptions(source_address="127.0.0.1")
+    for offer in (private, short.replace(" 9000 ", " 9004 ")):
+        call.offer(Party.A, offer, to=PLAIN, here=here)
+        call.answer(Party.B, plain(9002))
+    assert call.record()["legs"]["a"]["transports"]["0"]["remote"] == ["127.0.0.1", 9004]
+
+
 async def test_a_trusted_source_is_not_trusted_beyond_the_policy(bench: Bench):
     call = bench.calls.create(bench.news.append)
     with pytest.raises(SdpError, match="not allowed"):
