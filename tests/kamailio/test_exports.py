@@ -9,6 +9,7 @@ import pytest_asyncio
 from kemi_tools.api import RETURNS, by_module, parse_api_list
 from kemi_tools.signatures import Signature, signatures, stubs_directory
 
+from tests.interop.kamailio import phone
 from tests.interop.kamailio.scenarios import SCENARIOS, Backend, running_proxy
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
@@ -76,3 +77,12 @@ async def test_a_script_that_is_loaded_anew_goes_on(proxy):
     assert await ask(proxy, "INVITE") == "SIP/2.0 484 Address Incomplete"
     assert "Reloading script" in proxy.log
     assert "Traceback" not in proxy.log
+
+
+async def test_who_knows_no_password_does_not_register(proxy):
+    if problem := phone.missing():
+        pytest.skip(problem)
+    await proxy.control("htable.sets", "passwords", "alice", "secret")
+    async with phone.running_phone("alice", proxy.sip, account=";auth_pass=secret"):
+        assert "alice" in await proxy.control("ul.dump")
+    assert await ask(proxy, "REGISTER") == "SIP/2.0 401 Unauthorized"
