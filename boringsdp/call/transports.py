@@ -341,16 +341,16 @@ class LegTransports:
         if not those.streams and not those.transports:
             return
         kept_streams, kept = list(but.streams.values()), list(but.transports.values())
-        for stream in those.streams.values():
-            if not stream.closed and not any(stream is each for each in kept_streams):
-                stream.close()
         for transport in those.transports.values():
             if not any(transport is each for each in kept):
                 if isinstance(transport, Transport):
                     self._cryptos.pop(transport.id, None)
                     self._secured.discard(transport.id)
                     self._dtls.discard(transport.id)
-                transport.close()
+                transport.close()  # and its streams
+        for stream in those.streams.values():
+            if not stream.closed and not any(stream is each for each in kept_streams):
+                stream.close()
 
 
 def _nobody(_event: TransportEvent) -> None:
