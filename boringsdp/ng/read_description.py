@@ -195,6 +195,8 @@ def _combined(words: Iterable[str]) -> str:
 
 
 def _sdes(said: Gathered, *, off: bool) -> SdesOptions:
+    if not off and "SDES" not in said.words:
+        return _NO_SDES_OPTIONS
     without: set[str] = set()
     lists: dict[str, list[str]] = {"only-": [], "order:": [], "offerer_pref:": []}
     switches: set[str] = {"off"} if off else set()
@@ -230,6 +232,10 @@ def _sdes(said: Gathered, *, off: bool) -> SdesOptions:
     )
 
 
+_NO_SDES_OPTIONS = SdesOptions()
+_NO_CODEC_OPTIONS = CodecOptions()
+
+
 def _suites(text: str) -> list[str]:
     return [suite.strip() for suite in text.replace(",", ";").split(";") if suite.strip()]
 
@@ -245,6 +251,8 @@ def _osrtp(said: Gathered) -> frozenset[str]:
 
 
 def _codec(said: Gathered) -> CodecOptions:
+    if not said.codecs:
+        return _NO_CODEC_OPTIONS
     return CodecOptions(**{field: tuple(dict.fromkeys(names)) for field, names in said.codecs.items()})
 
 
