@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import secrets
 import time
@@ -131,6 +132,7 @@ class JanusServer:
         except OSError:
             await self.close()
             raise
+        self._warn()
 
     def drain(self) -> None:
         """Accept no more sessions; those that are there go on. `core.session_count` tells when none is left."""
@@ -149,6 +151,14 @@ class JanusServer:
                 await plugin.close()
             except Exception:  # the border of foreign code
                 log.exception("plugin cannot be closed", extra={"plugin": package})
+
+    def _warn(self) -> None:
+        guarded = self._authorization.needs_secret or self._authorization.needs_token or self._settings.access.acl
+        bound = (*self.websocket_addresses, *self.http_addresses)
+        wide = sorted({host for host, _ in bound if not ipaddress.ip_address(host.partition("%")[0]).is_loopback})
+        if wide and not guarded:
+            text = "janus api is open to everyone who can reach it; set janus.token_secret, janus.api_secret or janus.acl"
+            log.warning(text, extra={"addresses": ", ".join(wide)})
 
     def _info(self, accepting: bool) -> dict[str, object]:
         return server_info(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 import ssl
 
@@ -11,9 +12,11 @@ import aiohttp
 import pytest
 import uvloop
 
-from boringsdp.janus_api.settings import Access, Limits
+from boringsdp.janus_api.settings import Access, Authentication, Limits, Listener
 from tests.janus_api.build import OFFER
 from tests.janus_api.sockets import running
+
+SIGNED = Authentication(token_auth=True, token_auth_secret="s")
 
 
 async def until(condition, seconds: float = 5.0) -> None:
@@ -174,6 +177,17 @@ async def test_many_requests_at_once_are_all_answered_in_order():
         for number in range(2000):
             await socket.ws.send_json({"janus": "ping", "transaction": str(number)})
         assert [(await socket.ws.receive_json())["transaction"] for _ in range(2000)] == [str(number) for number in range(2000)]
+
+
+async def test_everyones_api_is_warned_of(caplog: pytest.LogCaptureFixture):
+    wide = (Listener("0.0.0.0", 0),)
+    guards = ({"access": Access(acl=("10.",))}, {"authentication": Authentication(api_secret="s")}, {"authentication": SIGNED})
+    with caplog.at_level(logging.WARNING):
+        for guarded in ({"websockets": (Listener("127.0.0.1", 0),)}, *({"websockets": wide, **guard} for guard in guards)):
+            async with running(**guarded):
+                assert "is open to everyone" not in caplog.text
+        async with running(websockets=wide):
+            assert "janus api is open to everyone who can reach it" in caplog.text
 
 
 async def test_too_many_connections():
