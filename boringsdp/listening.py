@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from boringsdp.config import Config
+from boringsdp.config import Config, ConfigErrors
 from boringsdp.errors import ConfigError
 from boringsdp.net.interfaces import default_address
 from boringsdp.ng.settings import NgSettings
@@ -16,9 +16,10 @@ LOOPBACK = "127.0.0.1"
 
 def check_free(config: Config, media: RelaySettings, ng: NgSettings) -> None:
     """
-    Bind every fixed port once, so that the complaint about one that is taken names its key. Raises ConfigError.
+    Bind every fixed port once, so that the complaint about one that is taken names its key.
 
-    An address that this machine does not have is the fault of another key than a port that is taken.
+    An address that this machine does not have is the fault of another key than a port that is taken. Raises ConfigError, or ConfigErrors
+    when there is more than one complaint.
     """
     for local in media.advertised:
         if local not in media.webrtc_hosts:
@@ -40,15 +41,23 @@ def check_free(config: Config, media: RelaySettings, ng: NgSettings) -> None:
         ("ng.http", ng.http, socket.SOCK_STREAM),
     ):
         wanted += [(key, key, host, port, kind) for host, port in addresses]
+    complaints: dict[str, ConfigError] = {}
     for address_key, port_key, host, port, kind in wanted:
         error = _why_not(host, port, kind)
         if error is None:
             continue
         reason = (error.strerror or str(error)).lower()
         if error.errno == errno.EADDRNOTAVAIL:
-            raise ConfigError(address_key, f"cannot listen on {host}: this machine has no such address{_ADVERTISED.get(address_key, '')}")
-        where = f"{'udp' if kind == socket.SOCK_DGRAM else 'tcp'} {joined(host or '*', port) if port else host}"
-        raise ConfigError(port_key, f"cannot listen on {where}: {reason}; choose another with --{port_key}=...")
+            reason = f"cannot listen on {host}: this machine has no such address{_ADVERTISED.get(address_key, '')}"
+            complaint = ConfigError(address_key, reason)
+        else:
+            where = f"{'udp' if kind == socket.SOCK_DGRAM else 'tcp'} {joined(host or '*', port) if port else host}"
+            complaint = ConfigError(port_key, f"cannot listen on {where}: {reason}; choose another with --{port_key}=...")
+        complaints[str(complaint)] = complaint
+    if len(complaints) > 1:
+        raise ConfigErrors(tuple(complaints.values()))
+    for complaint in complaints.values():
+        raise complaint
 
 
 _ADVERTISED = {

@@ -338,6 +338,18 @@ def test_a_port_that_is_taken_is_named(serve: type[Serving]):
     assert "webrtc.port: cannot listen on udp" in errors
 
 
+def test_every_port_that_is_taken_is_named_at_once(serve: type[Serving]):
+    with socket.socket() as first, socket.socket() as second:
+        for taken in (first, second):
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+        one, two = (taken.getsockname()[1] for taken in (first, second))
+        status, errors = serve(f"--janus.http_port={one}", f"--janus.websocket_port={two}").end()
+    assert status == 2
+    assert f"boringsdp: janus.websocket_port: cannot listen on tcp 127.0.0.1:{two}: address already in use" in errors
+    assert f"boringsdp: janus.http_port: cannot listen on tcp 127.0.0.1:{one}: address already in use" in errors
+
+
 def test_a_certificate_that_cannot_be_used_is_named(serve: type[Serving]):
     status, errors = serve(f"--janus.tls_certificate={__file__}", f"--janus.tls_key={__file__}").end()
     assert status == 2
