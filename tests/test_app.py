@@ -341,7 +341,7 @@ async def test_an_ng_port_that_is_taken_is_named(key: str, kind: socket.SocketKi
         if kind == socket.SOCK_STREAM:
             taken.listen()
         where = f"127.0.0.1:{taken.getsockname()[1]}"
-        gateway = Gateway(configuration(rtp__port_min="1024", rtp__port_max="1151", **{key.replace(".", "__"): where}))
+        gateway = Gateway(configuration(rtp__port_min="10000", rtp__port_max="11999", **{key.replace(".", "__"): where}))
         with pytest.raises(ConfigError, match=f"{key}: cannot listen on (udp|tcp) {where}: address already in use"):
             await gateway.start()
         await gateway.close()
