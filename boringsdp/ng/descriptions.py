@@ -287,9 +287,14 @@ class Descriptions:
 
 def _described(sdp: str) -> Sdp:
     try:
-        return describe(sdp)
+        received = describe(sdp)
     except SdpError as error:
         raise NgError("Failed to parse SDP", "sdp") from error
+    for media in received.medias:
+        if not media.rejected and not media.host and (media.protocol is not None or media.raw):
+            missing = SdpError(f"there is no c= for m={media.kind}", media.line, media.line_number)
+            raise NgError("Incomplete SDP specification", "sdp") from missing
+    return received
 
 
 def _family(received: Sdp) -> str:

@@ -52,6 +52,16 @@ def test_what_is_wrong_has_the_words_that_callers_know(front: NgFront, message: 
     assert {key: reply[key] for key in ("result", "error-reason")} == error(reason)
 
 
+def test_media_without_an_address_is_an_incomplete_sdp(proxy: Proxy):
+    """Not to be taken for a peer whose address is to be learned: anyone could be the first to send."""
+    incomplete = "".join(line for line in plain_sdp(9000).splitlines(keepends=True) if not line.startswith("c="))
+    assert proxy.offer("ta", sdp=plain_sdp(9000))["result"] == "ok"
+    for reply in (proxy.answer("ta", "tb", sdp=incomplete), proxy.offer("ta", "tb", sdp=incomplete)):
+        assert reply["error-reason"] == "Incomplete SDP specification"
+        assert "c=" in reply["warning"]
+    assert proxy.answer("ta", "tb", sdp=incomplete.replace("m=audio 9000", "m=audio 0"))["result"] == "ok"
+
+
 def test_a_bad_sdp_is_explained_in_the_warning(proxy: Proxy):
     reply = proxy.offer("ta", sdp="v=0\r\nnonsense\r\n")
     assert reply["error-reason"] == "Failed to parse SDP"
