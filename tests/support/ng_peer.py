@@ -106,6 +106,10 @@ class Peer:
     kind: Kind
     mux: bool
     host: str = "127.0.0.1"
+    told: str = ""
+    """The address in its descriptions, where that is another (NAT)."""
+    nat: dict[str, str] = field(default_factory=dict)
+    """From addresses it is told to where these are really."""
     components: list[Component] = field(default_factory=list)
     ssrc: int = field(default_factory=lambda: secrets.randbits(32) | 1)
     sequence: int = 1000
@@ -127,8 +131,8 @@ class Peer:
     _crypto: tuple[int, Profile, bytes, bytes] | None = None
 
     @classmethod
-    async def open(cls, kind: Kind, *, mux: bool = False, host: str = "127.0.0.1") -> Peer:
-        peer = cls(kind, mux or kind.mux_only, host)
+    async def open(cls, kind: Kind, *, mux: bool = False, host: str = "127.0.0.1", told: str = "") -> Peer:
+        peer = cls(kind, mux or kind.mux_only, host, told or host)
         loop = asyncio.get_running_loop()
         for component in range(1 if kind.mux_only else 2):
             transport, _ = await loop.create_datagram_endpoint(lambda component=component: Heard(peer, component), local_addr=(host, 0))
@@ -182,9 +186,9 @@ class Peer:
         assert self.kind.mux_only <= media.rtcp_mux, text
 
     def _describe(self, setup: str) -> str:
-        family = "IP6" if ":" in self.host else "IP4"
+        family = "IP6" if ":" in self.told else "IP4"
         lines = [
-            "v=0", f"o=- 77 {self.version} IN {family} {self.host}", "s=-", f"c=IN {family} {self.host}", "t=0 0",
+            "v=0", f"o=- 77 {self.version} IN {family} {self.told}", "s=-", f"c=IN {family} {self.told}", "t=0 0",
             f"m=audio {self.port} {self.kind.protocol} 0 101", "a=rtpmap:101 telephone-event/8000", "a=sendrecv",
         ]  # fmt: skip
         if len(self.components) > 1:
@@ -198,7 +202,7 @@ class Peer:
         if self.kind.ice:
             lines += [f"a=ice-ufrag:{self._ufrag}", f"a=ice-pwd:{self._password}"]
             lines += [
-                f"a=candidate:1 {number} udp {2130706432 - number} {self.host} {component.port} typ host"
+                f"a=candidate:1 {number} udp {2130706432 - number} {self.told} {component.port} typ host"
                 for number, component in enumerate(self.components[: 1 if "a=rtcp-mux" in lines and self._theirs else 2], 1)
             ]
         if self.kind.name == "WebRTC":
@@ -223,10 +227,10 @@ class Peer:
         assert media is not None
         assert media.address is not None
         places = [media.address, media.address if self.muxed else media.rtcp]
-        for number, component in enumerate(self.components):
-            component.remote = places[number]
-            if self.kind.ice:
-                assert any(c.component == number + 1 and (c.host, c.port) == places[number] for c in media.candidates) or self.muxed
+        for number, component in enumerate(self._used()):
+            told = self._candidate(media, number + 1) if self.kind.ice else places[number]
+            assert told is not None
+            component.remote = (self.nat.get(told[0], told[0]), told[1])
         if self.kind.sdes:
             self._key_by_sdes(media)
         if self.kind.dtls:
@@ -234,6 +238,11 @@ class Peer:
                 if component.association is None:
                     component.association = Association(IDENTITY, client=self._client)
                     component.association.expect(usable_fingerprints([(f.hash, f.value) for f in media.fingerprints]), time.monotonic())
+
+    def _candidate(self, media: Media, component: int) -> tuple[str, int]:
+        """Theirs that is of our family."""
+        ours = (c for c in media.candidates if c.component == component and (":" in c.host) == (":" in self.host))
+        return next((c.host, c.port) for c in ours)
 
     def _key_by_sdes(self, media: Media) -> None:
         assert self._crypto is not None
