@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from tests.interop.browsers import Browser, Page
 from tests.interop.kamailio import phone as phones
-from tests.interop.kamailio import sipp as sipps
 from tests.interop.kamailio import webphone as webphones
-from tests.interop.kamailio.phone import Phone, running_phone
+from tests.interop.kamailio.party import Party, names
 from tests.interop.kamailio.scenarios import SCENARIOS, Backend, Proxy, make_backend, running, running_proxy
-from tests.interop.kamailio.sipp import Sipp, running_sipp
-from tests.interop.kamailio.webphone import WebPhone, open_webphone, served
+from tests.interop.kamailio.webphone import served
 
 
 @pytest.fixture(scope="session")
@@ -47,45 +44,6 @@ async def sheet(chromium: Browser) -> AsyncIterator[Page]:
         await page.goto(url)
         yield page
         await page.close()
-
-
-class Party:
-    """Opens phones of both kinds for one test, each under a name of its own unless one is given."""
-
-    def __init__(self, proxy: Proxy, sheet: Page, stack: contextlib.AsyncExitStack, name: Callable[[], str]) -> None:
-        self.proxy, self.sheet, self._stack, self._name = proxy, sheet, stack, name
-
-    async def web(self, library: str = "jssip", user: str | None = None) -> WebPhone:
-        """A registered web phone."""
-        opened = open_webphone(self.sheet, library, user or self._name(), self.proxy.websocket, self.proxy.sip)
-        return await self._stack.enter_async_context(opened)
-
-    async def phone(
-        self, codec: str = "PCMU", *, user: str | None = None, frequency: float = 1100, account: str = "", transport: str = "udp"
-    ) -> Phone:
-        """A registered telephone."""
-        started = running_phone(
-            user or self._name(), self.proxy.sip, codec=codec, frequency=frequency, account=account, transport=transport
-        )
-        return await self._stack.enter_async_context(started)
-
-    async def sipp(self, script: str, *, calls: str = "") -> Sipp:
-        """A script of SIPp's that takes one call, or calls a user."""
-        if problem := sipps.missing():
-            pytest.skip(problem)
-        return await self._stack.enter_async_context(running_sipp(self.proxy, script, self._name(), calls=calls))
-
-    def name(self) -> str:
-        """A name that no other phone has."""
-        return self._name()
-
-
-NAMES = itertools.count(1)
-
-
-def names() -> str:
-    """A user that nobody was before."""
-    return f"user{next(NAMES)}"
 
 
 @pytest_asyncio.fixture(loop_scope="session")

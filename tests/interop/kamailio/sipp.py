@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +49,22 @@ def mu_law(samples: NDArray[np.float64]) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running_sipp(proxy: Proxy, script: str, user: str, *, frequency: float = 1100, calls: str = "") -> AsyncIterator[Sipp]:
-    """A script that takes one call, with its contact put into the proxy's location table, or that calls the user `calls`."""
+async def running_sipp(
+    proxy: Proxy, script: str, user: str, *, frequency: float = 1100, calls: str = "", port: int = 0, more: Sequence[str] = ("-m", "1")
+) -> AsyncIterator[Sipp]:
+    """
+    A script that takes one call, with its contact put into the proxy's location table, or that calls the user `calls`.
+
+    With a `port` it stands there and is in no table. `more` are SIPp's own options: how many calls, how fast, how long.
+    """
     with tempfile.TemporaryDirectory(prefix="boringsdp-sipp-", ignore_cleanup_errors=True) as name:
         at = np.arange(int(8000 * CYCLE_S)) / 8000
         Path(name, "speech.ul").write_bytes(mu_law(0.4 * np.sin(2 * np.pi * frequency * at) * (at < BURST_S)))
-        (port, control), (media, _) = free_ports(), free_ports()
+        known = bool(port) or bool(calls)
+        (found, control), (media, _) = free_ports(), free_ports()
+        port = port or found
         process = await asyncio.create_subprocess_exec(
-            *("sipp", "-sf", str(SCRIPTS / script), "-i", "127.0.0.1", "-p", str(port), "-m", "1", "-nostdin", "-trace_err"),
+            *("sipp", "-sf", str(SCRIPTS / script), "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-trace_err", *more),
             *("-mi", "127.0.0.1", "-mp", str(media), "-cp", str(control)),
             *(("-s", calls, proxy.sip) if calls else ()),
             cwd=name,
@@ -65,7 +73,7 @@ async def running_sipp(proxy: Proxy, script: str, user: str, *, frequency: float
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            if not calls:
+            if not known:
                 await proxy.control("ul.add", "location", user, f"sip:{user}@127.0.0.1:{port}", "300", "1.0", ".", "0", "0", "0")
             yield Sipp(user, frequency, Path(name), process)
         finally:

@@ -1,37 +1,18 @@
 """Kamailio's view of the gateway: away and back again, a reply that is lost, a call that the gateway ends."""
 
 import asyncio
-import contextlib
 import re
 
 import pytest
 
-from tests.interop.kamailio.conftest import Party, names
 from tests.interop.kamailio.lossy import running_lossy
-from tests.interop.kamailio.scenarios import SCENARIOS, make_backend, running, running_proxy
+from tests.interop.kamailio.party import need, party_at
+from tests.interop.kamailio.scenarios import SCENARIOS, make_backend, running
 from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 BY_MODULE = sorted(name for name, one in SCENARIOS.items() if "rtpengine.so" in one.modules)
-
-
-@contextlib.asynccontextmanager
-async def party_at(scenario, backend, page, **more):
-    """Phones at a proxy of the test's own."""
-    async with running_proxy(scenario, backend, **more) as proxy, contextlib.AsyncExitStack() as stack:
-        try:
-            yield Party(proxy, page, stack, names)
-        except Exception as error:
-            error.add_note(f"Kamailio: {proxy.log[-2000:]}")
-            raise
-
-
-def need(name):
-    scenario = SCENARIOS[name]
-    if problem := scenario.missing():
-        pytest.skip(problem)
-    return scenario
 
 
 async def disabled(proxy):

@@ -26,6 +26,10 @@ def missing() -> str | None:
     return None if ESBUILD.exists() and (NODE_MODULES / "jssip").exists() and (NODE_MODULES / "sip.js").exists() else "npm ci"
 
 
+class RefusedError(Exception):
+    """The registration was refused, with this reason."""
+
+
 class WebPhone:
     """A registered web phone in a page."""
 
@@ -105,9 +109,11 @@ async def served() -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def open_webphone(page: Page, library: str, user: str, server: str, domain: str) -> AsyncIterator[WebPhone]:
-    """A phone of `library` (jssip, sipjs), registered as `user` at the domain through the WebSocket server."""
-    await page.evaluate("async (all) => await window.open_phone(...all)", [library, user, server, domain], 20)
+async def open_webphone(page: Page, library: str, user: str, server: str, domain: str, password: str = "") -> AsyncIterator[WebPhone]:
+    """A phone of `library` (jssip, sipjs), registered as `user` at the domain through the WebSocket server. Raises RefusedError."""
+    refused = await page.evaluate("async (all) => await window.open_phone(...all)", [library, user, server, domain, password], 20)
+    if refused is not None:
+        raise RefusedError(refused)
     try:
         yield WebPhone(page, user)
     finally:

@@ -103,11 +103,11 @@ class Phone {
 }
 
 class JsSipPhone extends Phone {
-    constructor(user, server, domain) {
+    constructor(user, server, domain, password) {
         super(user);
         this.domain = domain;
         this.ua = new JsSIP.UA({sockets: [new JsSIP.WebSocketInterface(server)], uri: `sip:${user}@${domain}`, register: true, session_timers: false,
-            register_expires: 300});
+            register_expires: 300, password: password || null});
         this.ua.on('newRTCSession', ({originator, session}) => this.take(originator, session));
     }
 
@@ -151,12 +151,14 @@ class JsSipPhone extends Phone {
 }
 
 class SipJsPhone extends Phone {
-    constructor(user, server, domain) {
+    constructor(user, server, domain, password) {
         super(user);
         this.domain = domain;
         this.ua = new UserAgent({
             uri: UserAgent.makeURI(`sip:${user}@${domain}`),
             transportOptions: {server},
+            authorizationUsername: user,
+            authorizationPassword: password,
             logBuiltinEnabled: false,
             sessionDescriptionHandlerFactory: Web.defaultSessionDescriptionHandlerFactory(async () => this.stream()),
             sessionDescriptionHandlerFactoryOptions: {iceGatheringTimeout: 1000, peerConnectionConfiguration: {iceServers: []}},
@@ -227,12 +229,18 @@ class SipJsPhone extends Phone {
 const LIBRARIES = {jssip: JsSipPhone, sipjs: SipJsPhone};
 
 window.phones = {};
-window.open_phone = async (library, user, server, domain) => {
+window.open_phone = async (library, user, server, domain, password) => {
     await context.resume();
     await prepared;
-    const phone = new LIBRARIES[library](user, server, domain);
+    const phone = new LIBRARIES[library](user, server, domain, password);
     window.phones[user] = phone;
-    await phone.start();
+    try {
+        await phone.start();
+    } catch (error) {
+        await window.close_phone(user);
+        return error.message;
+    }
+    return null;
 };
 window.close_phone = async user => {
     const phone = window.phones[user];
