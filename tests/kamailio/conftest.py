@@ -25,14 +25,22 @@ Load = Callable[[str, Double], ModuleType]
 @pytest.fixture
 def load() -> Iterator[Load]:
     """Returns a module of the scripts, with a double of KSR: each test gets modules of its own, for they keep the KSR that they import."""
-    before = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in OURS}
+    before = _taken_out()
+    found: Double | None = None
     with ExitStack() as stack:
 
         def loaded(name: str, ksr: Double) -> ModuleType:
-            stack.enter_context(ksr.installed())
+            nonlocal found
+            if ksr is not found:
+                found = ksr
+                _taken_out()
+                stack.enter_context(ksr.installed())
             return importlib.import_module(name)
 
         yield loaded
-    for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
-        del sys.modules[name]
+    _taken_out()
     sys.modules.update(before)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in OURS}

@@ -82,6 +82,23 @@ def test_where_a_request_goes_on(given, step):
     assert decisions.first_step(given) == step
 
 
+@pytest.mark.parametrize(
+    ("uri", "address", "port", "yes"),
+    [
+        ("sip:198.51.100.20:5070", "198.51.100.20", 5070, True),
+        ("sip:198.51.100.20", "198.51.100.20", 5060, True),
+        ("sip:gw@198.51.100.20:5070;transport=tcp", "198.51.100.20", 5070, True),
+        ("sip:198.51.100.20:5070", "198.51.100.20", 5060, False),
+        ("sip:198.51.100.20:5070", "198.51.100.2", 5070, False),
+        ("sip:[2001:db8::1]:5070", "2001:db8::1", 5070, True),
+        ("sip:[2001:db8::1]", "[2001:db8::1]", 5060, True),
+        ("", "", 5060, False),
+    ],
+)
+def test_who_sent_a_message(uri, address, port, yes):
+    assert decisions.comes_from(uri, address, port) is yes
+
+
 def test_who_is_not_registered():
     assert decisions.unregistered(-1) == Respond(404, "Not Found")
     assert decisions.unregistered(-2) == Respond(405, "Method Not Allowed")

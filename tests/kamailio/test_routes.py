@@ -191,6 +191,16 @@ def test_a_trunk_takes_what_is_not_registered(proxy):
     assert one.branch().called("rtpengine.rtpengine_offer")[0][0].startswith("RTP/AVP ")
 
 
+def test_the_trunk_itself_needs_no_password_and_gets_nothing_back(proxy):
+    trunk = {"$si": "198.51.100.20", "$sp": 5060}
+    given = {"kx__ifdef": lambda name: name != "GATEWAY_ADDRESS", "kx__get_def": lambda name: '"sip:198.51.100.20:5060"'}
+    one = proxy(trunk, auth__pv_auth_check=-1, registrar__lookup=-1, **given)
+    assert not one.request().called("tm.t_relay")
+    assert one.replies() == [(404, "Not Found")]
+    other = proxy(trunk | {"$si": "198.51.100.21"}, auth__pv_auth_check=-1, **given)
+    assert other.request().called("auth.auth_challenge")
+
+
 def test_a_fault_of_the_script_is_told_and_answered(proxy):
     def broken(*_):
         raise SystemError("a function returned a result with an exception set")

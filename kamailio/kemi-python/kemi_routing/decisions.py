@@ -116,6 +116,12 @@ def first_step(request: Request) -> Step | Respond:
     return Step.CALL if request.user else Respond(484, "Address Incomplete")
 
 
+def comes_from(uri: str, address: str, port: int) -> bool:
+    """Return whether a message from `address` and `port` was sent by the host that a SIP URI names by its address."""
+    named = re.match(r"sips?:(?:[^@;]*@)?(\[[^]]+\]|[^:;?]+)(?::(\d+))?", uri)
+    return named is not None and (named[1].strip("[]"), int(named[2] or 5060)) == (address.strip("[]"), port)
+
+
 def unregistered(lookup: int) -> Respond:
     """Return the reply when nobody is registered, from what `registrar.lookup` returned."""
     return Respond(405, "Method Not Allowed") if lookup == -2 else Respond(404, "Not Found")

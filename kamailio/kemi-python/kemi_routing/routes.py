@@ -11,7 +11,7 @@ from kemi_routing import decisions, sip_message
 from kemi_routing.decisions import Hooks, Request, Respond, Step
 from kemi_routing.media import Command, Delete, Media, Side
 from kemi_routing.settings import Settings
-from kemi_routing.sip_message import FROM_WEB, LATE_OFFER, WITHIN_DIALOG, text
+from kemi_routing.sip_message import FROM_WEB, LATE_OFFER, WITHIN_DIALOG, number, text
 
 BEHIND_NAT, TO_PING = 6, 7
 """Flags of a branch, kept with a registration."""
@@ -52,7 +52,9 @@ class Routes:
                 return
             KSR.tm.t_check_trans()
         step = decisions.first_step(request)
-        if step in (Step.REGISTER, Step.CALL) and self._settings.with_auth and not _authenticated(request):
+        known = self._settings.trunk != "" and decisions.comes_from(self._settings.trunk, text("$si"), number("$sp"))
+        asked = step is Step.REGISTER or (step is Step.CALL and not known)
+        if asked and self._settings.with_auth and not _authenticated(request):
             return
         match step:
             case Respond(code, reason):
@@ -63,10 +65,10 @@ class Routes:
                 if KSR.registrar.save("location", 0) < 0:
                     KSR.sl.sl_reply_error()
             case Step.CALL:
-                self._call(request)
+                self._call(request, "" if known else self._settings.trunk)
 
-    def _call(self, request: Request) -> None:
-        """Look for whom a request outside of a dialog is."""
+    def _call(self, request: Request, trunk: str) -> None:
+        """Look for whom a request outside of a dialog is; `trunk` takes it when nobody is registered."""
         KSR.textops.remove_hf("Route")
         if request.method in ("INVITE", "SUBSCRIBE"):
             KSR.rr.record_route()
@@ -74,11 +76,11 @@ class Routes:
             KSR.dialog.dlg_manage()
         found = KSR.registrar.lookup("location")
         if found < 0:
-            if not self._settings.trunk:
+            if not trunk:
                 response = decisions.unregistered(found)
                 KSR.sl.send_reply(response.code, response.reason)
                 return
-            KSR.setdsturi(self._settings.trunk)
+            KSR.setdsturi(trunk)
         _relay(request)
 
     def _within_dialog(self, request: Request) -> None:

@@ -9,7 +9,7 @@ import KSR
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Settings:
-    """`trunk` takes what is not registered, empty: nobody. Notices are taken from `gateway_address` only."""
+    """`trunk`, a SIP URI or empty, takes what is not registered and needs no password; only `gateway_address` may send notices."""
 
     with_auth: bool = False
     trunk: str = ""
