@@ -24,16 +24,10 @@ CALM = {"tmx.t_precheck_trans": -1, "nathelper.nat_uac_test": -1, "siputils.is_r
 
 
 class Proxy:
-    """The script at one message; flags that are set stay set."""
+    """The script at one message and those that follow it; flags that are set stay set."""
 
     def __init__(self, load, variables=None, answers=None):
-        self.flags = set()
-        flags = {
-            "setflag": lambda flag: self.flags.add(flag) or True,
-            "isflagset": lambda flag: flag in self.flags,
-            "setdsturi": lambda uri: self.ksr.variables.update({"$du": uri}) or True,
-        }
-        self.ksr = Double(INVITE | (variables or {}), CALM | flags | (answers or {}))
+        self.ksr = Double(INVITE | (variables or {}), CALM | (answers or {}))
         self.routes = load("proxy", self.ksr).mod_init()
 
     def request(self, **variables):

@@ -95,6 +95,22 @@ def test_pseudo_variables_are_kept():
     assert module.pv.is_null("$du")
 
 
+def test_flags_and_the_destination_are_kept():
+    ksr = Double()
+    module = ksr.module
+    assert not module.isflagset(3)
+    assert module.setflag(3)
+    assert module.isflagset(3)
+    assert ksr.flags == {3}
+    assert module.resetflag(3)
+    assert not module.isflagset(3)
+    assert not module.isdsturiset()
+    module.setdsturi("sip:192.0.2.1")
+    assert (module.isdsturiset(), module.pv.get("$du")) == (True, "sip:192.0.2.1")
+    assert module.resetdsturi()
+    assert not module.isdsturiset()
+
+
 def test_what_kamailio_does_not_export_is_refused():
     with pytest.raises(AttributeError):
         Double().module.rtpengine.rtpengine_offr("x")

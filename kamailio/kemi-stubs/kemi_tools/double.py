@@ -8,7 +8,7 @@ A double of KSR, so that routing scripts can be tested without Kamailio.
     assert ksr.called("sl.send_reply") == [(404, "Not Found")]
 
 It knows what the stubs know: a function that Kamailio does not export, a wrong number of arguments or a wrong type is an error here, where
-Kamailio would log a line and go on. Functions answer 1 (true) unless told otherwise; pseudo-variables are a dictionary.
+Kamailio would log a line and go on. Functions answer 1 (true) unless told otherwise; pseudo-variables are a dictionary and flags a set.
 """
 
 from __future__ import annotations
@@ -33,8 +33,15 @@ class Double:
 
     def __init__(self, variables: Mapping[str, Value] | None = None, answers: Mapping[str, Answer] | None = None) -> None:
         self.variables: dict[str, Value] = dict(variables or {})
+        self.flags: set[int] = set()
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        self._answers = {**_pseudo_variables(self.variables), **_tests_of_method(self.variables), **dict(answers or {})}
+        self._answers = {
+            **_pseudo_variables(self.variables),
+            **_tests_of_method(self.variables),
+            **_destination(self.variables),
+            **_flags(self.flags),
+            **dict(answers or {}),
+        }
         known = signatures(stubs_directory())
         if unknown := self._answers.keys() - known.keys():
             raise AttributeError(f"Kamailio exports no KSR.{', KSR.'.join(sorted(unknown))}")
@@ -102,6 +109,38 @@ def _pseudo_variables(variables: dict[str, Value]) -> dict[str, Answer]:
         "pv.unset": lambda name: variables.pop(name, None) is not None or True,
         "pv.is_null": lambda name: variables.get(name) is None,
     }
+
+
+def _destination(variables: dict[str, Value]) -> dict[str, Answer]:
+    """The destination and the URI of the request, which are variables too."""
+
+    def put(name: str) -> Callable[[str], bool]:
+        def function(value: str) -> bool:
+            variables[name] = value
+            return True
+
+        return function
+
+    return {
+        "setdsturi": put("$du"),
+        "seturi": put("$ru"),
+        "resetdsturi": lambda: variables.pop("$du", None) is not None or True,
+        "isdsturiset": lambda: variables.get("$du") is not None,
+    }
+
+
+def _flags(flags: set[int]) -> dict[str, Answer]:
+    """The flags of a message, which its transaction keeps."""
+
+    def put(flag: int) -> bool:
+        flags.add(flag)
+        return True
+
+    def take(flag: int) -> bool:
+        flags.discard(flag)
+        return True
+
+    return {"setflag": put, "resetflag": take, "isflagset": flags.__contains__}
 
 
 def _tests_of_method(variables: dict[str, Value]) -> dict[str, Answer]:
