@@ -26,8 +26,9 @@ def running_rtpengine(*flags: str) -> Iterator[Gateway]:
     with tempfile.TemporaryDirectory() as folder:
         log_file = Path(folder, "rtpengine.log")
         options = [
-            "--foreground", "--table=-1", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{port}", f"--port-min={PORTS[0]}",
-            f"--port-max={PORTS[1]}", "--log-stderr", "--log-level=4", "--delete-delay=0", f"--pidfile={folder}/pid",
+            "--config-file=none", "--foreground", "--table=-1", "--interface=127.0.0.1", f"--listen-ng=127.0.0.1:{port}",
+            f"--port-min={PORTS[0]}", f"--port-max={PORTS[1]}", "--log-stderr", "--log-level=4", "--delete-delay=0",
+            f"--pidfile={folder}/pid",
             *flags,
         ]  # fmt: skip
         with log_file.open("wb") as log:
