@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -60,6 +63,7 @@ class Backend:
         self.port, _ = free_ports()
         self.tcp_port, self.http_port = free_port(), free_port()
         self.log = ""
+        self.pid = 0
         self._stack = contextlib.ExitStack()
 
     @property
@@ -84,7 +88,21 @@ class Backend:
                 *self.flags,
             )
         )
+        self.pid = gateway.pid
         self._stack.callback(self._keep_log, gateway.log_file)
+
+    async def calls(self) -> list[str]:
+        """The call-ids that it has."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
+            connection.settimeout(5)
+            connection.connect(("127.0.0.1", self.port))
+            connection.send(f"{secrets.token_hex(8)} {json.dumps({'command': 'list'})}".encode())
+            reply = await asyncio.to_thread(connection.recv, 1 << 20)
+        return list(json.loads(reply.split(b" ", 1)[1])["calls"])
+
+    def open_files(self) -> int:
+        """How many files and sockets it has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def stop(self) -> None:
         """Comes back when the process is gone; `log` is what it wrote."""
@@ -119,6 +137,7 @@ class RtpengineBackend(Backend):
         ]
         with file.open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.pid = process.pid
         self._stack.callback(_end, process)
         time.sleep(0.5)
         assert process.poll() is None, file.read_text(errors="replace")

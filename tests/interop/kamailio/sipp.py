@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -48,6 +50,16 @@ def mu_law(samples: NDArray[np.float64]) -> bytes:
     return (~octets & 255).astype(np.uint8).tobytes()
 
 
+def free_media_port() -> int:
+    """The first of four UDP ports in a row: SIPp takes those of audio and of video together, and none of the kernel's own choice."""
+    while True:
+        first = 4 * random.randrange(3000, 4900)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + 4):
+                stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)).bind(("127.0.0.1", port))
+            return first
+
+
 @contextlib.asynccontextmanager
 async def running_sipp(
     proxy: Proxy, script: str, user: str, *, frequency: float = 1100, calls: str = "", port: int = 0, more: Sequence[str] = ("-m", "1")
@@ -61,7 +73,7 @@ async def running_sipp(
         at = np.arange(int(8000 * CYCLE_S)) / 8000
         Path(name, "speech.ul").write_bytes(mu_law(0.4 * np.sin(2 * np.pi * frequency * at) * (at < BURST_S)))
         known = bool(port) or bool(calls)
-        (found, control), (media, _) = free_ports(), free_ports()
+        (found, control), media = free_ports(), free_media_port()
         port = port or found
         process = await asyncio.create_subprocess_exec(
             *("sipp", "-sf", str(SCRIPTS / script), "-i", "127.0.0.1", "-p", str(port), "-nostdin", "-trace_err", *more),

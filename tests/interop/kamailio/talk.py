@@ -106,6 +106,16 @@ async def quiet(web: WebPhone, seconds: float = 1.3) -> None:
     assert not await web.heard()
 
 
+async def directed(web: WebPhone, *wanted: str) -> None:
+    """Waits until the browser's only transceiver goes a wanted way."""
+    for _ in range(50):
+        now = await web.do("directions")
+        if now[0] in wanted:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{now}, not {wanted}")
+
+
 async def place(caller: WebPhone | Phone, callee: str, domain: str) -> None:
     """Calls a user."""
     if isinstance(caller, WebPhone):

@@ -5,7 +5,18 @@ import asyncio
 import numpy as np
 import pytest
 
-from tests.interop.kamailio.talk import dialled, hang_up, hear_each_other, heard_by_web, place, quiet, take, talking, with_each_library
+from tests.interop.kamailio.talk import (
+    dialled,
+    directed,
+    hang_up,
+    hear_each_other,
+    heard_by_web,
+    place,
+    quiet,
+    take,
+    talking,
+    with_each_library,
+)
 from tests.interop.tones import samples_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
@@ -43,16 +54,6 @@ async def test_the_phone_holds_and_resumes(party, library):
     await directed(web, "sendrecv")
     await asyncio.gather(heard_by_web(web, phone), dialled(web, phone, "42"))
     await hang_up(phone, web)
-
-
-async def directed(web, *wanted):
-    """Waits until the browser's only transceiver goes a wanted way."""
-    for _ in range(50):
-        now = await web.do("directions")
-        if now[0] in wanted:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"{now}, not {wanted}")
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "opus"])

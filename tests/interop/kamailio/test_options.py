@@ -79,9 +79,9 @@ async def user_of(party, password="right"):
 async def calls_with_passwords(party, library):
     name, other = await asyncio.gather(user_of(party), user_of(party))
     for wrong in ("wrong", ""):
-        with pytest.raises(RefusedError, match="Auth|Unauthorized"):
+        with pytest.raises(RefusedError, match=r"Auth|Unauthorized"):
             await party.web(library, name, password=wrong)
-    with pytest.raises(RefusedError, match="Auth|Unauthorized"):
+    with pytest.raises(RefusedError, match=r"Auth|Unauthorized"):
         await party.web(library, party.name(), password="right")
     assert name not in await party.proxy.control("ul.dump")
     web = await party.web(library, name, password="right")

@@ -90,6 +90,15 @@ class Phone {
         sender.dtmf.insertDTMF(digits, 160, 80);
     }
 
+    // What a phone that trickles sends when it has found its candidates (RFC 8840).
+    trickle() {
+        const lines = this.pc.localDescription.sdp.split('\r\n');
+        const first = prefix => lines.find(line => line.startsWith(prefix));
+        const fragment = [first('a=ice-ufrag:'), first('a=ice-pwd:'), first('m='), first('a=mid:'),
+            ...lines.filter(line => line.startsWith('a=candidate:')), 'a=end-of-candidates', ''];
+        return this.info('application/trickle-ice-sdpfrag', fragment.join('\r\n'));
+    }
+
     directions() { return this.pc.getTransceivers().map(one => one.currentDirection); }
 
     async statistics() {
@@ -144,6 +153,17 @@ class JsSipPhone extends Phone {
     reject(code) { this.session.terminate({status_code: code}); }
 
     hangup() { this.session.terminate(); }
+
+    // A new offer in an UPDATE (RFC 3311), which SIP.js cannot send.
+    update() { return new Promise((done, failed) => this.session.renegotiate({useUpdate: true}, done) || failed(new Error('the update was refused'))); }
+
+    info(type, body) {
+        return new Promise(done => {
+            this.session.once('newInfo', ({info}) => ['succeeded', 'failed'].forEach(
+                event => info.on(event, ({response}) => done(response.status_code))));
+            this.session.sendInfo(type, body);
+        });
+    }
 
     hold() { return new Promise((done, failed) => this.session.hold({}, done) || failed(new Error('hold was refused'))); }
 
@@ -212,6 +232,13 @@ class SipJsPhone extends Phone {
         if (this.session.state === SessionState.Established) await this.session.bye();
         else if (this.session instanceof Inviter) await this.session.cancel();
         else await this.session.reject();
+    }
+
+    info(type, body) {
+        return new Promise(done => this.session.info({
+            requestOptions: {body: {contentDisposition: 'info-package', contentType: type, content: body}},
+            requestDelegate: {onAccept: ({message}) => done(message.statusCode), onReject: ({message}) => done(message.statusCode)},
+        }));
     }
 
     direct(hold) {
