@@ -407,4 +407,4 @@ def _profile(index: int, memory: LegMemory, style: LegStyle, sent: Description |
         return style.protocol, False
     ours, theirs = sent.medias[index], memory.received.medias[index]
     keeps = ours.protocol is not None and keying(ours, sent.tagged(ours), OURS) is style.keying
-    return (ours.protocol if keeps and ours.protocol else style.protocol), ours.rtcp_mux and theirs.rtcp_mux and not style.reset
+    return (ours.protocol if keeps and ours.protocol else style.protocol), keeps and ours.rtcp_mux and theirs.rtcp_mux and not style.reset

@@ -166,7 +166,7 @@ def next_slots(memory: LegMemory, outlines: Sequence[Outline]) -> tuple[Slot, ..
 
 def share_transports(slots: Sequence[Slot], outlines: Sequence[Outline], groups: Sequence[Sequence[Outline]]) -> None:
     """
-    Say which transport each accepted m-line uses: members of a group share one, and who has one keeps it.
+    Say which transport each accepted m-line uses: members of a group share one and nobody else does, and who has one keeps it.
 
     A transport is named by the slot it was first opened for, also when that slot is refused later; a new one never takes a name in use.
     What carries datagrams never turns into what carries RTP, or the other way round.
@@ -174,15 +174,17 @@ def share_transports(slots: Sequence[Slot], outlines: Sequence[Outline], groups:
     accepted = [o for o in outlines if o.accepted]
     used = {slots[o.slot].transport for o in accepted if o.slot < len(slots) and slots[o.slot].live}
     grouped = {o.slot for group in groups for o in group}
+    given: set[int] = set()
     for group in (*groups, *[[o] for o in accepted if o.slot not in grouped]):
         present = [slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].live and slots[o.slot].raw == o.raw]
-        name = next((name for name in present if name is not None), None)
+        name = next((name for name in present if name is not None and name not in given), None)
         if name is None:
             others = {slots[o.slot].transport for o in group if o.slot < len(slots) and slots[o.slot].raw != o.raw}
             name = group[0].slot
             while name in used or name in others:
                 name += 1000  # beyond every slot
             used.add(name)
+        given.add(name)
         for outline in group:
             outline.transport_slot = name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +189,18 @@ class TestPolicy:
         call = bench.calls.create(bench.news.append)
         with pytest.raises(SdpError, match="not allowed"):
             call.offer(Party.A, fax(9000).replace("127.0.0.1", "10.0.0.1"), to=PLAIN, passing=THEIR_TEXT)
+
+
+async def test_a_bundled_leg_that_becomes_plain_has_ports_for_each_m_line(bench: Bench):
+    """A browser answered, and then the same offer goes to a telephone."""
+    call = bench.calls.create(bench.news.append)
+    offer = plain(9000) + "m=video 9100 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\n"
+    browser = Path("tests/golden/captured/chromium-answer-audio-video.sdp").read_bytes().decode()
+    call.offer(Party.A, offer, to=WEBRTC, passing=THEIR_TEXT)
+    call.answer(Party.B, browser, passing=THEIR_TEXT, tag="browser")
+    audio, video = describe(call.offer(Party.A, offer, to=PLAIN, passing=THEIR_TEXT)).medias
+    assert audio.port != video.port
+    assert not audio.rtcp_mux and not video.rtcp_mux
+    call.answer(Party.B, plain(9002) + offer[offer.index("m=video") :].replace("9100", "9102"), passing=THEIR_TEXT, tag="phone")
+    transports = call.record()["branches"][call.branches[0]]["leg"]["transports"]
+    assert [each["remote"][1] for each in transports.values()] == [9002, 9102]
