@@ -200,7 +200,7 @@ async def test_a_bundled_leg_that_becomes_plain_has_ports_for_each_m_line(bench:
     call.answer(Party.B, browser, passing=THEIR_TEXT, tag="browser")
     audio, video = describe(call.offer(Party.A, offer, to=PLAIN, passing=THEIR_TEXT)).medias
     assert audio.port != video.port
-    assert not audio.rtcp_mux and not video.rtcp_mux
+    assert (audio.rtcp_mux, video.rtcp_mux) == (False, False)
     call.answer(Party.B, plain(9002) + offer[offer.index("m=video") :].replace("9100", "9102"), passing=THEIR_TEXT, tag="phone")
     transports = call.record()["branches"][call.branches[0]]["leg"]["transports"]
     assert [each["remote"][1] for each in transports.values()] == [9002, 9102]
