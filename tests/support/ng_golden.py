@@ -168,6 +168,7 @@ _PORTS = (
     re.compile(r"^a=candidate:(?:\S+ ){5}(\d+)"),
     re.compile(r" rport (\d+)"),
 )
+_HOST = re.compile(r"(?m)^c=IN IP[46] (\S+)")
 
 
 @dataclass
@@ -180,8 +181,17 @@ class Names:
     names: dict[tuple[str, str], str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
+    _host: str = ""
+    """Of the m-line about to be renamed: two addresses of ours may have the same port."""
+
     def rename(self, text: str) -> str:
-        return "".join(self._line(line) + "\n" for line in text.splitlines())
+        session, *medias = re.split(r"(?m)^(?=m=)", text)
+        hosts = [_HOST.search(part) for part in (session, *medias)]
+        lines: list[str] = []
+        for part, found in zip((session, *medias), hosts, strict=True):
+            self._host = next((each[1] for each in (found, hosts[0]) if each is not None), "")
+            lines += [self._line(line) + "\n" for line in part.splitlines()]
+        return "".join(lines)
 
     def _line(self, line: str) -> str:
         if line.startswith("o="):
@@ -209,9 +219,15 @@ class Names:
             return "SHARED"
         if not PORTS[0] <= port <= PORTS[1]:
             return str(port)
-        if port % 2 and ("PORT", str(port - 1)) in self.names:
-            return self.names["PORT", str(port - 1)] + "+1"
-        return self._name("PORT", str(port))
+        known = {kind_value[1]: name for kind_value, name in self.names.items() if kind_value[0] == "PORT"}
+        for number, more in ((port, ""), (port - 1, "+1")) if port % 2 else ((port, ""),):
+            if (name := known.get(f"{self._host} {number}")) is not None:
+                return name + more
+        if self._host in ("0.0.0.0", "::", ""):
+            same = [name for place, name in known.items() if place.endswith(f" {port & ~1}")]
+            if same:
+                return same[0] + ("+1" if port % 2 else "")
+        return self._name("PORT", f"{self._host} {port}")
 
     def _version(self, line: str) -> str:
         """A version that did not come in is told by how far it is from the first one seen with this session."""
