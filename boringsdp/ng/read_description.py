@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 
 from boringsdp.errors import NgError
+from boringsdp.ng.bencode import octets
 from boringsdp.ng.gathering import Gathered
 from boringsdp.ng.requests import CodecOptions, Description, Ice, Identity, Learning, SdesOptions, SdpEdits
 from boringsdp.ng.values import endpoint_of, spelled, text_of
@@ -65,13 +66,24 @@ _FIELDS = {flag: flag.lower().replace("-", "_") for flag in _SWITCHES}
 """Flags that set the field of their own name."""
 
 
+def _readable(sdp: str) -> str:
+    """
+    Return the text as UTF-8, or Latin-1 where its octets are none: old phones write names so, and what we write is UTF-8 (RFC 8866 §4.5).
+
+    In text that came as bencode lone surrogates stand for such octets.
+    """
+    if sdp.isascii() or not any("\udc80" <= character <= "\udcff" for character in sdp):
+        return sdp
+    return octets(sdp).decode("latin-1")
+
+
 def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) -> Description:
     ice, ice_lite, trickle = _ice(said)
     flags = said.flags
     webrtc = "WebRTC" in flags
     return Description(
         identity=identity,
-        sdp=sdp,
+        sdp=_readable(sdp),
         answer=answer,
         webrtc=webrtc,
         ice=Ice.FORCE if webrtc and ice is None else ice or Ice.DEFAULT,

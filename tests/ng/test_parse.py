@@ -361,3 +361,8 @@ def test_large_messages_take_linear_time(keys: dict[str, Any]):
     started = time.process_time()
     parse_request(OFFER | keys)
     assert time.process_time() - started < 1.0
+
+
+def test_an_sdp_in_latin_1_is_read():
+    assert parse_request(OFFER | {"sdp": "v=0\r\ns=caf\udce9\r\n"}).sdp == "v=0\r\ns=café\r\n"
+    assert parse_request(OFFER | {"sdp": "v=0\r\ns=café\r\n"}).sdp == "v=0\r\ns=café\r\n"
