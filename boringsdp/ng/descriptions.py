@@ -94,6 +94,8 @@ class Descriptions:
             log.info("ignored", extra={"call": request.identity.call_id, "what": ", ".join(request.ignored)[:500]})
         if request.fragment:
             return {"sdp": self._fragment(request), "result": "ok"}
+        if request.tos is not None and request.tos > 255:
+            request = replace(request, tos=self._settings.tos)
         received = _described(request.sdp)
         if request.loop_protect and self._mark in loop_marks(received):
             return {"sdp": request.sdp, "result": "ok"}

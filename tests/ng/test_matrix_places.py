@@ -124,7 +124,7 @@ async def test_sip_source_address(proxy: Proxy, trusted: bool):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_tos(proxy: Proxy, host: str):
-    """The octet of what the other side hears is what the offer asked for, and in a re-offer without it, or with -1, what it was."""
+    """The octet that B hears is what the offer asked for; a re-offer without it, or with -1, keeps it, and 256 is the default."""
     a, b = Phone(host), Phone(host)
     six = ":" in host
     level, receive, kind = (
@@ -151,7 +151,7 @@ async def test_tos(proxy: Proxy, host: str):
     told(proxy.offer("ta", sdp=sdp(a), TOS=184))
     to_a = told(proxy.answer("ta", "tb", sdp=sdp(b)))
     assert await heard() == 184
-    for keys, expected in (({}, 184), ({"TOS": -1}, 184), ({"TOS": "32"}, 32)):
+    for keys, expected in (({}, 184), ({"TOS": -1}, 184), ({"TOS": "32"}, 32), ({"TOS": 256}, 0)):
         told(proxy.offer("ta", "tb", sdp=sdp(a), **keys))
         told(proxy.answer("ta", "tb", sdp=sdp(b)))
         assert await heard() == expected

@@ -303,7 +303,7 @@ def main(paths: list[str]) -> None:
         made = play(path)
         if path.read_text() != made:
             path.write_text(made)
-            print(path.relative_to(ROOT))
+            print(path)
 
 
 if __name__ == "__main__":
