@@ -189,7 +189,8 @@ class DtlsReceived:
     """
     A datagram whose first byte is 20..63, from an address that ICE or latching has accepted. `rtcp`: it came to the RTCP port.
 
-    On an own port it is heard from any source that latching would allow now, but moves nothing by itself.
+    On an own port it is heard from any source that latching would allow now, before the first `set_remote` from any at all, but moves
+    nothing by itself.
     """
 
     transport: TransportId

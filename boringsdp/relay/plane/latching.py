@@ -86,6 +86,14 @@ class Latching:
         self.learns_until, self.window_ends = now + learns_left, now + window_left
 
     @property
+    def unannounced(self) -> bool:
+        """
+        Whether nothing was ever said of where the peer is. Its answer may be late: a ClientHello is heard from anywhere until then
+        (RFC 5763 §5), since a lost one comes again only after a second.
+        """
+        return self.window_ends == 0.0
+
+    @property
     def settled(self) -> Address | None:
         """The one address whose packets need no further question."""
         return self.remote if self.latched or self.latch is Latch.STRICT else None

@@ -61,9 +61,9 @@ class PlainReach:
     def receive(self, data: bytes, source: Address, now: float) -> None:
         """What came to the RTP port from an address that is not settled, or is not an ordinary RTP packet."""
         transport, main = self.transport, self.main
-        if not main.hears(source, now):
+        if not (main.hears(source, now) or (main.unannounced and _is_dtls(data))):
             transport.drop("unknown_source")
-        elif 19 < data[0] < 64:
+        elif _is_dtls(data):
             transport.receive_dtls(data, source)  # moves nothing: a DTLS record proves nothing about its source
         elif transport.receive_media(data, now):
             self._settle(source, now)
@@ -72,7 +72,7 @@ class PlainReach:
         """What came to the RTCP port."""
         transport, main, side = self.transport, self.main, self.side
         same_host = main.latched and not side.latched and main.remote is not None and source[0] == main.remote[0]
-        if not same_host and not side.hears(source, now):
+        if not same_host and not side.hears(source, now) and not (side.unannounced and _is_dtls(data)):
             transport.drop("unknown_source")
         elif transport.receive_control(data, source, now) and side.heard(source, now):
             transport.refresh()
@@ -183,3 +183,8 @@ class RawReach:
         for feeder in list(self.feeders):
             feeder.forward(None)
         self.main.remote = None
+
+
+def _is_dtls(data: bytes) -> bool:
+    """Whether the first byte says so (RFC 7983)."""
+    return bool(data) and 19 < data[0] < 64

@@ -183,6 +183,25 @@ async def test_dtls_is_heard_from_where_media_would_be(world: World, latch: Latc
     assert leg.transport_statistics.remote == leg.peer.address
 
 
+async def test_dtls_is_heard_before_the_peer_is_announced(world: World) -> None:
+    """Its ClientHello overtakes its answer, which goes another way (RFC 5763 §5). Nothing else is heard until then."""
+    leg = world.plain(Latch.STRICT, rtcp=True, secured=True, announced=False)
+    assert leg.rtcp_peer
+    for rtcp, peer, address in ((False, leg.peer, leg.peer.to), (True, leg.rtcp_peer, leg.rtcp_address)):
+        peer.send(b"\x16client hello")
+        heard = await world.event(DtlsReceived, rtcp=rtcp)
+        assert (heard.data, heard.source) == (b"\x16client hello", peer.address)
+        world.engine.send(leg.transport, b"\x16server hello", rtcp=rtcp, to=heard.source)
+        assert (await peer.hear_raw()) == (b"\x16server hello", address)
+        peer.send(b"\x80" + bytes(19))
+    await world.until(lambda: leg.drops == {"unknown_source": 2})
+    world.engine.set_remote(leg.transport, leg.peer.address, leg.rtcp_peer.address, Latch.STRICT)
+    stranger = world.peer()
+    for address in (leg.peer.to, leg.rtcp_address):
+        stranger.send(b"\x16client hello", address)
+    await world.until(lambda: leg.drops == {"unknown_source": 4})
+
+
 async def test_dtls_from_a_stranger_is_not_heard_after_latching(world: World) -> None:
     leg, stranger = world.plain(Latch.ONCE), world.peer()
     leg.peer.speak()

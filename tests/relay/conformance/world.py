@@ -186,8 +186,10 @@ class World:
         await self.event(PathSelected, transport=leg.transport)
         return leg
 
-    def plain(self, latch: Latch = Latch.STRICT, *, host: str = "127.0.0.1", rtcp: bool = False, **spec: Any) -> Leg:
-        """A transport on ports of its own that knows its peer's address."""
+    def plain(
+        self, latch: Latch = Latch.STRICT, *, host: str = "127.0.0.1", rtcp: bool = False, announced: bool = True, **spec: Any
+    ) -> Leg:
+        """A transport on ports of its own that knows its peer's address, unless that is not announced yet."""
         number, address = self.port(host)
         rtcp_number, rtcp_address = self.port(host) if rtcp else (None, None)
         transport = TransportId(self.number())
@@ -197,7 +199,8 @@ class World:
         if rtcp_address is not None:
             leg.rtcp_peer, leg.rtcp_address = self.peer(host), rtcp_address
             leg.rtcp_peer.to = rtcp_address
-        self.engine.set_remote(transport, leg.peer.address, leg.rtcp_peer.address if leg.rtcp_peer else None, latch)
+        if announced:
+            self.engine.set_remote(transport, leg.peer.address, leg.rtcp_peer.address if leg.rtcp_peer else None, latch)
         return leg
 
     def own_ice(self, *, host: str = "127.0.0.1", rtcp: bool = True, **spec: Any) -> Leg:
