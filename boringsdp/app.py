@@ -154,13 +154,14 @@ class Gateway:
             for told in reached_at(host):
                 yield "Janus API", f"http{secure}://{joined(told, port)}{self.config.janus.base_path}"
                 yield "metrics", f"http{secure}://{joined(told, port)}/metrics"
-        for scheme, bound in (
-            ("udp ", self.ng_server.udp_addresses),
-            ("tcp ", self.ng_server.tcp_addresses),
-            ("http://", self.ng_server.http_addresses),
+        web_scheme = "https://" if self.config.ng.tls_certificate else "http://"
+        for scheme, path, bound in (
+            ("udp ", "", self.ng_server.udp_addresses),
+            ("tcp ", "", self.ng_server.tcp_addresses),
+            (web_scheme, "/ng", self.ng_server.http_addresses),
         ):
             for host, port in bound:
-                yield "NG", f"{scheme}{joined(host, port)}{'/ng' if scheme == 'http://' else ''}"
+                yield "NG", f"{scheme}{joined(host, port)}{path}"
 
     def plugins(self) -> str:
         """Say which plugins serve and which are installed but failed, for people; after `start`."""
@@ -278,6 +279,7 @@ def ng_settings(config: Config) -> NgSettings:
         udp=tuple(map(parse_endpoint, ng.listen)),
         tcp=tuple(map(parse_endpoint, ng.tcp)),
         http=tuple(map(parse_endpoint, ng.http)),
+        tls=_tls("ng", ng.tls_certificate, ng.tls_key),
         acl=ng.acl,
         interfaces={name: tuple(text.partition("!")[0] for text in texts) for name, texts in ng.interfaces.items()},
         templates=ng.templates,
@@ -309,7 +311,7 @@ def call_settings(config: Config) -> CallSettings:
 def janus_settings(config: Config) -> JanusSettings:
     """Return the Janus API's settings. Raises ConfigError when the certificate and key cannot be used."""
     janus = config.janus
-    context = _tls(janus.tls_certificate, janus.tls_key) if janus.tls_certificate else None
+    context = _tls("janus", janus.tls_certificate, janus.tls_key)
     nosip: Mapping[str, object] = {"codecs": config.nosip.codecs, "remove_codecs": config.nosip.remove_codecs}
     return JanusSettings(
         websockets=(Listener(janus.websocket_host, janus.websocket_port, context),),
@@ -339,12 +341,14 @@ def janus_settings(config: Config) -> JanusSettings:
     )
 
 
-def _tls(certificate: str, key: str) -> ssl.SSLContext:
+def _tls(section: str, certificate: str, key: str) -> ssl.SSLContext | None:
+    if not certificate:
+        return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError("janus.tls_certificate", f"cannot be used with janus.tls_key: {error}") from error
+        raise ConfigError(f"{section}.tls_certificate", f"cannot be used with {section}.tls_key: {error}") from error
     return context
 
 

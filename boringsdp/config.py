@@ -151,6 +151,8 @@ class NgConfig:
         "Addresses and ports for HTTP (/ng, /ng-plain, /ping, /metrics) and WebSocket; empty: none.",
         checks.endpoints,
     )
+    tls_certificate: str = setting("", "PEM file with the certificate chain: ng.http is then https and wss only.", checks.readable)
+    tls_key: str = setting("", "PEM file with its private key.", checks.readable)
     acl: tuple[str, ...] = setting((), "Networks that clients must come from; empty: all.", checks.networks)
     interfaces: Mapping[str, tuple[str, ...]] = setting(
         NO_LISTS,
@@ -411,9 +413,10 @@ def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("webrtc.port", "rtp.port_min", "rtp.port_max"), f"lies in the range of plain legs ({first}-{last})"
     if config.janus.websocket_port and config.janus.websocket_port == config.janus.http_port:
         yield ("janus.websocket_port", "janus.http_port"), f"is the same as janus.http_port ({config.janus.http_port})"
-    if bool(config.janus.tls_certificate) != bool(config.janus.tls_key):
-        pair = ("janus.tls_key", "janus.tls_certificate")
-        yield pair if config.janus.tls_certificate else pair[::-1], "is needed too: certificate and key go together"
+    for name, part in (("janus", config.janus), ("ng", config.ng)):
+        if bool(part.tls_certificate) != bool(part.tls_key):
+            pair = (f"{name}.tls_key", f"{name}.tls_certificate")
+            yield pair if part.tls_certificate else pair[::-1], "is needed too: certificate and key go together"
     if config.janus.enforce_cors and not config.janus.allow_origin:
         yield ("janus.allow_origin", "janus.enforce_cors"), "is needed by janus.enforce_cors"
     if config.janus.tokens and config.janus.token_secret:

@@ -8,6 +8,7 @@ first (`application/json`, `application/x-rtpengine-ng`) is demanded, and the qu
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
@@ -27,13 +28,24 @@ SERVER = "BoringSDP"
 
 
 class HttpServer:
-    """Listens on one address. `start`, then `address`, then `close`. `routes` are served beside, to those whom the access list admits."""
+    """
+    Listens on one address. `start`, then `address`, then `close`. `routes` are served beside, to those whom the access list admits. With
+    `tls` it is https and wss.
+    """
 
-    def __init__(self, reception: Reception, address: Address, access: AccessList, routes: Iterable[web.AbstractRouteDef] = ()) -> None:
+    def __init__(
+        self,
+        reception: Reception,
+        address: Address,
+        access: AccessList,
+        routes: Iterable[web.AbstractRouteDef] = (),
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._reception = reception
         self._wanted = address
         self._access = access
         self._routes = tuple(routes)
+        self._tls = tls
         self._serving = 0
         self._sockets = WebSockets(reception)
         self._runner: web.AppRunner | None = None
@@ -65,7 +77,7 @@ class HttpServer:
         application.on_response_prepare.append(_name_server)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await self._runner.setup()
-        await web.TCPSite(self._runner, *self._wanted).start()
+        await web.TCPSite(self._runner, *self._wanted, ssl_context=self._tls).start()
 
     async def close(self) -> None:
         """Stop to listen and close all connections."""

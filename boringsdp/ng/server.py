@@ -33,7 +33,7 @@ class NgServer:
         routes = tuple(routes)
         self._udp = [UdpServer(self._reception, address, access) for address in settings.udp]
         self._tcp = [TcpServer(self._reception, address, access) for address in settings.tcp]
-        self._http = [HttpServer(self._reception, address, access, routes) for address in settings.http]
+        self._http = [HttpServer(self._reception, address, access, routes, settings.tls) for address in settings.http]
         self._servers: tuple[UdpServer | TcpServer | HttpServer, ...] = (*self._udp, *self._tcp, *self._http)
 
     @property

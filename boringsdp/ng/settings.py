@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,6 +49,8 @@ class NgSettings:
     udp: tuple[Address, ...] = (("127.0.0.1", 2223),)
     tcp: tuple[Address, ...] = ()
     http: tuple[Address, ...] = ()
+    tls: ssl.SSLContext | None = None
+    """HTTP and WebSocket are https and wss with it."""
     acl: tuple[str, ...] = ()
     limits: Limits = Limits()
 

@@ -15,6 +15,7 @@ import uvloop
 from boringsdp.janus_api.settings import Access, Authentication, Limits, Listener
 from tests.janus_api.build import OFFER
 from tests.janus_api.sockets import running
+from tests.support.certificate import make_certificate
 
 SIGNED = Authentication(token_auth=True, token_auth_secret="s")
 
@@ -238,32 +239,3 @@ async def test_tls(tmp_path):
         assert gateway.websocket.startswith("wss:")
         await (await gateway.connect()).create()
         await gateway.create()
-
-
-def make_certificate(folder):
-    """A self-signed certificate for 127.0.0.1, with its key, in one file."""
-    import datetime
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +18,7 @@ import uvloop
 
 from boringsdp.ng.server import NgServer
 from boringsdp.ng.settings import Address, Limits, NgSettings
+from tests.support.certificate import make_certificate
 
 LOOPBACK = ("127.0.0.1", 0)
 PING, PONG = b"d7:command4:pinge", b"d6:result4:ponge"
@@ -332,6 +335,20 @@ async def test_http_ping_and_pages_of_others():
         async with client.options("/ng-plain") as reply:
             assert reply.status in (404, 405)
             assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+async def test_https_and_wss(tmp_path: Path):
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_side.load_cert_chain(make_certificate(tmp_path))
+    async with running(tls=server_side) as server, aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as client:
+        host, port = server.http_addresses[0]
+        async with client.get(f"https://{host}:{port}/ping") as response:
+            assert await response.text() == "pong\n"
+        async with client.ws_connect(f"wss://{host}:{port}/", protocols=("ng.rtpengine.com",)) as websocket:
+            await websocket.send_bytes(b"c " + PING)
+            assert (await websocket.receive()).data == b"c " + PONG
+        with pytest.raises(aiohttp.ClientError):
+            await client.get(f"http://{host}:{port}/ping")
 
 
 async def test_http_waits_for_the_one_execution():
