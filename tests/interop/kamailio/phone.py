@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.interop.tones import Burst, bursts, samples_of
 
-MODULES = ("g711", "opus", "uuid", "aufile", "sndfile", "srtp")
+MODULES = ("g711", "opus", "uuid", "aufile", "sndfile", "srtp", "dtls_srtp", "ice")
 APPLICATIONS = ("account", "menu", "ctrl_tcp")
 RATES = {"PCMU": 8000, "PCMA": 8000, "opus": 48000}
 CODECS = {"PCMU": "PCMU/8000/1", "PCMA": "PCMA/8000/1", "opus": "opus/48000/2"}

@@ -66,7 +66,24 @@ async def heard_by_phone(web: WebPhone, phone: Phone, web_hz: float, seconds: fl
         await asyncio.sleep(0.2)
     assert len(found) == 1, f"{phone.user} heard {found}; {await web.do('statistics')}"
     assert found[0].frequency == pytest.approx(web_hz, rel=0.02)
-    assert found[0].seconds == pytest.approx(WEB_BURST_S, abs=0.1)
+    assert found[0].seconds == pytest.approx(WEB_BURST_S, abs=0.1), found
+
+
+async def phones_hear_each_other(first: Phone, second: Phone, seconds: float = 8) -> None:
+    """Each phone hears whole bursts of the other's."""
+    await asyncio.sleep(SETTLE_S)
+    for here, there in ((first, second), (second, first)):
+        since = here.mark()
+        whole: list[Burst] = []
+        for _ in range(round(seconds / 0.2)):
+            await asyncio.sleep(0.2)
+            data, rate = here.samples(since)
+            whole = [one for one in here.heard(since) if one.start > 0.1 and one.start + BURST_S + 0.15 < len(data) / 2 / rate]
+            if whole:
+                break
+        assert whole, f"{here.user} heard {here.heard(since)}"
+        assert [one.frequency for one in whole] == [pytest.approx(there.frequency, rel=0.02)] * len(whole)
+        assert whole[-1].seconds == pytest.approx(BURST_S, abs=0.12), whole
 
 
 async def heard_by_web(web: WebPhone, phone: Phone | Sipp, seconds: float = 8) -> None:
