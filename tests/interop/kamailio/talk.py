@@ -69,6 +69,16 @@ async def heard_by_phone(web: WebPhone, phone: Phone, web_hz: float, seconds: fl
     assert found[0].seconds == pytest.approx(WEB_BURST_S, abs=0.1), found
 
 
+async def webs_hear_each_other(first: WebPhone, second: WebPhone) -> None:
+    """A burst each way between two browsers."""
+    await asyncio.sleep(1)
+    await asyncio.gather(first.do("forget"), second.do("forget"))
+    await asyncio.gather(first.do("burst", 700, 0.5), second.do("burst", 1100, 0.5))
+    await asyncio.sleep(1.5)
+    assert [burst.frequency for burst in await first.heard()] == [pytest.approx(1100, rel=0.02)]
+    assert [burst.frequency for burst in await second.heard()] == [pytest.approx(700, rel=0.02)]
+
+
 async def phones_hear_each_other(first: Phone, second: Phone, seconds: float = 8) -> None:
     """Each phone hears whole bursts of the other's."""
     await asyncio.sleep(SETTLE_S)

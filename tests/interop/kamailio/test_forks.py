@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking, with_each_library
+from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking, webs_hear_each_other, with_each_library
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
@@ -111,15 +111,5 @@ async def test_web_phones_of_both_kinds_call_each_other(party):
     await place(first, second.user, party.proxy.sip)
     await take(second)
     await talking(first, second)
-    await hear_each_other_web(first, second)
+    await webs_hear_each_other(first, second)
     await hang_up(second, first)
-
-
-async def hear_each_other_web(first, second):
-    """A burst each way between two browsers."""
-    await asyncio.sleep(1)
-    await asyncio.gather(first.do("forget"), second.do("forget"))
-    await asyncio.gather(first.do("burst", 700, 0.5), second.do("burst", 1100, 0.5))
-    await asyncio.sleep(1.5)
-    assert [burst.frequency for burst in await first.heard()] == [pytest.approx(1100, rel=0.02)]
-    assert [burst.frequency for burst in await second.heard()] == [pytest.approx(700, rel=0.02)]

@@ -38,7 +38,38 @@ class Phone {
 
     note(name, detail = null) { this.events.push({name, detail, at: performance.now()}); }
 
-    stream() { return new MediaStream(this.out.stream.getAudioTracks().map(track => track.clone())); }
+    stream() {
+        const tracks = [...this.out.stream.getAudioTracks(), ...(this.canvas ? this.canvas.captureStream(10).getVideoTracks() : [])];
+        return new MediaStream(tracks.map(track => track.clone()));
+    }
+
+    // From now on calls have video: a picture of one colour with a spot that moves.
+    film(colour) {
+        this.canvas = Object.assign(document.createElement('canvas'), {width: 320, height: 240});
+        const pen = this.canvas.getContext('2d');
+        let at = 0;
+        const draw = () => {
+            pen.fillStyle = colour;
+            pen.fillRect(0, 0, 320, 240);
+            pen.fillStyle = 'white';
+            pen.fillRect(200 + at++ % 100, 200, 10, 10);
+        };
+        draw();
+        this.filming = setInterval(draw, 100);
+    }
+
+    // The colour of what came, and how often a picture was decoded.
+    async seen() {
+        if (!this.video || !this.video.videoWidth) return null;
+        const small = Object.assign(document.createElement('canvas'), {width: 4, height: 4});
+        const pen = small.getContext('2d');
+        pen.drawImage(this.video, 0, 0, 4, 4);
+        const [figures] = (await this.statistics()).filter(one => one.type === 'inbound-rtp' && one.kind === 'video');
+        return {rgb: Array.from(pen.getImageData(0, 0, 1, 1).data.slice(0, 3)), size: [this.video.videoWidth, this.video.videoHeight],
+            frames: figures ? figures.framesDecoded : 0};
+    }
+
+    get constraints() { return {audio: true, video: Boolean(this.canvas)}; }
 
     hook(pc) {
         if (this.pc === pc) return;
@@ -49,9 +80,13 @@ class Phone {
 
     play(track) {
         const stream = new MediaStream([track]);
-        const element = Object.assign(document.createElement('audio'), {srcObject: stream, autoplay: true, muted: true});
+        const element = Object.assign(document.createElement(track.kind), {srcObject: stream, autoplay: true, muted: true});
         document.getElementById('media').append(element);
         element.play().catch(() => {});
+        if (track.kind === 'video') {
+            this.video = element;
+            return;
+        }
         if (this.source) this.source.disconnect();
         this.source = context.createMediaStreamSource(stream);
         this.source.connect(this.tap);
@@ -216,7 +251,7 @@ class SipJsPhone extends Phone {
 
     call(user) {
         const target = UserAgent.makeURI(`sip:${user}@${this.domain}`);
-        const inviter = new Inviter(this.ua, target, {earlyMedia: true, sessionDescriptionHandlerOptions: {constraints: {audio: true, video: false}}});
+        const inviter = new Inviter(this.ua, target, {earlyMedia: true, sessionDescriptionHandlerOptions: {constraints: this.constraints}});
         this.take(inviter);
         inviter.invite({requestDelegate: {
             onProgress: ({message}) => this.note('progress', message.statusCode),
@@ -224,7 +259,7 @@ class SipJsPhone extends Phone {
         }}).catch(error => this.note('failed', String(error)));
     }
 
-    answer() { return this.session.accept({sessionDescriptionHandlerOptions: {constraints: {audio: true, video: false}}}); }
+    answer() { return this.session.accept({sessionDescriptionHandlerOptions: {constraints: this.constraints}}); }
 
     reject(code) { return this.session.reject({statusCode: code}); }
 
@@ -243,7 +278,7 @@ class SipJsPhone extends Phone {
 
     direct(hold) {
         return new Promise((done, failed) => this.session.invite({
-            sessionDescriptionHandlerOptions: {constraints: {audio: true, video: false}, hold},
+            sessionDescriptionHandlerOptions: {constraints: this.constraints, hold},
             requestDelegate: {onAccept: done, onReject: ({message}) => failed(new Error(`${message.statusCode} ${message.reasonPhrase}`))},
         }).catch(failed));
     }
@@ -278,5 +313,6 @@ window.close_phone = async user => {
     if (phone.source) phone.source.disconnect();
     phone.tap.disconnect();
     phone.oscillator.stop();
+    clearInterval(phone.filming);
     if (!Object.keys(window.phones).length) document.getElementById('media').replaceChildren();
 };
