@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -175,6 +176,15 @@ def test_check_config_shows_what_is_in_effect(tmp_path: Path, monkeypatch: pytes
     assert "sesame" not in out
     assert "# environment BORINGSDP_LOG_LEVEL" in out
     assert "# flag --rtp.latch" in out
+
+
+def test_every_key_is_a_flag(capsys: pytest.CaptureFixture[str]):
+    """Those with a digit in their name, too."""
+    sections = {field.name: getattr(config.Config(), field.name) for field in dataclasses.fields(config.Config)}
+    keys = [f"{name}.{key.name}" for name, one in sections.items() if dataclasses.is_dataclass(one) for key in dataclasses.fields(one)]
+    assert "rtp.address_v6" in keys
+    main(["check-config", *(f"--{key}=?" for key in keys)])
+    assert "unrecognized" not in capsys.readouterr().err
 
 
 def test_check_config_complains_about_everything_at_once(capsys: pytest.CaptureFixture[str]):
