@@ -164,7 +164,7 @@ class LegTransports:
 
     def _open(self, need: MediaNeed, wish: Wish) -> AnyTransport:
         options, tos = wish.options, wish.options.tos or 0
-        if need.shared:
+        if need.shared and not need.lite_peer:
             return self._relay.open_webrtc(self._hear, cname=self.cname, interface=options.interface, tos=tos)
         host = self._host(wish.peers.get(need.slot), options)
         if need.raw:
@@ -302,6 +302,7 @@ class LegTransports:
                 transport.relatch()
         elif isinstance(transport, WebRtcTransport):
             transport.announce(plan.remote, plan.remote_rtcp)
+            transport.meet(None if served_by_ice(plan) else plan.remote)
             transport.start(_fingerprints(plan), client=plan.setup == "active")
         elif isinstance(transport, PlainTransport):
             self._apply_place(transport, plan, latch, options)

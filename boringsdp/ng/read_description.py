@@ -13,6 +13,7 @@ from boringsdp.ng.values import endpoint_of, spelled, text_of
 from boringsdp.ng.vocabulary import NO_CALL_ID, NO_FROM_TAG, NO_SDP, NO_TO_TAG
 
 FORCE_RELAY = "ICE=force-relay is not available: the gateway is never a TURN-like candidate beside the peers' own"
+ALWAYS_LITE = "ICE-lite=off is not available: the gateway answers ICE checks and makes none"
 
 REPLACE = frozenset({
     "origin", "origin-full", "session-connection", "username", "session-name", "SDP-version", "force-increment-sdp-ver", "zero-address",
@@ -78,7 +79,7 @@ def _readable(sdp: str) -> str:
 
 
 def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) -> Description:
-    ice, ice_lite, trickle = _ice(said)
+    ice, trickle = _ice(said)
     flags = said.flags
     webrtc = "WebRTC" in flags
     return Description(
@@ -87,7 +88,6 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
         answer=answer,
         webrtc=webrtc,
         ice=Ice.FORCE if webrtc and ice is None else ice or Ice.DEFAULT,
-        ice_lite=ice_lite,
         trickle=trickle or webrtc or "trickle-ICE" in flags,
         dtls=_dtls(said, "DTLS"),
         dtls_reverse=_dtls(said, "DTLS-reverse"),
@@ -125,8 +125,12 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
     )
 
 
-def _ice(said: Gathered) -> tuple[Ice | None, str, bool]:
-    """ICE itself, ICE-lite and trickle, which may stand in one list; of two contradicting words the later counts."""
+def _ice(said: Gathered) -> tuple[Ice | None, bool]:
+    """
+    ICE itself and trickle, which may stand in one list with ICE-lite; of two contradicting words the later counts.
+
+    Towards whom to be ICE-lite (`forward`, `backward`, `both`) needs no answer: we are towards everyone, lite peers included.
+    """
     ice: Ice | None = None
     lite = said.choice("ICE-lite", "forward", "backward", "both", "off")
     trickle = False
@@ -142,7 +146,9 @@ def _ice(said: Gathered) -> tuple[Ice | None, str, bool]:
             lite = name[5:]
         elif name not in {"ice2", "no-ice2"}:
             said.ignore(f"ICE={word}")
-    return ice, lite, trickle
+    if lite == "off":
+        said.warn(ALWAYS_LITE)
+    return ice, trickle
 
 
 def _dtls(said: Gathered, key: str) -> str:

@@ -97,8 +97,6 @@ class Description:
     sdp: str
     answer: bool = False
     ice: Ice = Ice.DEFAULT
-    ice_lite: str = ""
-    """`forward`, `backward`, `both`, `off`; empty: not said."""
     dtls: str = ""
     """`off`, `passive`, `active`; empty: not said. Towards the receiver of this message."""
     dtls_reverse: str = ""

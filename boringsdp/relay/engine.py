@@ -57,15 +57,11 @@ class Latch(enum.Enum):
     FOLLOW = "follow"
     """The peer may move at any time (media handover)."""
     DELAYED = "delayed"
-    """
-    FOLLOW for the first `learn_s` seconds after `set_remote`, so that late packets of a former path settle nothing; then as ONCE, whose
-    window begins there.
-    """
+    """FOLLOW for the first `learn_s` seconds after `set_remote`, so that late packets of a former path settle nothing; then as ONCE, whose
+    window begins there."""
     HEURISTIC = "heuristic"
-    """
-    As DELAYED, but within `learn_s` a source at the announced address and port, then at the announced address, beats any other: what is
-    further off is not heard once it has spoken.
-    """
+    """As DELAYED, but within `learn_s` a source at the announced address and port, then at the announced address, beats any other: what is
+    further off is not heard once it has spoken."""
     ASYMMETRIC = "asymmetric"
     """Every source is heard, and what we send goes to the announced address alone: a peer that sends and receives in different places."""
 
@@ -410,8 +406,9 @@ class Engine(Protocol):
 
         On a transport with an RTCP port of its own, `rtcp == rtp` means rtcp-mux: RTCP then leaves from the RTP port and is heard there.
         An address that is announced again does not undo what was latched (a peer behind NAT repeats its private one) unless `latch` is
-        STRICT or ASYMMETRIC. On an own transport with ICE it says that the peer speaks none: checks are still answered, but what they
-        proved is forgotten, and they move nothing until `restart_ice`. Raises `WrongState` for a host name, and on shared ports.
+        STRICT or ASYMMETRIC. On an own transport with ICE it says that the peer speaks none: checks are still answered, but move nothing
+        until `restart_ice`. On shared ports: a peer that is ICE-lite too is there, until a check proves another place; another transport's
+        address is not taken; None ends that. Raises `WrongState` for a host name.
         """
 
     def mux_rtcp(self, transport: TransportId, muxed: bool) -> None:

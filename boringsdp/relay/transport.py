@@ -314,6 +314,7 @@ class WebRtcTransport(Transport):
         self.ice = True
         self.credentials = relay.make_credentials()
         self.ufrags += (self.credentials.ufrag,)
+        self._met: Address | None = None
         self.fingerprint = relay.identity.fingerprint
         """Our certificate's `("sha-256", "AB:CD:…")` for a=fingerprint."""
         self._dtls: Dtls = Dtls(relay, transport, self._hear_dtls, ice=True, two_ports=False)
@@ -342,6 +343,18 @@ class WebRtcTransport(Transport):
         """
         self._require_open()
         self._dtls.start(fingerprints, client=client)
+
+    def meet(self, remote: Address | None) -> None:
+        """
+        Say where a peer that is ICE-lite itself is, so that nobody checks: its SDP vouches for that one address. None: it does check.
+
+        Of several such peers at one address, as another gateway's shared port would be, only the first is heard. Raises `WrongState` for a
+        host name.
+        """
+        self._require_open()
+        if remote != self._met:
+            self._met = remote
+            self.relay.engine.set_remote(self.id, remote, None, Latch.STRICT)
 
     def restart_ice(self) -> IceCredentials:
         """Return new credentials for the next description; the old ones are good until the peer uses the new. DTLS goes on."""

@@ -128,6 +128,7 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
         trickle=limits.trickle,
         sdes_pad=limits.sdes_pad or not passing.mirror,
         sdes_lifetime=limits.sdes_lifetime,
+        lite_peer=offer.ice_lite,
     )
 
 

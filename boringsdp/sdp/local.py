@@ -60,6 +60,11 @@ class MediaNeed:
     shared: bool = False
     """The shared UDP port will do: ICE, DTLS-SRTP and rtcp-mux for certain. Else the m-line needs a port (pair) of its own: with `ice` and
     not `rtcp_mux`, candidates of both components."""
+    lite_peer: bool = False
+    """
+    The peer is known to be ICE-lite, as we are: nobody checks, and it may be on a port that many calls share, as we may. One side must
+    have a port of its own, so that addresses tell calls apart; a shared port that is in use stays.
+    """
     raw: bool = False
     """No RTP (udptl and the like): an own port whose datagrams are copied as they are."""
     fingerprint_hash: str = "sha-256"

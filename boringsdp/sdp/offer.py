@@ -169,6 +169,7 @@ def _sheet(memory: LegMemory, style: LegStyle, source: LegMemory | None, policy:
         trickle=style.trickle,
         sdes_pad=style.sdes_pad or not passing.mirror,
         sdes_lifetime=style.sdes_lifetime,
+        lite_peer=memory.received is not None and memory.received.ice_lite,
     )
 
 

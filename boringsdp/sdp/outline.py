@@ -80,6 +80,7 @@ class Sheet:
     trickle: bool = True
     sdes_pad: bool = False
     sdes_lifetime: bool = False
+    lite_peer: bool = False
 
     def needs(self) -> tuple[MediaNeed, ...]:
         """Return what the call layer must supply for it."""
@@ -95,6 +96,7 @@ class Sheet:
                 ice_restart=o.ice_restart,
                 kept=o.kept,
                 shared=o.shared,
+                lite_peer=self.lite_peer,
                 raw=o.raw,
                 fingerprint_hash=o.fingerprint_hash,
                 low_priority=o.low_priority,

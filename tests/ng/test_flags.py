@@ -91,7 +91,7 @@ FLAGS: dict[str, dict[str, Any]] = {
     "ICE-remove": {"ice": Ice.REMOVE},
     "ICE-default": {},
     "ICE-optional": {"ice": Ice.OPTIONAL},
-    "ICE-lite-both": {"ice_lite": "both"},
+    "ICE-lite-both": {},
     "DTLS-off": {"dtls": "off"},
     "DTLS-passive": {"dtls": "passive"},
     "DTLS-reverse-active": {"dtls_reverse": "active"},

@@ -25,6 +25,7 @@ class IceReach:
 
     __slots__ = (
         "addresses",
+        "announced",
         "control",
         "first_check",
         "is_control",
@@ -46,6 +47,8 @@ class IceReach:
         self.returning = False
         """The peer was said to speak no ICE, but was offered it again: its first check brings ICE back."""
         self.addresses: dict[Path, float] = {}
+        self.announced: Path | None = None
+        """Where a peer that is ICE-lite, as we are, says that it is: nobody checks then."""
         self.selected: Path | None = None
         self.first_check = self.last_check = 0.0
         self.refreshes = not transport.spec.own
@@ -115,6 +118,26 @@ class IceReach:
         while len(self.addresses) > max(1, self.transport.spec.max_addresses):
             self.forget(min((known for known in self.addresses if known != self.selected), key=self.addresses.__getitem__))
 
+    def announce(self, address: Address | None, now: float) -> None:
+        """
+        A peer on a shared port is ICE-lite too, and says that it is there (None: it is not lite any more). That counts until a check
+        proves another place; the signalling vouches for it, and a secured transport lets nothing else through.
+        """
+        path = next(((port, address) for port in self.ports if address and (":" in port.address[0]) == (":" in address[0])), None)
+        if self.announced is not None and self.announced != path:
+            self.forget(self.announced)
+        if path is None or path == self.announced:
+            return
+        holder = path[0].by_remote.get(path[1])
+        if holder is not None and holder is not self.transport:
+            self.transport.drop("address_taken")  # nobody gets another call's packets by saying so
+            return
+        path[0].by_remote[path[1]] = self.transport
+        self.addresses[path] = now
+        self.announced = self.selected = path
+        self.transport.refresh()
+        self.transport.plane.report(PathSelected(self.transport.spec.id, path[1]))
+
     def _restart(self, now: float) -> None:
         """Checks begin anew, and say nothing yet of whether they will go on."""
         for component in (self, self.control):
@@ -144,12 +167,15 @@ class IceReach:
         self.addresses.pop(path, None)
         if path[0].by_remote.get(path[1]) is self.transport:
             del path[0].by_remote[path[1]]
+        if path == self.announced:
+            self.announced = None
         if path == self.selected:
             self.selected = None
             self.transport.refresh()
 
     def tick(self, now: float) -> None:
-        if self.selected is not None and self.refreshes and now - self.last_check >= self.transport.spec.consent_timeout_s:
+        checked = self.selected is not None and self.selected != self.announced
+        if checked and self.refreshes and now - self.last_check >= self.transport.spec.consent_timeout_s:
             self.close()
             if not self.is_control:
                 self.transport.plane.report(ConsentLost(self.transport.spec.id))

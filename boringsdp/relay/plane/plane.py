@@ -292,9 +292,11 @@ class Plane:
     def set_remote(self, number: TransportId, rtp: Address | None, rtcp: Address | None, latch: Latch, now: float) -> None:
         transport = self.transport(number)
         plain = transport.plain
-        if plain is None:
-            raise WrongState("transport on shared ports", "a transport on its own")
         rtp, rtcp = _numeric(rtp), _numeric(rtcp)
+        if plain is None:
+            assert transport.ice is not None
+            transport.ice.announce(rtp, now)
+            return
         transport.speak_plain(plain)
         plain.set_remote(rtp, rtcp, latch, now)
 

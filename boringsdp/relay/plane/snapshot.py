@@ -68,6 +68,7 @@ def _transport_record(transport: Transport, now: float) -> Record:
     if ice is not None:
         record["ice"] = [[ufrag, password] for ufrag, password in ice.responder.credentials.items()]
         record["speaks_ice"], record["returning"] = reach is ice, ice.returning
+        record["announced"] = _path_record(ice.announced)
         record["paths"] = [_path_record(ice.selected), _path_record(None if ice.control is None else ice.control.selected)]
     if isinstance(plain, PlainReach):
         record["latching"] = [plain.main.record(now), plain.side.record(now)]
@@ -212,6 +213,8 @@ def _restore_reach(plane: Plane, transport: Transport, record: Record, now: floa
         for component, path in zip((ice, ice.control), record["paths"], strict=True):
             if component is not None and path is not None:
                 component.learn((plane.ports[PortId(path[0])], (path[1][0], path[1][1])), True, now)
+        if (announced := record.get("announced")) is not None:
+            ice.announce((announced[1][0], announced[1][1]), now)
     elif ice is not None and plain is not None:
         transport.speak_plain(plain)
         ice.returning = record["returning"]

@@ -282,10 +282,60 @@ async def test_a_removed_transport_gives_ports_and_fragment_back(world: World) -
     world.engine.add_transport(TransportSpec(id=TransportId(90), ports=(number,), ice=leg.credentials, own=True))
 
 
-async def test_set_remote_is_refused_on_shared_ports(world: World) -> None:
+# --- peers that are ICE-lite too, on a shared port
+
+
+async def test_a_lite_peer_on_a_shared_port_is_where_it_says(world: World) -> None:
+    leg = world.webrtc(secured=True, consent_timeout_s=0.1)
+    leg.peer.send(b"\x16too early")
+    await leg.peer.hears_nothing()
+    world.engine.set_remote(leg.transport, leg.peer.address, None, Latch.STRICT)
+    assert (await world.event(PathSelected)).remote == leg.peer.address
+    world.engine.send(leg.transport, b"\x16hello")
+    assert (await leg.peer.hear_raw())[0] == b"\x16hello"
+    stranger = world.peer()
+    stranger.send(b"\x16stranger", leg.peer.to)
+    leg.peer.send(b"\x16hello back")
+    assert (await world.event(DtlsReceived)).data == b"\x16hello back"
+    await asyncio.sleep(0.6)  # no check came for longer than consent lasts, and none will
+    world.engine.send(leg.transport, b"\x17still")
+    assert (await leg.peer.hear_raw())[0] == b"\x17still"
+    world.engine.set_remote(leg.transport, None, None, Latch.STRICT)
+    leg.peer.send(b"\x17over")
+    await leg.peer.hears_nothing()
+    assert len([event for event in world.events if isinstance(event, DtlsReceived)]) == 1
+
+
+async def test_a_check_counts_more_than_what_a_lite_peer_said(world: World) -> None:
     leg = world.webrtc()
-    with pytest.raises(WrongState):
-        world.engine.set_remote(leg.transport, leg.peer.address, None, Latch.ONCE)
+    other = world.peer()
+    other.to = leg.peer.to
+    world.engine.set_remote(leg.transport, other.address, None, Latch.STRICT)
+    await leg.check(use_candidate=True)
+    world.engine.send(leg.transport, b"\x17there")
+    assert (await leg.peer.hear_raw())[0] == b"\x17there"
+
+
+async def test_nobody_gets_the_packets_of_another_call_by_naming_its_peer(world: World) -> None:
+    port = world.port()
+    victim = await world.connected(port)
+    thief = world.webrtc(port)
+    world.engine.set_remote(thief.transport, victim.peer.address, None, Latch.STRICT)
+    victim.peer.send(b"\x17mine")
+    assert (await world.event(DtlsReceived)).transport == victim.transport
+    assert thief.drops == {"address_taken": 1}
+    assert thief.transport_statistics.remote is None
+
+
+async def test_a_check_takes_an_address_from_a_call_that_only_named_it(world: World) -> None:
+    port = world.port()
+    thief = world.webrtc(port)
+    owner = world.webrtc(port)
+    world.engine.set_remote(thief.transport, owner.peer.address, None, Latch.STRICT)
+    await owner.check()
+    owner.peer.send(b"\x17mine")
+    assert (await world.event(DtlsReceived)).transport == owner.transport
+    assert thief.transport_statistics.remote is None
 
 
 async def test_dtls_on_both_components(world: World) -> None:
