@@ -64,9 +64,9 @@ def need(name: str) -> Scenario:
 
 
 @contextlib.asynccontextmanager
-async def party_at(scenario: Scenario, backend: Backend, page: Page, **more: str) -> AsyncIterator[Party]:
+async def party_at(scenario: Scenario, backend: Backend, page: Page, host: str = "127.0.0.1", **more: str) -> AsyncIterator[Party]:
     """Phones at a proxy of the test's own, with further definitions."""
-    async with running_proxy(scenario, backend, **more) as proxy, contextlib.AsyncExitStack() as stack:
+    async with running_proxy(scenario, backend, host, **more) as proxy, contextlib.AsyncExitStack() as stack:
         try:
             yield Party(proxy, page, stack, names)
         except Exception as error:

@@ -180,7 +180,7 @@ def configure(phone: Phone, proxy: str, transport: str, account: str) -> None:
     (phone.folder / "heard").mkdir()
     (phone.folder / "config").write_text(
         f"module_path /usr/lib/baresip/modules\n{modules}"
-        f"sip_listen 127.0.0.1:{phone.port}\nctrl_tcp_listen 127.0.0.1:{phone.control}\n"
+        f"sip_listen {proxy.rpartition(':')[0]}:{phone.port}\nctrl_tcp_listen 127.0.0.1:{phone.control}\n"
         f"audio_source aufile,{phone.folder}/speech.wav\nausrc_srate {rate}\nausrc_channels {channels}\nauplay_channels {channels}\n"
         f"audio_telev_pt 101\nrtp_ports 34000-36000\ncall_local_timeout 60\ncall_max_calls 20\nsnd_path {phone.folder}/heard\n"
     )
@@ -195,7 +195,7 @@ async def running_phone(
     user: str, proxy: str, *, codec: str = "PCMU", frequency: float = 1100, account: str = "", transport: str = "udp"
 ) -> AsyncIterator[Phone]:
     """
-    A phone registered as `user` at the proxy (host:port).
+    A phone registered as `user` at the proxy (host:port); it is where the proxy is, IPv4 or IPv6.
 
     `account` is added to baresip's account line: `;answermode=auto` takes calls at once, `;answermode=early` sends 183 with media.
     Raises PhoneError when it does not come up.
@@ -205,7 +205,7 @@ async def running_phone(
         configure(phone, proxy, transport, account)
         with phone.log.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *("baresip", "-s", "-4", "-f", name),
+                *("baresip", "-s", "-6" if proxy.startswith("[") else "-4", "-f", name),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -205,11 +205,11 @@ class Proxy:
         return text
 
 
-def definitions(scenario: Scenario, sip: int, web: int, folder: Path, backend: Backend) -> dict[str, str]:
+def definitions(scenario: Scenario, sip: str, web: int, folder: Path, backend: Backend) -> dict[str, str]:
     """What each scenario's kamailio.cfg lets be set from outside."""
     return {
-        "SIP_UDP": f"udp:127.0.0.1:{sip}",
-        "SIP_TCP": f"tcp:127.0.0.1:{sip}",
+        "SIP_UDP": f"udp:{sip}",
+        "SIP_TCP": f"tcp:{sip}",
         "WEB_TCP": f"tcp:127.0.0.1:{web}",
         "CTL_SOCKET": f'"unix:{folder}/control"',
         "NG_SOCKET": f'"{backend.udp}"',
@@ -220,12 +220,18 @@ def definitions(scenario: Scenario, sip: int, web: int, folder: Path, backend: B
 
 
 @contextlib.asynccontextmanager
-async def running_proxy(scenario: Scenario, backend: Backend, **more: str) -> AsyncIterator[Proxy]:
-    """Kamailio with the scenario's configuration, ready for calls. `more` are further definitions. Raises AssertionError with its log."""
+async def running_proxy(scenario: Scenario, backend: Backend, host: str = "127.0.0.1", **more: str) -> AsyncIterator[Proxy]:
+    """
+    Kamailio with the scenario's configuration, ready for calls.
+
+    Telephones find it at `host`, which is an address or `[IPv6 address]`; browsers always at 127.0.0.1. `more` are further definitions.
+    Raises AssertionError with its log.
+    """
     with tempfile.TemporaryDirectory(prefix="boringsdp-kamailio-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "run").mkdir()
-        (sip, _), web = free_ports(), free_port()
+        (port, _), web = free_ports(), free_port()
+        sip = f"{host}:{port}"
         words = [f"{key}={value}" for key, value in (definitions(scenario, sip, web, folder, backend) | more).items()]
         command = [
             *("kamailio", "-f", str(ROOT / "kamailio" / scenario.folder / "kamailio.cfg"), "-DD", "-E", "-w", name, "-Y", f"{name}/run"),
@@ -234,7 +240,7 @@ async def running_proxy(scenario: Scenario, backend: Backend, **more: str) -> As
         ]
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        proxy = Proxy(scenario, f"127.0.0.1:{sip}", f"ws://127.0.0.1:{web}", f"http://127.0.0.1:{web}/gateway", folder, process)
+        proxy = Proxy(scenario, sip, f"ws://127.0.0.1:{web}", f"http://127.0.0.1:{web}/gateway", folder, process)
         try:
             await _listening(proxy, web)
             yield proxy
