@@ -78,9 +78,9 @@ async def test_digits_arrive_both_ways(party, library, codec):
 
 
 def keys(data, rate):
-    """The dual tones in samples, each once."""
+    """The dual tones in samples, each once: a gap of under 100 ms does not make two of it, a busy machine plays with such gaps."""
     samples = samples_of(data)
-    window, found = int(rate * 0.05), []
+    window, found, silent = int(rate * 0.05), [], 0
     for start in range(0, len(samples) - window, window):
         spectrum = np.abs(np.fft.rfft(samples[start : start + window] * np.hanning(window), 8192)) ** 2
         row, column = (max(group, key=lambda frequency: spectrum[round(frequency * 8192 / rate)]) for group in (ROWS, COLUMNS))
@@ -90,6 +90,9 @@ def keys(data, rate):
         key = (
             KEYS[ROWS.index(row)][COLUMNS.index(column)] if loud and near > 0.8 * spectrum.sum() and weakest > 0.05 * spectrum.max() else ""
         )
-        if key != (found[-1] if found else None):
+        silent = 0 if key else silent + 1
+        if key and (not found or key != found[-1]):
             found.append(key)
+        elif silent == 2:
+            found.append("")
     return "".join(found)
