@@ -223,6 +223,21 @@ class Descriptions:
 
     def _answer(self, request: Description, received: Sdp, warnings: list[str]) -> str:
         place = self._dialogs.for_answer(request.identity)
+        text, frozen = self._take_answer(place, request, received, warnings)
+        if frozen:
+            self.give_back(place)
+        return text
+
+    def give_back(self, place: Place[Call]) -> None:
+        """Who answered finally has the media again, whoever answered on the leg since."""
+        assert place.leg is not None
+        answer = place.leg.final
+        if answer is not None:
+            place = replace(place, tag=answer.identity.to_tag)
+            self._take_answer(place, answer, _described(answer.sdp), [])
+
+    def _take_answer(self, place: Place[Call], request: Description, received: Sdp, warnings: list[str]) -> tuple[str, bool]:
+        """Return the answer for the offerer, and whether another one is frozen, which must have the media again."""
         leg, call = place.leg, place.dialog.call
         assert leg is not None
         asked = call.style(place.party, place.name)
@@ -249,9 +264,9 @@ class Descriptions:
         warnings.extend(plan.warnings)
         if asked is not None and asked.ice and not any(received.tagged(media).ufrag for media in received.medias):
             leg.no_ice.add(place.party)
-        self._dialogs.answered(place, request.identity)
+        frozen = self._dialogs.answered(place, request.identity, request)
         self._block_dtmf(request, call, place)
-        return text
+        return text, frozen
 
     # --- trickled candidates -----------------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,8 @@ class FarLeg:
     """The last offer between A and this leg, without its SDP: what it said about the way back holds for the answer."""
     policy: CodecPolicy = DEFAULT_POLICY
     """That of the last offer."""
+    final: Description | None = None
+    """The final answer to that offer, whose to-tag stays: a provisional one under another tag takes no media from it."""
     no_ice: set[Party] = field(default_factory=set)
     """Who answered an offer of ours that had ICE without it; it is not offered to them again before a `reset`."""
 
@@ -261,14 +263,26 @@ class Dialogs(Generic[C]):
         if place.party is Party.A:
             _remember(leg.tags, who.to_tag)
             dialog.recent = leg.name
+        leg.final = None
         return leg
 
-    def answered(self, place: Place[C], who: Identity) -> None:
-        """The call took the answer: its leg is in force."""
-        assert place.leg is not None
-        self._note(place.dialog, place.leg, place, who)
-        place.leg.answered = True
-        place.dialog.in_force = place.leg.name
+    def answered(self, place: Place[C], who: Identity, answer: Description | None = None) -> bool:
+        """
+        The call took the answer: its leg is in force. The first final `answer` of a leg freezes its to-tag.
+
+        True when the answer is a provisional one under another tag: what is frozen must be answered again, and has the media.
+        """
+        leg = place.leg
+        assert leg is not None
+        self._note(place.dialog, leg, place, who)
+        leg.answered = True
+        place.dialog.in_force = leg.name
+        if answer is None or place.party is Party.A:
+            return False
+        if leg.final is None or place.tag == leg.final.identity.to_tag:
+            leg.final = answer if answer.final else leg.final
+            return False
+        return answer.early
 
     def _note(self, dialog: Dialog[C], leg: FarLeg, place: Place[C], who: Identity) -> None:
         dialog.end_at = leg.drop_at = None
@@ -298,6 +312,23 @@ class Dialogs(Generic[C]):
                 del self._by_call[dialog.call_id]
 
     # --- deleting ----------------------------------------------------------------------------------------------------------------------
+
+    def leaves(self, who: Identity, *, honour_to_tag: bool = False) -> Place[C] | None:
+        """
+        One of several who answered on a leg says goodbye. Return who answered there finally before, and has the media again; None when
+        nobody did. That one's own goodbye while another has the media is noted.
+        """
+        for dialog in self._by_call.get(who.call_id, ()):
+            of_a = who.from_tag in dialog.tags
+            tag = (who.to_tag if honour_to_tag else "") if of_a else who.from_tag
+            for leg in dialog.by_tag(tag):
+                frozen = "" if leg.final is None else leg.final.identity.to_tag
+                if frozen and leg.outdone(frozen):
+                    if tag == leg.tag:
+                        return Place(dialog, Party.B, leg, leg.name, frozen)
+                    if tag == frozen:
+                        leg.final = None
+        return None
 
     def to_delete(self, who: Identity, *, honour_to_tag: bool = False) -> list[tuple[Dialog[C], FarLeg | None]]:
         """

@@ -165,6 +165,11 @@ class NgFront:
 
     def _delete(self, request: requests.Delete) -> dict[str, Any]:
         """End what is meant, now or after the delay, and tell what it was."""
+        kept = self._dialogs.leaves(request.identity, honour_to_tag=request.honour_to_tag)
+        if kept is not None:
+            told_call = {} if request.fast else tell_call([_told(kept.dialog)])
+            self._descriptions.give_back(kept)
+            return {**told_call, "result": "ok"}
         found = self._dialogs.to_delete(request.identity, honour_to_tag=request.honour_to_tag)
         if not found:
             if request.fatal:

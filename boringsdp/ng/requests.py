@@ -134,10 +134,8 @@ class Description:
     """`xmlrpc-callback`."""
     webrtc: bool = False
     """The flag `WebRTC`; what it stands for is already in `ice`, `protocol`, `rtcp_mux` and the others."""
-    reply: bool = False
-    """The SDP came in a SIP reply."""
     sip_code: int = 0
-    """The code of that reply, 0 when not said."""
+    """The code of the SIP reply that the SDP came in, 0 when not said."""
     # flags
     sip_source_address: bool = False
     asymmetric: bool = False
@@ -167,6 +165,16 @@ class Description:
     """Keys and flags that are known and do nothing here, or are unknown: for one log line."""
     warnings: tuple[str, ...] = ()
     """What was asked and cannot be had, where the call goes on all the same; joined into the reply's `warning`."""
+
+    @property
+    def early(self) -> bool:
+        """Of an answer: it came in a provisional response, so that its to-tag may still change."""
+        return self.provisional or 0 < self.sip_code < 200
+
+    @property
+    def final(self) -> bool:
+        """Of an answer: it came in a final response. Neither this nor `early` when the proxy does not say."""
+        return self.sip_code >= 200 and not self.provisional
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
