@@ -27,6 +27,8 @@ class LegOptions:
     """Open the latching window anew although the announced address is the same (`port latching`). Once, it is not remembered."""
     pierce: bool = False
     """Send a few packets of no meaning at once, so that a NAT on the way lets the peer's through. Once."""
+    wait: bool = False
+    """Send neither media nor RTCP before the peer has sent some (not with ICE): its NAT knows us only then."""
     tos: int | None = None
     label: str = ""
     metadata: str = ""
@@ -45,6 +47,7 @@ class LegOptions:
             latch=before.latch if self.latch is None else self.latch,
             relatch=self.relatch or before.relatch,
             pierce=self.pierce or before.pierce,
+            wait=self.wait or before.wait,
             tos=before.tos if self.tos is None else self.tos,
             label=self.label or before.label,
             metadata=self.metadata or before.metadata,
@@ -62,6 +65,7 @@ class LegOptions:
             "family": self.family,
             "announce": self.announce,
             "source_address": self.source_address,
+            "wait": self.wait,
             "latch": None if self.latch is None else self.latch.value,
             "tos": self.tos,
             "label": self.label,

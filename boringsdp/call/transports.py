@@ -322,6 +322,8 @@ class LegTransports:
             transport.set_remote(plan.remote, rtcp, latch)
         if options.relatch:
             transport.relatch()
+        if options.wait:
+            transport.wait_for_peer()
         if options.pierce:
             transport.pierce()
 

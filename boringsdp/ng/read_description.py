@@ -61,7 +61,7 @@ def read_description(said: Gathered, *, answer: bool) -> Description:
 
 _SWITCHES = (
     "asymmetric", "strict-source", "media-handover", "reset", "fragment", "original-sendrecv", "loop-protect", "reject-ICE", "single-codec",
-    "allow-no-codec-media", "inject-DTMF", "block-DTMF", "pierce-NAT", "new-branch", "provisional", "debug", "fatal",
+    "allow-no-codec-media", "inject-DTMF", "block-DTMF", "pierce-NAT", "NAT-wait", "new-branch", "provisional", "debug", "fatal",
 )  # fmt: skip
 _FIELDS = {flag: flag.lower().replace("-", "_") for flag in _SWITCHES}
 """Flags that set the field of their own name."""

@@ -157,6 +157,7 @@ class Description:
     inject_dtmf: bool = False
     block_dtmf: bool = False
     pierce_nat: bool = False
+    nat_wait: bool = False
     new_branch: bool = False
     provisional: bool = False
     debug: bool = False

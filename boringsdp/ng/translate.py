@@ -334,6 +334,7 @@ def _options(request: Description, interfaces: Collection[str] | None, warnings:
         latch=Latch.ASYMMETRIC if request.asymmetric else latch,
         relatch=request.port_latching is True,
         pierce=request.pierce_nat,
+        wait=request.nat_wait,
         tos=tos,
         label=request.identity.set_label,
         metadata=request.metadata,

@@ -43,7 +43,7 @@ FLAGS = frozenset({
     "SIP-source-address", "asymmetric", "strict-source", "media-handover", "port-latching", "no-port-latching", "reset", "trickle-ICE",
     "fragment", "generate-mid", "no-rtcp-attribute", "full-rtcp-attribute", "original-sendrecv", "loop-protect", "reject-ICE",
     "single-codec", "all", "directional", "fatal", "to-tag", "WebRTC", "inject-DTMF", "block-DTMF",
-    "pierce-NAT", "strip-extmap", "allow-no-codec-media", "new-branch", "provisional", "debug", "fast", "trust-address",
+    "pierce-NAT", "NAT-wait", "strip-extmap", "allow-no-codec-media", "new-branch", "provisional", "debug", "fast", "trust-address",
 })  # fmt: skip
 """Flags that change what we do."""
 
@@ -77,7 +77,7 @@ WITHOUT_EFFECT = frozenset({
     "alias-key", "output-destination", "recording-file", "recording-dir", "recording-pattern", "delay-buffer", "T.38-version",
     "T38-version", "reuse-codecs", "static-codecs", "allow-asymmetric-codecs", "reorder-codecs", "mix", "inactive", "early-media",
     "RTCP-mirror", "block-egress", "block-short", "block-short-packets", "discard-recording", "recording-announcement",
-    "skip-recording-db", "siprec", "NAT-wait", "bidirectional", "allow-transcoding",
+    "skip-recording-db", "siprec", "bidirectional", "allow-transcoding",
 })  # fmt: skip
 """Keys and flags that we know and pass over: the call comes about as it would without them."""
 

@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from boringsdp.dtls import Identity
@@ -296,7 +296,7 @@ class Relay:
     def tone_targets(self, source: Stream) -> Iterator[Stream]:
         """The streams that digits of `source` are sent to now."""
         for target, rules in self._routes.get(source.id, {}).items():
-            if rules.enabled and rules.dtmf:
+            if rules.enabled and rules.dtmf and not self._streams[target].transport.waits:
                 yield self._streams[target]
 
     def formats_changed(self, source: Stream) -> None:
@@ -304,6 +304,14 @@ class Relay:
         for target, rules in self._routes.get(source.id, {}).items():
             if rules.silenced:
                 self.engine.route(_engine_route(source, self._streams[target], rules))
+
+    def open_routes(self, targets: Iterable[Stream]) -> None:
+        """What was held back for these streams may go there now."""
+        for target in targets:
+            source = self._sources.get(target.id)
+            if source is not None:
+                self.engine.route(_engine_route(self._streams[source], target, self._routes[source][target.id]))
+                self.request_key_frame_for(target)
 
     def unused_payload_type(self, target: Stream) -> int:
         """A dynamic payload type that means nothing to the stream's peer, as far as we know."""
@@ -414,5 +422,5 @@ def _engine_route(source: Stream, target: Stream, rules: RouteRules) -> Route:
         extensions=rules.extensions,
         constant_extensions=rules.constant_extensions,
         silence=silence,
-        enabled=rules.flows,
+        enabled=rules.flows and not target.transport.waits,
     )

@@ -186,7 +186,7 @@ class Stream:
         self.transport.tell(Dtmf(self, digit, duration_ms, volume))
 
     def _inject(self, packet: Inject) -> None:
-        if self.rules.dtmf_payload_type is not None and not self.closed:
+        if self.rules.dtmf_payload_type is not None and not self.closed and not self.transport.waits:
             engine = self.transport.relay.engine
             engine.inject(self.id, self.rules.dtmf_payload_type, packet.payload, marker=packet.marker, same_timestamp=packet.same_timestamp)
 

@@ -50,6 +50,8 @@ class Transport(ABC):
         """Every ICE user fragment that was made for it."""
         self.latch: Latch | None = None
         """The rule by which the peer is looked for; None before `set_remote`, or with ICE."""
+        self.waits = False
+        """Media and RTCP for the peer are held back until it has sent."""
         self.closed = False
         self._owner = owner
         self._streams: dict[int, Stream] = {}
@@ -123,6 +125,20 @@ class Transport(ABC):
         self._piercing = Driver(core, self._perform_pierce, self.relay.loop)
         self._piercing.run(core.start(self.relay.loop.time()))
 
+    def wait_for_peer(self) -> None:
+        """
+        Send neither media nor RTCP before the peer has sent some: its NAT knows us only then. Nothing when it has, or with ICE, where
+        checks have opened the way. DTLS is not held back, since both sides might wait.
+        """
+        self._require_open()
+        self.waits = self.waits or (not self.ice and not self._has_heard())
+
+    def _hear_peer(self) -> None:
+        """The peer has sent RTP or RTCP."""
+        if self.waits:
+            self.waits = False
+            self.relay.open_routes(self.streams)
+
     def statistics(self) -> TransportStatistics:
         """The engine's figures of this transport."""
         return self.relay.engine.transport_statistics(self.id)
@@ -181,6 +197,7 @@ class Transport(ABC):
 
     def media_receiving(self, stream: Stream, receiving: bool) -> None:
         """Media of a stream began to arrive, or has not arrived for as long as silence takes."""
+        self._hear_peer()
         self._watch.receiving(stream.id, receiving, self.relay.loop.time())
         self._watching.run([])
         if receiving and stream.rules.kind == "audio":
@@ -205,6 +222,7 @@ class Transport(ABC):
         self._reports.run(self.reporter.request_again(stream.id, tuple(lost), self.relay.loop.time()))
 
     def rtcp_received(self, data: bytes) -> None:
+        self._hear_peer()
         self._watch.hear(self.relay.loop.time())
         self._reports.run(self.reporter.receive(data, self.relay.loop.time()))
 
@@ -276,7 +294,7 @@ class Transport(ABC):
     def _perform_report(self, action: reports.Action) -> None:
         match action:
             case reports.SendRtcp(data):
-                if not self.closed:
+                if not self.closed and not self.waits:
                     self.relay.engine.send_rtcp(self.id, data)
             case reports.KeyFrameWanted(stream) if stream in self._streams:
                 wanted = self._streams[stream]

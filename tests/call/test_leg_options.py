@@ -195,6 +195,28 @@ async def test_latching_begins_anew_when_that_is_asked_for(bench: Bench):
     assert call.options(Party.A).relatch is False
 
 
+@pytest.mark.parametrize("latch", [Latch.DELAYED, Latch.STRICT, Latch.ASYMMETRIC])
+async def test_a_leg_may_wait_for_its_peer_to_speak_first(bench: Bench, latch: Latch):
+    a, b = Phone(), Phone()
+    behind_nat = LegOptions(wait=True, latch=latch)
+    call = bench.calls.create(bench.news.append)
+    to_b = port_of(call.offer(Party.A, plain(a.port), to=PLAIN, here=behind_nat))
+    to_a = port_of(call.answer(Party.B, plain(b.port)))
+    for _ in range(3):
+        b.send(to_b)
+        b.press(to_b, 5)
+        assert await a.hears_nothing()
+    call.send_dtmf(Party.A, "1")
+    assert await a.hears_nothing()
+    a.send(to_a)
+    await b.receive()
+    assert await b.hears_nothing()  # and the news of it has come
+    b.send(to_b)
+    assert (await a.receive())[1] & 0x7F == 0
+    a.close()
+    b.close()
+
+
 async def test_labels_and_metadata_are_kept_until_others_come(bench: Bench):
     call = bench.calls.create(bench.news.append)
     call.offer(Party.A, plain(9000), to=PLAIN, here=LegOptions(label="caller", metadata="x=1"), tag="from")

@@ -129,7 +129,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         "generate_mid": True,
     },
     "detect DTMF": {"warnings": ("detect DTMF is not available: digits must come as telephone-events",)},
-    "NAT-wait": {"ignored": ("NAT-wait",)},
+    "NAT-wait": {"nat_wait": True},
     "reuse codecs": {"ignored": ("reuse-codecs",)},
     "static codecs": {"ignored": ("static-codecs",)},
     "something-new": {"ignored": ("something-new",)},

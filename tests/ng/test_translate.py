@@ -294,6 +294,7 @@ OPTIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"flags": ["port latching"]}, {"relatch": True}, {}),
     ({"flags": ["no port latching"]}, {}, {}),
     ({"flags": ["pierce NAT"]}, {"pierce": True}, {}),
+    ({"flags": ["NAT-wait"]}, {"wait": True}, {}),
     ({"TOS": 184}, {"tos": 184}, {"tos": 184}),
     ({"TOS": -1}, {}, {}),
     ({"TOS": 256}, {}, {}),
