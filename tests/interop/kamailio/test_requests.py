@@ -3,7 +3,7 @@
 import pytest
 
 from tests.interop.kamailio.lossy import running_lossy
-from tests.interop.kamailio.party import need, party_at
+from tests.interop.kamailio.party import need, need_ours, party_at
 from tests.interop.kamailio.talk import directed, hang_up, hear_each_other, heard_by_web, place, take, talking, with_each_library
 from tests.interop.kamailio.test_nodes import BY_MODULE
 
@@ -27,6 +27,7 @@ async def test_updates_change_the_media_both_ways(party):
 
 @pytest.mark.parametrize("name", BY_MODULE)
 async def test_candidates_that_come_late_reach_the_gateway(sheet, backend, name):
+    need_ours(backend, "answers a fragment without one of its own")
     async with (
         running_lossy(("127.0.0.1", backend.port), b"nothing is lost") as relay,
         party_at(need(name), backend, sheet, NG_SOCKET=f'"udp:127.0.0.1:{relay.port}"') as party,

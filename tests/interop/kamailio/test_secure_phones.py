@@ -9,7 +9,7 @@ import asyncio
 
 import pytest
 
-from tests.interop.kamailio.party import need, party_at
+from tests.interop.kamailio.party import need, need_ours, party_at
 from tests.interop.kamailio.talk import hang_up, hear_each_other, phones_hear_each_other, place, take, talking
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
@@ -25,6 +25,7 @@ KEYINGS = {
 
 @pytest.mark.parametrize("keying", KEYINGS)
 async def test_a_phone_that_encrypts(sheet, backend, keying):
+    need_ours(backend, "other flags are needed for these phones")
     account, flags = KEYINGS[keying]
     async with party_at(need("rtpengine-module"), backend, sheet, FOR_PHONE=f'"{flags}"') as party:
         calls = [web_is_called(party, account)]

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.interop.kamailio.party import need_ours
 from tests.interop.kamailio.talk import hang_up, place, take, talking, webs_hear_each_other
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
@@ -11,7 +12,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 COLOURS = {"#ff0000": (255, 0, 0), "#00ff00": (0, 255, 0)}
 
 
-async def test_browsers_see_and_hear_each_other(party):
+async def test_browsers_see_and_hear_each_other(party, backend):
+    need_ours(backend, "bundles nothing")
     await asyncio.gather(a_call(party, "jssip", "sipjs"), a_call(party, "sipjs", "jssip"))
 
 
