@@ -25,7 +25,7 @@ KEYINGS = {
 
 @pytest.mark.parametrize("keying", KEYINGS)
 async def test_a_phone_that_encrypts(sheet, backend, keying):
-    need_ours(backend, "other flags are needed for these phones")
+    need_ours(backend, "not heard with these phones and flags")
     account, flags = KEYINGS[keying]
     async with party_at(need("rtpengine-module"), backend, sheet, FOR_PHONE=f'"{flags}"') as party:
         calls = [web_is_called(party, account)]
