@@ -294,7 +294,7 @@ def _options(calls: Calls) -> Iterator[str]:
 
 def _said(options: LegOptions) -> Iterator[str]:
     for key, value in options.to_record().items():
-        if value not in ("", None, "IP4", Latch.DELAYED.value) and (key, value) not in (("tos", 0), ("interface", "default")):
+        if value not in ("", None, False, "IP4", Latch.DELAYED.value) and (key, value) != ("interface", "default"):
             yield f"{key}={value}"
 
 
