@@ -15,9 +15,14 @@ _TEMPORARY, _DEPRECATED, _TENTATIVE = 0x01, 0x20, 0x40
 
 def default_address(family: socket.AddressFamily = socket.AF_INET) -> str | None:
     """Return the local address that leads to the default route; None without one. Nothing is sent."""
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+    return address_towards(_DOCUMENTATION[family])
+
+
+def address_towards(peer: str) -> str | None:
+    """Return the local address from which the system would send to a numeric address; None when it knows no way. Nothing is sent."""
+    with socket.socket(socket.AF_INET6 if ":" in peer else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
-            sock.connect((_DOCUMENTATION[family], 9))
+            sock.connect((peer, 9))
         except OSError:
             return None
         address: str = sock.getsockname()[0]

@@ -10,6 +10,7 @@ from typing import Any
 from boringsdp import logs
 from boringsdp.call import Block, Call, CallClosed, CallEvent, Calls, LegOptions, Party, Timeouts
 from boringsdp.errors import Exhausted, NgError, SdpError
+from boringsdp.net.interfaces import address_towards
 from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place, first_name
 from boringsdp.ng.notices import Notices
 from boringsdp.ng.requests import Description, Learning
@@ -94,6 +95,9 @@ class Descriptions:
             log.info("ignored", extra={"call": request.identity.call_id, "what": ", ".join(request.ignored)[:500]})
         if request.fragment:
             return {"sdp": self._fragment(request), "result": "ok"}
+        warnings = list(request.warnings)
+        if any(request.routed) and self._settings.interfaces:
+            request = self._routed(request, warnings)
         if request.tos is not None and request.tos > 255:
             request = replace(request, tos=self._settings.tos)
         received = _described(request.sdp)
@@ -101,10 +105,20 @@ class Descriptions:
             return {"sdp": request.sdp, "result": "ok"}
         if request.sdp_edits:
             edit(request.sdp, request.sdp_edits)  # what is wrong with them is said before the call knows of anything
-        warnings = list(request.warnings)
         text = self._answer(request, received, warnings) if request.answer else self._offer(request, received, source, warnings)
         text = _edited(text, request, warnings)
         return {"sdp": text, "result": "ok", **({"warning": "; ".join(warnings)} if warnings else {})}
+
+    def _routed(self, request: Description, warnings: list[str]) -> Description:
+        """Return the request with the interfaces that lead to the peers it names, as the system's routing table has it."""
+        names = []
+        for name, peer in zip(request.direction, request.routed, strict=True):
+            local = address_towards(peer) if peer and not name else None
+            found = [each for each, hosts in self._settings.interfaces.items() if local is not None and local in hosts]
+            if peer and not name and not found:
+                warnings.append(f"no interface leads to {peer}: the default one is used")
+            names.append(name or next(iter(found), ""))
+        return replace(request, direction=(names[0], names[1]))
 
     # --- offers ------------------------------------------------------------------------------------------------------------------------
 

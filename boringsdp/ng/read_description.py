@@ -102,6 +102,7 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
         replace=said.choices("replace", REPLACE),
         codec=_codec(said),
         direction=_direction(said),
+        routed=(said.host("inbound-peer") or said.host("peer"), said.host("outbound-peer")),
         address_family=_family(said),
         received_from=said.host("received-from"),
         media_address=said.host("media-address"),

@@ -117,6 +117,8 @@ class Description:
     codec: CodecOptions = CodecOptions()
     direction: tuple[str, str] = ("", "")
     """(interface towards the sender, interface towards the receiver); empty: not said."""
+    routed: tuple[str, str] = ("", "")
+    """(numeric address of the sender, of the receiver): the interface that leads there, where `direction` names none."""
     address_family: str = ""
     received_from: str = ""
     """The numeric address out of `received-from`; used with `sip_source_address`."""

@@ -29,7 +29,7 @@ KEYS: Mapping[str, Kind] = {
             "ICE-lite", "DTLS", "DTLS-reverse", "DTLS-fingerprint", "transport-protocol", "address-family", "received-from",
             "media-address", "TOS", "endpoint-learning", "template", "delete-delay", "xmlrpc-callback", "sdp", "command",
             "DTMF-log-dest", "address", "all", "limit", "digit", "duration", "volume", "pause", "from-interface", "to-interface",
-            "interface",
+            "interface", "peer", "inbound-peer", "outbound-peer",
         ),
         Kind.VALUE,
     ),
@@ -101,9 +101,6 @@ UNAVAILABLE: Mapping[str, str] = {
     "audio-player": "the audio player is not available",
     "moh": "music on hold is not available",
     "drop-traffic": "drop-traffic is not available; use block media",
-    "peer": "peer is not available: name the interface in direction",
-    "inbound-peer": "inbound-peer is not available: name the interface in direction",
-    "outbound-peer": "outbound-peer is not available: name the interface in direction",
     "always-transcode": "there is no transcoding: codecs are passed on or not",
     "force-transcoding": "there is no transcoding: codecs are passed on or not",
 }

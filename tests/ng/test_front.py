@@ -153,6 +153,28 @@ def test_the_first_interface_is_for_legs_without_a_name(calls: FakeCalls):
     assert told == [("outer", "outer"), ("outer", "inner"), ("", "outer"), ("inner", "inner")]
 
 
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"inbound_peer": "127.0.0.9"}, ("inner", "outer")),
+        ({"peer": "127.0.0.9"}, ("inner", "outer")),
+        ({"outbound_peer": "::1"}, ("outer", "six")),
+        ({"outbound_peer": "127.0.0.9", "inbound_peer": ["IP4", "127.0.0.9"]}, ("inner", "inner")),
+        ({"inbound_peer": "127.0.0.9", "direction": ["outer", "outer"]}, ("outer", "outer")),
+        ({"inbound_peer": "a-name", "to_interface": "inner"}, ("outer", "inner")),
+        ({"flags": ["outbound-peer=127.0.0.9"]}, ("outer", "inner")),
+    ],
+)
+def test_a_peer_names_the_interface_that_leads_to_it(calls: FakeCalls, keys: dict[str, object], found: tuple[str, str]):
+    async def run() -> None:
+        settings = NgSettings(interfaces={"outer": ("127.0.0.3",), "inner": ("127.0.0.1",), "six": ("::1",), "again": ("127.0.0.1",)})
+        assert "warning" not in Proxy(NgFront(calls, settings)).offer("ta", **keys)  # type: ignore[arg-type]
+
+    asyncio.run(run())
+    told = calls.calls["c1"].last("offer")
+    assert (told["here"].interface, told["there"].interface) == found
+
+
 def test_an_offer_of_the_other_side_takes_the_pending_one_back(proxy: Proxy, calls: FakeCalls):
     proxy.offer("ta")
     proxy.answer("ta", "tb")
