@@ -71,7 +71,7 @@ class Gateway:
         self.calls = Calls(self.relay, call_settings(config))
         settings = janus_settings(config)
         plugins = build_plugins(
-            find_plugins(settings.disabled_plugins),
+            find_plugins(settings.disabled_plugins) if config.janus.enabled else {},
             lambda package: PluginContext(self.calls, settings.plugins.get(package, {})),
         )
         self._ng_settings = ng_settings(config)
@@ -147,6 +147,8 @@ class Gateway:
                 told = media.interface_advertised[name].get(host, host)
                 yield "interface", f"{name}: {host}{f' (announced as {told})' if told != host else ''}"
         secure = "s" if self.config.janus.tls_certificate else ""
+        if not self.config.janus.enabled:
+            yield "Janus API", "off (janus.enabled)"
         for host, port in self.janus.websocket_addresses:
             for told in reached_at(host):
                 yield "Janus API", f"ws{secure}://{joined(told, port)}/  (janus-protocol)"
@@ -162,10 +164,14 @@ class Gateway:
         ):
             for host, port in bound:
                 yield "NG", f"{scheme}{joined(host, port)}{path}"
+                if path:
+                    yield "metrics", f"{scheme}{joined(host, port)}/metrics"
 
     def plugins(self) -> str:
         """Say which plugins serve and which are installed but failed, for people; after `start`."""
         running = self.janus.packages
+        if not self.config.janus.enabled:
+            return "none (janus.enabled = false)"
         failed = sorted(installed_plugins() - {*self.config.janus.disabled_plugins, *running})
         return (", ".join(sorted(running)) or "none") + (f"; failed: {', '.join(failed)}" if failed else "")
 
@@ -210,12 +216,14 @@ def demo_config(loaded: Loaded) -> Config:
     if "rtp.address" in untouched:
         allow = (*config.rtp.allow, "127.0.0.0/8") if "rtp.allow" in untouched else config.rtp.allow
         config = replace(config, rtp=replace(config.rtp, address=LOOPBACK, allow=allow))
-    janus = config.janus
+    janus = replace(config.janus, enabled=True)  # the page needs it
     if "janus.websocket_host" in untouched:
         janus = replace(janus, websocket_host=config.demo.host)
     if "janus.http_host" in untouched:
         janus = replace(janus, http_host=config.demo.host)
-    ng = replace(config.ng, listen=()) if "ng.listen" in untouched else config.ng
+    ng = config.ng
+    if "ng.listen" in untouched:  # `serve` may be running beside the demo
+        ng = replace(ng, listen=tuple(text for text in ng.listen if can_bind(*parse_endpoint(text))))
     return replace(config, janus=janus, ng=ng)
 
 
@@ -314,8 +322,8 @@ def janus_settings(config: Config) -> JanusSettings:
     context = _tls("janus", janus.tls_certificate, janus.tls_key)
     nosip: Mapping[str, object] = {"codecs": config.nosip.codecs, "remove_codecs": config.nosip.remove_codecs}
     return JanusSettings(
-        websockets=(Listener(janus.websocket_host, janus.websocket_port, context),),
-        http=(Listener(janus.http_host, janus.http_port, context),),
+        websockets=(Listener(janus.websocket_host, janus.websocket_port, context),) if janus.enabled else (),
+        http=(Listener(janus.http_host, janus.http_port, context),) if janus.enabled else (),
         base_path=janus.base_path,
         access=Access(
             acl=janus.acl,

@@ -47,7 +47,9 @@ class WebRtcConfig:
     """The side of the browsers: one shared UDP port."""
 
     addresses: tuple[str, ...] = setting(
-        (), "Local IP addresses to listen on for WebRTC media; empty: every address of this machine but loopback.", checks.addresses
+        (),
+        "Local IP addresses for WebRTC media; empty: all of this machine, but loopback and an interface's further IPv4 ones.",
+        checks.addresses,
     )
     port: int = setting(8189, "The one UDP port that all WebRTC legs share; 0: any free one.", checks.port)
     advertised: Mapping[str, str] = setting(
@@ -107,6 +109,7 @@ class MediaConfig:
 class JanusConfig:
     """The Janus API."""
 
+    enabled: bool = setting(True, "Whether there is one; false where only a proxy asks, by NG: neither port is then opened.")
     websocket_host: str = setting("", "Address of the WebSocket server; empty: all.", checks.address_or_empty)
     websocket_port: int = setting(8188, "TCP port of the WebSocket server (subprotocol janus-protocol); 0: any free one.", checks.port)
     http_host: str = setting("", "Address of the HTTP server; empty: all.", checks.address_or_empty)
@@ -411,6 +414,8 @@ def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("rtp.port_min",), f"must be even, not {first}"
     if first <= config.webrtc.port <= last:
         yield ("webrtc.port", "rtp.port_min", "rtp.port_max"), f"lies in the range of plain legs ({first}-{last})"
+    if not (config.janus.enabled or config.ng.listen or config.ng.tcp or config.ng.http):
+        yield ("janus.enabled", "ng.listen"), "is false, and nothing is listened on for NG: nobody could ask for a call"
     if config.janus.websocket_port and config.janus.websocket_port == config.janus.http_port:
         yield ("janus.websocket_port", "janus.http_port"), f"is the same as janus.http_port ({config.janus.http_port})"
     for name, part in (("janus", config.janus), ("ng", config.ng)):

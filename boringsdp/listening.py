@@ -32,7 +32,7 @@ def check_free(config: Config, media: RelaySettings, ng: NgSettings) -> None:
     for host in media.plain_hosts:
         key = "rtp.address_v6" if host == config.rtp.address_v6 else "ng.interfaces" if host in interfaces else "rtp.address"
         wanted.append((key, key, host, 0, socket.SOCK_DGRAM))
-    for name in ("websocket", "http"):
+    for name in ("websocket", "http") if config.janus.enabled else ():
         host, port = getattr(config.janus, f"{name}_host"), getattr(config.janus, f"{name}_port")
         wanted.append((f"janus.{name}_host", f"janus.{name}_port", host, port, socket.SOCK_STREAM))
     for key, addresses, kind in (
@@ -61,6 +61,7 @@ def check_free(config: Config, media: RelaySettings, ng: NgSettings) -> None:
 
 
 _ADVERTISED = {
+    "ng.interfaces": "; behind a NAT write local!public, such as 10.0.0.5!203.0.113.9",
     "webrtc.addresses": "; a public address of a NAT goes into webrtc.advertised",
     "rtp.address": "; a public address of a NAT goes into rtp.advertised",
 }
@@ -79,10 +80,10 @@ def _why_not(host: str, port: int, kind: socket.SocketKind) -> OSError | None:
     return None
 
 
-def can_bind(host: str) -> bool:
-    """Whether this machine has the address."""
+def can_bind(host: str, port: int = 0) -> bool:
+    """Whether this machine has the address, and the UDP port is free."""
     try:
-        return not _why_not(host, 0, socket.SOCK_DGRAM)
+        return not _why_not(host, port, socket.SOCK_DGRAM)
     except OSError:  # no IPv6 at all
         return False
 

@@ -94,6 +94,34 @@ async def test_metrics_tell_of_calls_sessions_and_errors():
     assert "boringsdp_relay_packets_received_total 0.0" in text
 
 
+async def test_the_janus_api_can_be_off(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture):
+    config = configuration(janus__enabled="false", janus__http_host="", janus__websocket_host="", ng__http="127.0.0.1:0")
+    gateway = Gateway(config)
+    await gateway.start()
+    try:
+        assert (gateway.janus.websocket_addresses, gateway.janus.http_addresses) == ((), ())
+        assert await ng(gateway, {"command": "ping"}) == {"result": "pong"}
+        app._announce(gateway, demo=False)
+        host, port = gateway.ng_server.http_addresses[0]
+        async with aiohttp.ClientSession() as client, client.get(f"http://{host}:{port}/metrics") as reply:
+            assert "boringsdp_calls_active 0.0" in await reply.text()
+    finally:
+        await gateway.close()
+    told = capsys.readouterr().out
+    assert "off (janus.enabled)" in told
+    assert f"metrics        http://{host}:{port}/metrics" in told
+    assert "janus.plugin" not in told
+    assert "open to everyone" not in caplog.text
+
+
+async def test_a_port_that_the_janus_api_would_have_may_be_taken_when_it_is_off():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        gateway = Gateway(configuration(janus__enabled="false", janus__http_port=str(taken.getsockname()[1])))
+        await gateway.start()
+        await gateway.close()
+
+
 async def test_drain_waits_for_calls_and_takes_no_more_sessions():
     async with running() as (gateway, base), aiohttp.ClientSession() as client:
         call = gateway.calls.create(hear)
@@ -204,11 +232,20 @@ def test_the_demo_needs_no_configuration_and_keeps_what_is_configured():
     assert "127.0.0.1" in plain.webrtc.addresses
     assert (plain.rtp.address, plain.janus.http_host, plain.janus.websocket_host) == ("127.0.0.1", "127.0.0.1", "127.0.0.1")
     assert "127.0.0.0/8" in plain.rtp.allow
+    assert app.demo_config(load(flags={"janus.enabled": "false"})).janus.enabled
     kept = app.demo_config(load(flags={"webrtc.addresses": "192.0.2.1", "rtp.address": "192.0.2.2", "demo.host": "0.0.0.0"}))
     assert kept.webrtc.addresses == ("192.0.2.1",)
     assert kept.rtp.address == "192.0.2.2"
     assert kept.rtp.allow == ()
     assert kept.janus.http_host == "0.0.0.0"
+
+
+def test_the_demo_listens_for_ng_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(app, "can_bind", lambda host, port=0: True)
+    assert app.demo_config(load()).ng.listen == ("127.0.0.1:2223",)
+    monkeypatch.setattr(app, "can_bind", lambda host, port=0: not port)
+    assert app.demo_config(load()).ng.listen == ()
+    assert app.demo_config(load(flags={"ng.listen": "127.0.0.1:2224"})).ng.listen == ("127.0.0.1:2224",)
 
 
 # --- the demo's resources ----------------------------------------------------------------------------------------------------------------
@@ -349,7 +386,9 @@ async def test_an_ng_port_that_is_taken_is_named(key: str, kind: socket.SocketKi
 
 async def test_an_interface_that_is_not_ours_is_named():
     gateway = Gateway(configuration(ng__interfaces="out=192.0.2.77"))
-    with pytest.raises(ConfigError, match=r"^ng\.interfaces: cannot listen on 192\.0\.2\.77: this machine has no such address"):
+    with pytest.raises(
+        ConfigError, match=r"^ng\.interfaces: cannot listen on 192\.0\.2\.77: this machine has no such address; .*local!public"
+    ):
         await gateway.start()
     await gateway.close()
 

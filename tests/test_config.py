@@ -113,6 +113,7 @@ def test_every_complaint_is_reported_at_once_and_names_its_key():
         ("[webrtc]\nconsent_timeout = 1\n", "webrtc.consent_timeout"),
         ("[janus]\nhttp_port = 8188\n", "janus.websocket_port"),
         ("[janus]\nbase_path = 'janus'\n", "janus.base_path"),
+        ("[janus]\nenabled = false\n[ng]\nlisten = []\n", "janus.enabled"),
         ("[nosip]\ncodecs = ['opus; rm']\n", "nosip.codecs"),
         ("[ng]\nlisten = ['localhost:2223']\n", "ng.listen"),
         ("[ng]\nlisten = ['127.0.0.1']\n", "ng.listen"),
