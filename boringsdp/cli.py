@@ -113,21 +113,23 @@ def _translate(options: argparse.Namespace) -> int:
 
 
 def _ng_send(options: argparse.Namespace) -> int:
+    from boringsdp.listening import joined
     from boringsdp.ng.client import exchange
     from boringsdp.ng.message import Format
 
     request: dict[str, Any] = {"command": options.ng_command, **dict(options.keys)}
     if options.flags is not None:
         request["rtpp-flags"] = options.flags
+    about = options.sdp or "-"
     try:
         if options.sdp is not None or (options.ng_command in ("offer", "answer") and "sdp" not in request):
-            data = sys.stdin.buffer.read() if options.sdp in (None, "-") else Path(options.sdp).read_bytes()
+            data = sys.stdin.buffer.read() if about == "-" else Path(about).read_bytes()
             request["sdp"] = data.decode("utf-8", "surrogateescape")
+        about = joined(*options.to)
         form = Format.JSON if options.json else Format.BENCODE
         reply = exchange(options.to, request, tcp=options.tcp, form=form, timeout_s=options.timeout)
     except (OSError, NgError, PeerTimeout) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        print(f"boringsdp ng-send: {_visible(str(reason))}", file=sys.stderr)
+        print(f"boringsdp ng-send: {_visible(f'{about}: {_why_not_sent(error)}')}", file=sys.stderr)
         return FAILED
     sdp = reply.pop("sdp", None)
     told = json.dumps(reply, indent=2)
@@ -136,6 +138,18 @@ def _ng_send(options: argparse.Namespace) -> int:
         sys.stdout.buffer.write(sdp.encode("utf-8", "surrogateescape"))
     sys.stdout.flush()
     return FAILED if reply.get("result") == "error" else OK
+
+
+def _why_not_sent(error: OSError | NgError | PeerTimeout) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return "nobody listens there; is `boringsdp serve` running, and is this its `ng.listen`?"
+        case NgError():
+            return f"what it sends is not NG: {error}"
+        case OSError(strerror=str(reason)):
+            return reason
+        case _:
+            return str(error)
 
 
 def _visible(text: str) -> str:

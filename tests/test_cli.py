@@ -258,7 +258,13 @@ def test_ng_send_fails_with_the_command(capsys: pytest.CaptureFixture[str]):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         assert main(["ng-send", "ping", "--timeout", "0.05", "--to", f"127.0.0.1:{silent.getsockname()[1]}"]) == 1
-    assert "no reply within 0.05 s" in capsys.readouterr().err
+        port = silent.getsockname()[1]
+    assert f"127.0.0.1:{port}: no reply within 0.05 s" in capsys.readouterr().err
+    for transport in ([], ["--tcp"]):
+        assert main(["ng-send", "ping", "--to", f"127.0.0.1:{port}", *transport]) == 1
+        assert f"127.0.0.1:{port}: nobody listens there; is `boringsdp serve` running" in capsys.readouterr().err
+    assert main(["ng-send", "offer", "--sdp", "nowhere.sdp"]) == 1
+    assert capsys.readouterr().err == "boringsdp ng-send: nowhere.sdp: No such file or directory\n"
     for wrong in (["nonsense"], ["--to", "nowhere"], ["x=[1"], ["--unknown"]):
         with pytest.raises(SystemExit):
             main(["ng-send", "ping", *wrong])

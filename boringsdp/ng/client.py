@@ -68,7 +68,7 @@ def _over_tcp(sock: socket.socket, message: bytes, cookie: bytes, end: float) ->
         try:
             reply = framer.next()
         except Broken as broken:
-            raise ConnectionError("the reply is not NG") from broken
+            raise ConnectionError("what it sends is not NG") from broken
         split = split_cookie(reply) if reply else None
         if split is not None and split[0] == cookie:
             return split[1]
