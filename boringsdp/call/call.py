@@ -140,6 +140,11 @@ class Call:
         received = self.heard(party, branch)
         return received is not None and any(media.cryptos for media in received.medias)
 
+    def suite(self, party: Party, branch: str = "") -> str:
+        """The SDES suite that `party` and we send with, empty when none is agreed."""
+        leg = self._leg(party, branch)
+        return "" if leg is None else next((plan.local_crypto.suite for plan in leg.plans if plan.accepted and plan.local_crypto), "")
+
     # --- commands ----------------------------------------------------------------------------------------------------------------------
 
     def offer(
@@ -266,10 +271,7 @@ class Call:
         leg.apply(media_plans(leg.memory))
         self._answers += 1
         self._join()
-        if self._answers == 1:
-            self._log.info(
-                "call answered", extra={"a": leg.style.protocol.value, "setup_ms": round((self._loop.time() - self._began) * 1e3)}
-            )
+        self._tell_answered(leg)
         return text
 
     def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:

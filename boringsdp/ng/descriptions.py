@@ -217,6 +217,7 @@ class Descriptions:
             call.style(party.other, name) if leg is not None else None,
             offered=[each.codec for media in received.medias for each in media.formats],
             ice_refused=refused,
+            suite=call.suite(party.other, name) if leg is not None and request.sdes.static else "",
             interfaces=self._settings.interfaces.keys(),
             loop_mark=self._mark,
             family=_family(received),
@@ -261,6 +262,7 @@ class Descriptions:
             call.style(place.party.other, place.name),
             offer=leg.offer,
             agreed=leg.policy,
+            suite=call.suite(place.party.other, place.name),
             interfaces=self._settings.interfaces.keys(),
             loop_mark=self._mark,
         )

@@ -51,6 +51,7 @@ def plan_offer(
     *,
     offered: Collection[Codec] | None = None,
     ice_refused: bool = False,
+    suite: str = "",
     interfaces: Collection[str] | None = None,
     loop_mark: str = "",
     family: str = "",
@@ -60,12 +61,14 @@ def plan_offer(
 
     `source` is what the sender speaks (`Description.style` of its SDP), `target` what the other leg speaks when there is one already: what
     an earlier message asked of it stays unless this one says otherwise. `offered` are the codecs in the sender's SDP, needed to tell which
-    of the codecs to transcode to it has itself; `ice_refused` says that the other side answered an offer of ours without ICE; `interfaces`
-    are the names that exist; `loop_mark` is written when the request asks for loop protection; `family` is the sender's, which a leg that
-    begins has too unless the request says otherwise.
+    of the codecs to transcode to it has itself; `ice_refused` says that the other side answered an offer of ours without ICE; `suite` is
+    the SDES suite that is in use with it; `interfaces` are the names that exist; `loop_mark` is written when the request asks for loop
+    protection; `family` is the sender's, which a leg that begins has too unless the request says otherwise.
     """
     warnings: list[str] = []
     style = _offer_style(request, source, target, ice_refused, warnings)
+    if suite in style.suites and request.sdes.static and style.sdes is not Sdes.OFF:
+        style = replace(style, suites=(suite,))
     policy = codec_policy(request, offered, warnings)
     here, there = _options(request, interfaces, warnings)
     if target is None and family and not there.family:
@@ -80,6 +83,7 @@ def plan_answer(
     *,
     offer: Description | None = None,
     agreed: CodecPolicy = DEFAULT_POLICY,
+    suite: str = "",
     interfaces: Collection[str] | None = None,
     loop_mark: str = "",
 ) -> Plan:
@@ -88,11 +92,13 @@ def plan_answer(
 
     `target` is what the offerer speaks; its offer decides (RFC 3264 §6), so protocol and rtcp-mux of the request count only where the
     offer leaves a choice. `offer` is the request that carried the offer: what it said about the way back still holds. `agreed` is the
-    policy of the offer.
+    policy of the offer; `suite` the SDES suite that was in use with the offerer before.
     """
     warnings: list[str] = []
     theirs = target or source
     style = _answer_style(request, offer, theirs, warnings)
+    if suite and offer is not None and (offer.sdes.static or request.sdes.static):
+        style = replace(style, answer_suites=tuple(dict.fromkeys((suite, *(style.answer_suites or SUITE_ORDER)))))
     policy = replace(agreed, single=True) if request.single_codec else agreed
     here, there = _options(request, interfaces, warnings)
     return Plan(to=style, policy=policy, passing=_passing(request, style, loop_mark), here=here, there=there, warnings=tuple(warnings))

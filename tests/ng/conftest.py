@@ -35,6 +35,9 @@ class FakeCall:
     def style(self, party: Party, branch: str = "") -> LegStyle | None:
         return PLAIN if (party, "" if party is Party.A else branch) in self.legs else None
 
+    def suite(self, party: Party, branch: str = "") -> str:
+        return ""
+
     def _take(self, what: str, party: Party, sdp: Any, facts: dict[str, Any]) -> str:
         if self.refuse is not None:
             refused, self.refuse = self.refuse, None
