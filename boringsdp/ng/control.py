@@ -11,6 +11,9 @@ from boringsdp.ng.dialogs import Dialogs, Place
 from boringsdp.ng.requests import Blocking, Identity, PlayDtmf, SetBlocking
 
 BLOCKS = {Blocking.DTMF: Block.DTMF, Blocking.MEDIA: Block.MEDIA, Blocking.SILENCE: Block.SILENCE}
+EVERY_FLOW = frozenset({"offer-answer", "flows"})
+"""Values of `all` that mean whatever the selected parties send."""
+NO_OTHER_FLOWS = "all=except-offer-answer: no media flows but between who offered and who answered"
 UNKNOWN_CALL = "Unknown call-ID"
 UNKNOWN_FROM_TAG = "Unknown from-tag"
 NOBODY_CHOSEN = "No party selected"
@@ -23,10 +26,15 @@ class Control:
         self._dialogs = dialogs
 
     def block(self, request: SetBlocking) -> dict[str, Any]:
-        """Hold back, or let through again, what the selected parties send; only towards one party when a to-tag or to-label says so."""
+        """
+        Hold back, or let through again, what the selected parties send; only towards one party when a to-tag or to-label says so and
+        `all` does not say otherwise.
+        """
         who = request.identity
         selected = self._select(who, by_tag=who.directional) or self._parties(who.call_id)
-        towards = self._towards(who)
+        towards = None if who.all_value in EVERY_FLOW else self._towards(who)
+        if who.all_value == "except-offer-answer":
+            return {"result": "ok", "warning": NO_OTHER_FLOWS}
         for place in selected:
             call, what = place.dialog.call, BLOCKS[request.what]
             if place.party is Party.B:

@@ -28,7 +28,7 @@ _NEGATED_PARAMETERS = frozenset({"encrypted-srtp", "encrypted-srtcp", "authentic
 def read_identity(said: Gathered, *, selecting: bool = False) -> Identity:
     """Return who a message is about. `selecting`: `label` finds a party; else it names the one whose SDP this is."""
     label = said.text("label")
-    flows = said.text("all")
+    flows = said.choice("all", "all", "yes", "on", "1", "none", "no", "off", "0", "offer-answer", "except-offer-answer", "flows")
     return Identity(
         call_id=said.text("call-id"),
         from_tag=said.text("from-tag"),
@@ -61,7 +61,7 @@ def read_description(said: Gathered, *, answer: bool) -> Description:
 
 _SWITCHES = (
     "asymmetric", "strict-source", "media-handover", "reset", "fragment", "original-sendrecv", "loop-protect", "reject-ICE", "single-codec",
-    "allow-no-codec-media", "inject-DTMF", "block-DTMF", "pierce-NAT", "NAT-wait", "new-branch", "provisional", "debug", "fatal",
+    "allow-no-codec-media", "detect-DTMF", "block-DTMF", "pierce-NAT", "NAT-wait", "new-branch", "provisional", "debug", "fatal",
 )  # fmt: skip
 _FIELDS = {flag: flag.lower().replace("-", "_") for flag in _SWITCHES}
 """Flags that set the field of their own name."""
@@ -250,6 +250,8 @@ def _sdes(said: Gathered, *, off: bool) -> SdesOptions:
     )
 
 
+_TRANSCODERS = ("accept", "ignore", "set")
+"""Words for a transcoder: what to accept for it all the same, or not, and with which bit rate."""
 _NO_SDES_OPTIONS = SdesOptions()
 _NO_CODEC_OPTIONS = CodecOptions()
 
@@ -271,6 +273,9 @@ def _osrtp(said: Gathered) -> frozenset[str]:
 def _codec(said: Gathered) -> CodecOptions:
     if not said.codecs:
         return _NO_CODEC_OPTIONS
+    for field in _TRANSCODERS:
+        if said.codecs.get(field):
+            said.ignore(f"codec-{field}")
     return CodecOptions(**{field: tuple(dict.fromkeys(names)) for field, names in said.codecs.items()})
 
 

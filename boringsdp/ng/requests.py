@@ -85,7 +85,7 @@ class Identity:
     address: str = ""
     all: bool = False
     all_value: str = ""
-    """`all=none` and others of the directional commands, as it came."""
+    """`none`, `offer-answer` and others of the directional commands; empty: not said."""
     directional: bool = False
 
 
@@ -156,7 +156,7 @@ class Description:
     reject_ice: bool = False
     single_codec: bool = False
     allow_no_codec_media: bool = False
-    inject_dtmf: bool = False
+    detect_dtmf: bool = False
     block_dtmf: bool = False
     pierce_nat: bool = False
     nat_wait: bool = False

@@ -70,6 +70,8 @@ def plan_offer(
     if suite in style.suites and request.sdes.static and style.sdes is not Sdes.OFF:
         style = replace(style, suites=(suite,))
     policy = codec_policy(request, offered, warnings)
+    if request.detect_dtmf and offered is not None and not any(codec.is_event for codec in offered):
+        warnings.append("detect DTMF: the offer has no telephone-event, and digits in the audio are not heard")
     here, there = _options(request, interfaces, warnings)
     if target is None and family and not there.family:
         there = replace(there, family=family)

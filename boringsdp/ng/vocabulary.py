@@ -42,7 +42,7 @@ KEYS: Mapping[str, Kind] = {
 FLAGS = frozenset({
     "SIP-source-address", "asymmetric", "strict-source", "media-handover", "port-latching", "no-port-latching", "reset", "trickle-ICE",
     "fragment", "generate-mid", "no-rtcp-attribute", "full-rtcp-attribute", "original-sendrecv", "loop-protect", "reject-ICE",
-    "single-codec", "all", "directional", "fatal", "to-tag", "WebRTC", "inject-DTMF", "block-DTMF",
+    "single-codec", "all", "directional", "fatal", "to-tag", "WebRTC", "detect-DTMF", "block-DTMF",
     "pierce-NAT", "NAT-wait", "strip-extmap", "allow-no-codec-media", "new-branch", "provisional", "debug", "fast", "trust-address",
 })  # fmt: skip
 """Flags that change what we do."""
@@ -56,7 +56,17 @@ FLAG_SYNONYMS: Mapping[str, str] = {
 }
 
 KEPT_FLAGS = frozenset(
-    {"symmetric", "generate-RTCP", "recrypt", "no-tls-id", "no-jitter-buffer", "no-redis-update", "exclude-recording", "unidirectional"}
+    {
+        "symmetric",
+        "generate-RTCP",
+        "recrypt",
+        "no-tls-id",
+        "inject-DTMF",
+        "no-jitter-buffer",
+        "no-redis-update",
+        "exclude-recording",
+        "unidirectional",
+    }
 )
 """Flags that ask for what we do anyway."""
 
@@ -97,7 +107,6 @@ UNAVAILABLE: Mapping[str, str] = {
     "end-trigger": "DTMF triggers are not available",
     "trigger-end-time": "DTMF triggers are not available",
     "trigger-end-digits": "DTMF triggers are not available",
-    "detect-DTMF": "detect DTMF is not available: digits must come as telephone-events",
     "audio-player": "the audio player is not available",
     "moh": "music on hold is not available",
     "drop-traffic": "drop-traffic is not available; use block media",

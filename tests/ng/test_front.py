@@ -314,6 +314,10 @@ class TestControl:
             ({"from_tag": "ta", "flags": ["directional", "all"]}, [(Party.A, ""), (Party.B, "b1")]),
             ({"from_tag": "ta", "to_tag": "tb", "flags": ["directional"]}, [(Party.A, "b1")]),
             ({"label": "caller", "to_label": "callee"}, [(Party.A, "b1")]),
+            ({"label": "caller", "to_label": "callee", "all": "none"}, [(Party.A, "b1")]),
+            ({"label": "caller", "to_label": "callee", "all": "nonsense"}, [(Party.A, "b1")]),
+            ({"label": "caller", "to_label": "callee", "all": "offer-answer"}, [(Party.A, "")]),
+            ({"from_tag": "ta", "to_tag": "tb", "all": "flows", "flags": ["directional"]}, [(Party.A, "")]),
         ],
     )
     def test_selection(self, proxy: Proxy, call: FakeCall, keys: dict[str, Any], blocked: list[tuple[Party, str]]):
@@ -332,6 +336,10 @@ class TestControl:
     def test_who_is_not_there(self, proxy: Proxy, call: FakeCall, keys: dict[str, Any], reason: str):
         assert proxy.send("block media", **keys) == error(reason)
         assert self.blocked(call) == []
+
+    def test_there_are_no_flows_beside_offer_and_answer(self, proxy: Proxy, call: FakeCall):
+        reply = proxy.send("block media", all="except-offer-answer")
+        assert (reply["result"], reply["warning"][:23], self.blocked(call)) == ("ok", "all=except-offer-answer", [])
 
     def test_digits_go_to_the_other_side(self, proxy: Proxy, call: FakeCall):
         assert proxy.send("play DTMF", from_tag="ta", code="5", duration="300") == OK
