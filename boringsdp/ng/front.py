@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from boringsdp import logs
@@ -29,13 +29,14 @@ from boringsdp.net.limit import RateLimit
 from boringsdp.ng import requests
 from boringsdp.ng.control import Control
 from boringsdp.ng.descriptions import Descriptions, LoadLimit
-from boringsdp.ng.diagnosis import complaints
 from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg
+from boringsdp.ng.faults import Faults, complaints_of, name_of
 from boringsdp.ng.notices import Digit, Notices, Timeout
 from boringsdp.ng.parse import parse_request
+from boringsdp.ng.remarks import Remarks
 from boringsdp.ng.replies import Names, Told, tell_call
 from boringsdp.ng.settings import Address, NgSettings
-from boringsdp.ng.statistics import Statistics, figures_of
+from boringsdp.ng.statistics import Statistics
 
 NOT_FOUND = "Call-ID not found or tags didn't match"
 INTERNAL = "Internal error"
@@ -75,6 +76,8 @@ class NgFront:
         self._notices = Notices(settings, self._count_notice)
         self._descriptions = Descriptions(calls, self._dialogs, settings, self._notices, self._hear, self._loop.time)
         self._control = Control(self._dialogs)
+        self._faults = Faults(self._loop)
+        self._remarks = Remarks()
         self._statistics = Statistics(self._loop.time(), media)
         self._refusals = RateLimit(REFUSALS_LOGGED_PER_SECOND, REFUSALS_LOGGED_AT_ONCE)
         self._timer: asyncio.TimerHandle | None = None
@@ -92,6 +95,7 @@ class NgFront:
         """Forget deletions that wait, and tell no more. Calls are ended by who ends all."""
         if self._timer is not None:
             self._timer.cancel()
+        self._faults.close()
         await self._notices.close()
 
     def execute(self, message: dict[str, Any], source: Address | None = None) -> dict[str, Any]:
@@ -103,6 +107,7 @@ class NgFront:
         began = self._loop.time()
         try:
             reply = self._run(parse_request(message, self._settings.templates), source)
+            self._remark(message, reply)
         except LoadLimit as refused:
             self._statistics.refused()
             reply = {"result": "load limit", "message": refused.reason}
@@ -116,6 +121,18 @@ class NgFront:
         failed = reply.get("result") == "error"
         self._statistics.executed(command if isinstance(command, str) else "", source, self._loop.time() - began, failed=failed)
         return reply
+
+    def _remark(self, message: dict[str, Any], reply: dict[str, Any]) -> None:
+        """Log what was asked in vain."""
+        what = reply.get("warning", "")
+        if what and what != NOT_FOUND:
+            facts = _facts(message)
+            untold = self._remarks.new(facts["call_id"], what, self._loop.time())
+            if untold is not None:
+                more = {"untold": untold} if untold else {}
+                log.warning(
+                    "asked in vain", extra={"call": facts["call_id"], "command": facts["command"], "what": what[:LONGEST_TEXT], **more}
+                )
 
     def _refuse(self, message: dict[str, Any], error: BoringError) -> dict[str, Any]:
         reply = refusal(error)
@@ -137,6 +154,9 @@ class NgFront:
                 reply = self._descriptions.execute(request, source)
                 if len(self._dialogs) > before:
                     self._statistics.began()
+                if request.answer and not request.early and not request.fragment:
+                    for dialog in self._dialogs.of(request.identity.call_id):
+                        self._faults.look_soon(dialog)
                 return reply
             case requests.Delete():
                 return self._delete(request)
@@ -181,17 +201,19 @@ class NgFront:
             reply = {**tell_call(list(told.values())), **reply}
         delay = self._settings.delete_delay_s if request.delay_s is None else request.delay_s
         for dialog, leg in found:
+            report = told[dialog].report if told else None
+            if leg is None:
+                self._faults.deleted(dialog, report)
+            self._dialogs.delete_at(dialog, leg, self._loop.time() + max(delay, 0.0))
             if delay <= 0:
-                self._end(dialog, leg, told[dialog].report if told else None)
-            else:
-                self._dialogs.delete_at(dialog, leg, self._loop.time() + delay)
+                self._end(dialog, leg, report)
         self._arm()
         return reply
 
     def _end(self, dialog: Dialog[Call], leg: FarLeg | None, report: CallReport | None = None) -> None:
-        """End a dialog, or one leg of it; `report` is its call's if there is a fresh one."""
+        """End a dialog, or one leg of it, that was deleted; `report` is its call's if there is a fresh one."""
         if leg is None:
-            self._take_figures(dialog, report or dialog.call.report())
+            self._faults.sum_up(dialog, report or dialog.call.report())
             dialog.call.close("deleted")
             return
         if leg.name in dialog.call.branches:
@@ -220,40 +242,31 @@ class NgFront:
         match event:
             case LegDtmf():
                 self._tell_digit(dialog, event)
-            case LegFailed(party, reason, branch) | LegClosed(party, reason, branch):
-                self._blame(dialog, party, branch, reason)
+            case LegFailed(party, reason, branch):
+                self._faults.blame(dialog, party, branch, reason)
+            case LegClosed(party, reason, branch):
+                self._faults.closed(dialog, party, branch, reason)
             case LegConnected(party, branch):
-                dialog.absolve(_name(dialog, party, branch))
+                dialog.absolve(name_of(dialog, party, branch))
             case LegConsentLost(party, branch):
-                self._blame(dialog, party, branch, "ice-consent-lost")
+                self._faults.blame(dialog, party, branch, "ice-consent-lost")
             case LegMediaTimeout(party, after, branch):
-                self._blame(dialog, party, branch, f"no media for {after:g} s")
+                self._faults.blame(dialog, party, branch, f"no media for {after:g} s")
             case CallTimedOut():
                 dialog.waited_s = event.after
-                self._take_figures(dialog, dialog.call.report())
+                self._faults.sum_up(dialog, dialog.call.report())
             case CallClosed(reason):
                 self._over(dialog, reason)
             case _:
                 pass
 
-    def _blame(self, dialog: Dialog[Call], party: Party, branch: str, reason: str) -> None:
-        name = _name(dialog, party, branch)
-        dialog.blame(f"{name}: {reason}")
-        log.warning("media fails", extra={"call": dialog.call.id, "leg": party.value, "tag": name, "branch": branch, "reason": reason})
-
-    def _take_figures(self, dialog: Dialog[Call], report: CallReport) -> None:
-        """Keep what is wanted of a call that is about to end."""
-        dialog.figures = figures_of(report)
-        for complaint in _complaints(dialog, report):
-            dialog.blame(complaint)
-
     def _over(self, dialog: Dialog[Call], reason: str) -> None:
+        told = TIMEOUTS.get(reason)
+        if told is not None and dialog.end_at is not None:  # the proxy has ended it already: it only waited to be forgotten
+            reason, told = "deleted", None
+        self._faults.over(dialog)
         self._dialogs.forget(dialog)
         self._statistics.ended(reason, self._loop.time() - dialog.began, dialog.figures)
-        told = TIMEOUTS.get(reason)
-        if dialog.faults:
-            faults = "; ".join(dialog.faults)
-            log.warning("media failed", extra={"call": dialog.call.id, "packets": dialog.figures.packets, "faults": faults})
         if told is None:
             return
         self._count("ng_timeouts", "Calls of the NG front that ended by themselves, by reason", reason=told)
@@ -329,20 +342,9 @@ def _told(dialog: Dialog[Call]) -> Told:
     names = {(Party.A, ""): Names(tags=tuple(dialog.tags), label=dialog.label)}
     for leg in dialog.legs.values():
         names[Party.B, leg.name] = Names(tags=tuple(leg.tags), label=leg.label, branch=leg.branch)
-    faults = (*dialog.faults, *(text for text in _complaints(dialog, report) if text not in dialog.faults))
+    current = complaints_of(dialog, report) if dialog.end_at is None else ()
+    faults = (*dialog.faults, *(text for text in current if text not in dialog.faults))
     return Told(report=report, names=names, metadata=dialog.metadata, faults=faults)
-
-
-def _complaints(dialog: Dialog[Call], report: CallReport) -> Iterator[str]:
-    tags = {(Party.A, ""): dialog.tag, **{(Party.B, leg.name): leg.tag for leg in dialog.legs.values()}}
-    return complaints(report, tags, time.time())
-
-
-def _name(dialog: Dialog[Call], party: Party, branch: str) -> str:
-    """What a party is called in faults: its tag, or `a` and `b`."""
-    leg = dialog.legs.get(branch) or dialog.leg
-    tag = dialog.tag if party is Party.A else leg.tag if leg is not None else ""
-    return tag or party.value
 
 
 def _tags(dialog: Dialog[Call]) -> tuple[str, ...]:

@@ -1,0 +1,113 @@
+"""What is logged and told about media that fails, and what is not: a call that was hung up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from boringsdp.call import CallClosed, CallTimedOut, LegClosed, LegConsentLost, LegFailed, Party
+from boringsdp.metrics import Metrics
+from boringsdp.ng import faults
+from boringsdp.ng.front import NgFront
+from boringsdp.ng.notices import Notices
+from boringsdp.ng.settings import NgSettings
+from tests.ng.conftest import FakeCalls, Proxy, plain_sdp
+from tests.ng.test_front_media import proxy as real
+from tests.ng.test_front_media import taken
+
+__all__ = ["real"]
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def answered(front: NgFront) -> Proxy:
+    proxy = Proxy(front)
+    proxy.offer("ta")
+    proxy.answer("ta", "tb")
+    return proxy
+
+
+async def test_what_was_asked_in_vain_is_logged_once_per_call(calls: FakeCalls, caplog: pytest.LogCaptureFixture):
+    front = NgFront(calls, NgSettings())  # type: ignore[arg-type]
+    proxy = Proxy(front)
+    for _ in range(3):
+        assert proxy.offer("ta", flags=["always-transcode"])["warning"]
+    Proxy(front, "c2").offer("ta", flags=["always-transcode"])
+    proxy.send("delete", from_tag="nobody", call_id="c9")
+    told = [record for record in caplog.records if record.getMessage() == "asked in vain"]
+    assert [(record.call, record.command) for record in told] == [("c1", "offer"), ("c2", "offer")]  # type: ignore[attr-defined]
+    assert "no transcoding" in told[0].what  # type: ignore[attr-defined]
+    await front.close()
+
+
+async def test_a_browser_that_hangs_up_is_no_fault(calls: FakeCalls, caplog: pytest.LogCaptureFixture):
+    front = NgFront(calls, NgSettings(delete_delay_s=30.0))  # type: ignore[arg-type]
+    proxy = answered(front)
+    call = calls.calls["c1"]
+    call.owner(LegClosed(Party.A, "dtls-alert"))
+    assert "last error" not in proxy.send("query")
+    proxy.send("delete", from_tag="ta")
+    call.owner(LegConsentLost(Party.A))
+    call.owner(LegFailed(Party.B, "dtls-timeout", "#"))
+    assert "last error" not in proxy.send("query")
+    call.close("deleted")
+    assert warnings_in(caplog) == []
+    await front.close()
+
+
+async def test_a_call_that_is_deleted_does_not_time_out(calls: FakeCalls, monkeypatch: pytest.MonkeyPatch):
+    told: list[Any] = []
+    monkeypatch.setattr(Notices, "timed_out", lambda _self, notice, _url, **_: told.append(notice))
+    metrics = Metrics()
+    settings = NgSettings(delete_delay_s=30.0, timeout_url="http://127.0.0.1:9/")
+    front = NgFront(calls, settings, metrics=metrics)  # type: ignore[arg-type]
+    proxy = answered(front)
+    proxy.send("delete", from_tag="ta")
+    call = calls.calls["c1"]
+    call.owner(CallTimedOut("media", 20.0))
+    call.close("media-timeout")
+    assert told == []
+    assert b"ng_timeouts" not in metrics.expose()
+    totals = proxy.send("statistics")["statistics"]["totalstatistics"]
+    assert (totals["regularterminatedsessions"], totals["timeoutsessions"]) == (1, 0)
+    await front.close()
+
+
+async def test_the_summary_comes_with_the_delete(calls: FakeCalls, caplog: pytest.LogCaptureFixture):
+    front = NgFront(calls, NgSettings(delete_delay_s=30.0))  # type: ignore[arg-type]
+    proxy = answered(front)
+    calls.calls["c1"].owner(LegFailed(Party.B, "dtls-timeout", "#"))
+    proxy.send("delete", from_tag="ta")
+    proxy.send("delete", from_tag="tb")
+    assert warnings_in(caplog) == ["media fails", "media failed"]
+    calls.calls["c1"].owner(CallClosed("deleted"))
+    assert warnings_in(caplog) == ["media fails", "media failed"]
+    await front.close()
+
+
+async def test_missing_media_is_logged_soon(real: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(faults, "LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("boringsdp.ng.diagnosis.PATIENCE_S", 0.0)
+    taken(real.offer("ta", sdp=plain_sdp(4000)))
+    taken(real.answer("ta", "tb", sdp=plain_sdp(4002), SIP_code=183))
+    await asyncio.sleep(0.2)
+    assert warnings_in(caplog) == []
+    for _ in range(2):
+        taken(real.answer("ta", "tb", sdp=plain_sdp(4002), SIP_code=200))
+        await asyncio.sleep(0.2)
+    told = [(record.tag, record.reason[:21]) for record in caplog.records if record.getMessage() == "no media"]  # type: ignore[attr-defined]
+    assert told == [("ta", "audio: no packet came"), ("tb", "audio: no packet came")]
+
+
+async def test_nothing_is_looked_for_after_delete(real: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(faults, "LOOK_AFTER_S", 0.05)
+    taken(real.offer("ta", sdp=plain_sdp(4000)))
+    taken(real.answer("ta", "tb", sdp=plain_sdp(4002)))
+    real.send("delete", from_tag="ta")
+    await asyncio.sleep(0.15)
+    assert warnings_in(caplog) == []
