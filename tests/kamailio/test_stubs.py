@@ -1,6 +1,8 @@
 """The package of stubs: it reads and writes what Kamailio says, its double is as strict as Kamailio, and others can install it."""
 
+import importlib
 import importlib.metadata
+import re
 import subprocess
 import sys
 
@@ -191,3 +193,43 @@ def test_mypy_sees_the_stubs(tmp_path, installed):
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     errors = [line.rpartition("[")[2] for line in run.stdout.splitlines() if ": error:" in line]
     assert errors == ["arg-type]", "attr-defined]", "return-value]"], run.stdout
+
+
+SCRIPT = """
+import KSR
+
+class Routes:
+    def ksr_request_route(self, message):
+        if KSR.registrar.lookup("location") < 0:
+            KSR.sl.send_reply(404, "Not Found")
+
+def kamailio():
+    return Routes()
+"""
+EXAMPLE = "".join(re.findall(r"```python\n(.*?)```", (KAMAILIO / "kemi-stubs" / "README.md").read_text(), re.DOTALL))
+
+
+def test_the_example_of_the_readme_runs_as_often_as_one_likes(tmp_path, monkeypatch):
+    (tmp_path / "my_routing.py").write_text(SCRIPT)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = sys.modules.get("KSR")
+    for _ in range(2):
+        exec(EXAMPLE, {})
+    assert "my_routing" not in sys.modules
+    assert sys.modules.get("KSR") is before
+
+
+def test_a_double_forgets_scripts_and_no_library(tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    (tmp_path / "a_script.py").write_text("import a_library\nimport this_one_before\n")
+    (tmp_path / "this_one_before.py").touch()
+    (installed / "a_library.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.syspath_prepend(str(installed))
+    importlib.import_module("this_one_before")
+    with Double().installed():
+        importlib.import_module("a_script")
+    assert {"a_library", "this_one_before"} <= sys.modules.keys()
+    assert "a_script" not in sys.modules
+    del sys.modules["a_library"], sys.modules["this_one_before"]

@@ -17,6 +17,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from kemi_tools.signatures import Signature, signatures, stubs_directory
@@ -24,6 +25,7 @@ from kemi_tools.signatures import Signature, signatures, stubs_directory
 Value = str | int | None
 Answer = Value | bool | Callable[..., Any]
 
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 _KINDS: Mapping[str, type] = {"str": str, "int": int}
 _DEFAULTS: Mapping[str, Value | bool] = {"int": 1, "bool": True, "None": None, "Value": None}
 
@@ -53,15 +55,21 @@ class Double:
 
     @contextmanager
     def installed(self) -> Iterator[types.ModuleType]:
-        """Let `import KSR` get the double. A module that imported another KSR before keeps that one."""
-        before = sys.modules.get("KSR")
+        """
+        Let `import KSR` get the double, and forget at the end the scripts that were imported meanwhile: they keep the KSR that they got.
+
+        So `import my_routing` loads it anew for the next double. Libraries, and what was imported before, stay.
+        """
+        before = dict(sys.modules)
         sys.modules["KSR"] = self.module
         try:
             yield self.module
         finally:
             del sys.modules["KSR"]
-            if before is not None:
-                sys.modules["KSR"] = before
+            for name in [name for name in sys.modules if name not in before and not _is_library(name)]:
+                del sys.modules[name]
+            if "KSR" in before:
+                sys.modules["KSR"] = before["KSR"]
 
     def _module(self, known: Mapping[str, Signature]) -> types.ModuleType:
         whole = types.ModuleType("KSR")
@@ -81,6 +89,12 @@ class Double:
             return answer(*arguments) if callable(answer) else answer
 
         return call
+
+
+def _is_library(name: str) -> bool:
+    """Whether a module is Python's own or was installed: some cannot be loaded twice."""
+    file = getattr(sys.modules[name], "__file__", None)
+    return name.partition(".")[0] in sys.stdlib_module_names or (file is not None and not _INSTALLED.isdisjoint(Path(file).parts))
 
 
 def _check(name: str, signature: Signature, arguments: tuple[Any, ...]) -> None:
