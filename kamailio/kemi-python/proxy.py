@@ -13,11 +13,12 @@ import sys
 for _name in [name for name in sys.modules if name.partition(".")[0] == "kemi_routing"]:
     del sys.modules[_name]
 
+from kemi_routing.media import wishes  # noqa: E402
 from kemi_routing.module_media import ModuleMedia  # noqa: E402
 from kemi_routing.routes import Routes  # noqa: E402
-from kemi_routing.settings import read_settings  # noqa: E402
+from kemi_routing.settings import definition, read_settings  # noqa: E402
 
 
 def mod_init() -> Routes:
     """Return the object whose methods Kamailio calls."""
-    return Routes(read_settings(), ModuleMedia())
+    return Routes(read_settings(), ModuleMedia(wishes(definition("FOR_PHONE"))))

@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "kemi-python"))
 for _name in [name for name in sys.modules if name.partition(".")[0] in ("kemi_routing", "sdp_only")]:
     del sys.modules[_name]
 
+from kemi_routing.media import wishes  # noqa: E402
 from kemi_routing.routes import Routes  # noqa: E402
 from kemi_routing.settings import definition, read_settings  # noqa: E402
 from sdp_only.client import GatewayClient  # noqa: E402
@@ -28,4 +29,4 @@ def mod_init() -> Routes:
         wait=float(definition("NG_WAIT_MS", "1000")) / 1000,
         pause=float(definition("NG_DISABLE_S", "5")),
     )
-    return Routes(read_settings(), HttpMedia(client))
+    return Routes(read_settings(), HttpMedia(client, wishes(definition("FOR_PHONE"))))

@@ -5,7 +5,7 @@ import re
 import pytest
 from kemi_routing import decisions
 from kemi_routing.decisions import Body, Hooks, Notice, Reply, Request, Respond, Step
-from kemi_routing.media import WISHES, Answer, Candidates, Delete, Offer, Side
+from kemi_routing.media import WISHES, Answer, Candidates, Delete, Offer, Side, Wish, parse_wish, wishes
 
 from tests.kamailio.conftest import KAMAILIO
 
@@ -13,6 +13,8 @@ WEB, PHONE = Side.WEB, Side.PHONE
 BROWSER = "sip:203.0.113.9:50123;transport=ws"
 TELEPHONE = "sip:192.0.2.7:5060"
 ALIAS = "sip:j8s7@fh2k.invalid;transport=ws"
+FAMILY = {WEB: "", PHONE: "IP4"}
+"""What is asked for where a phone is at an IPv4 address."""
 
 
 def request(method="INVITE", **more):
@@ -39,6 +41,23 @@ def reply(code=200, **more):
 )
 def test_a_websocket_in_the_uri_is_a_browser(uris, side):
     assert decisions.side_of_uri(*uris) is side
+
+
+@pytest.mark.parametrize(
+    ("uris", "family"),
+    [
+        ((TELEPHONE,), "IP4"),
+        (("sip:phone.example.org",), "IP4"),
+        (("sip:[2001:db8::7]:5060",), "IP6"),
+        (("sips:bob@[2001:db8::7];transport=tls",), "IP6"),
+        (("", "sip:bob@[2001:db8::7]"), "IP6"),
+        ((TELEPHONE, "sip:bob@[2001:db8::7]"), "IP4"),
+        (("sip:bob@192.0.2.7;maddr=[2001:db8::7]",), "IP4"),
+        (("", ""), "IP4"),
+    ],
+)
+def test_the_kind_of_address_that_a_request_goes_to(uris, family):
+    assert decisions.family_of_uri(*uris) == family
 
 
 @pytest.mark.parametrize(("protocol", "side"), [("ws", WEB), ("WSS", WEB), ("udp", PHONE), ("tcp", PHONE), ("tls", PHONE), ("", PHONE)])
@@ -117,16 +136,28 @@ def test_who_is_not_registered():
 )
 def test_an_offer_is_written_for_who_gets_it_and_the_answer_for_who_asked(sender, destination, uri, reader):
     invite = request(sender=sender, destination=destination, uri=uri, body=Body.SDP)
-    assert decisions.on_branch(invite, 0) == Offer(reader, "leg-0")
-    assert decisions.on_reply(reply(asker=sender), 0) == Answer(sender, "leg-0")
+    assert decisions.on_branch(invite, 0) == Offer(reader, "leg-0", FAMILY[reader], "caller")
+    assert decisions.on_reply(reply(asker=sender), 0) == Answer(sender, "leg-0", label="called")
+
+
+@pytest.mark.parametrize("sender", [WEB, PHONE])
+def test_a_phone_is_told_addresses_of_its_own_kind(sender):
+    place = "sip:[2001:db8::7]:5060"
+    invite = request(sender=sender, destination=place, body=Body.SDP)
+    assert decisions.on_branch(invite, 0) == Offer(PHONE, "leg-0", "IP6", "caller")
+    change = request(sender=sender, uri=place, body=Body.SDP, within_dialog=True)
+    assert decisions.on_branch(change, 0) == Offer(PHONE, family="IP6")
+    ack = request("ACK", sender=sender, uri=place, body=Body.SDP, within_dialog=True)
+    assert decisions.within_dialog(ack) == (Answer(PHONE, family="IP6"), None)
+    assert decisions.on_branch(request(destination="sip:[2001:db8::9];transport=ws", body=Body.SDP), 0).family == ""
 
 
 def test_each_branch_of_a_fork_gets_an_offer_of_its_kind_and_a_name_of_its_own():
     places = [BROWSER, TELEPHONE, BROWSER]
     offers = [decisions.on_branch(request(destination=place, body=Body.SDP), index) for index, place in enumerate(places)]
-    assert offers == [Offer(WEB, "leg-0"), Offer(PHONE, "leg-1"), Offer(WEB, "leg-2")]
-    assert decisions.on_reply(reply(183), 1) == Answer(WEB, "leg-1")
-    assert decisions.on_reply(reply(200), 2) == Answer(WEB, "leg-2")
+    assert [(offer.reader, offer.leg) for offer in offers] == [(WEB, "leg-0"), (PHONE, "leg-1"), (WEB, "leg-2")]
+    assert decisions.on_reply(reply(183), 1) == Answer(WEB, "leg-1", label="called")
+    assert decisions.on_reply(reply(200), 2) == Answer(WEB, "leg-2", label="called")
 
 
 @pytest.mark.parametrize(("sender", "destination", "reader"), [(WEB, TELEPHONE, PHONE), (PHONE, BROWSER, WEB)])
@@ -134,7 +165,7 @@ def test_each_branch_of_a_fork_gets_an_offer_of_its_kind_and_a_name_of_its_own()
 def test_a_change_within_a_call_names_no_branch(method, sender, destination, reader):
     change = request(method, sender=sender, destination=destination, body=Body.SDP, within_dialog=True)
     assert decisions.within_dialog(change) == (None, None)
-    assert decisions.on_branch(change, 0) == Offer(reader)
+    assert decisions.on_branch(change, 0) == Offer(reader, family=FAMILY[reader])
     assert decisions.on_reply(reply(method=method, asker=sender, within_dialog=True), 0) == Answer(sender)
 
 
@@ -144,9 +175,9 @@ def test_a_late_offer_comes_with_the_reply_and_its_answer_with_the_ack(within_di
     assert decisions.hooks(invite).offer_is_late
     assert decisions.on_branch(invite, 0) is None
     answer = reply(asker=PHONE, within_dialog=within_dialog, offer_is_late=True)
-    assert decisions.on_reply(answer, 0) == Offer(PHONE, "" if within_dialog else "leg-0")
-    ack = request("ACK", sender=PHONE, destination=BROWSER, body=Body.SDP, within_dialog=True)
-    assert decisions.within_dialog(ack) == (Answer(WEB), None)
+    assert decisions.on_reply(answer, 0) == (Offer(PHONE) if within_dialog else Offer(PHONE, "leg-0", label="called"))
+    ack = request("ACK", sender=PHONE, destination=BROWSER, body=Body.SDP, within_dialog=True, from_caller=True)
+    assert decisions.within_dialog(ack) == (Answer(WEB, label="caller"), None)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +209,7 @@ def test_requests_that_offer_nothing(given):
         (request("INFO", body=Body.CANDIDATES, within_dialog=True), (Candidates(), Respond(200, "OK"))),
         (request("INFO", body=Body.OTHER, within_dialog=True), (None, None)),
         (request("ACK", within_dialog=True), (None, None)),
-        (request("PRACK", body=Body.SDP, destination=TELEPHONE, within_dialog=True), (Answer(PHONE), None)),
+        (request("PRACK", body=Body.SDP, destination=TELEPHONE, within_dialog=True), (Answer(PHONE, family="IP4"), None)),
         (request("NOTIFY", body=Body.OTHER, within_dialog=True), (None, None)),
     ],
 )
@@ -225,6 +256,33 @@ def test_the_flags_are_those_of_the_native_configuration(side, name):
     native = (KAMAILIO / "rtpengine-module" / "kamailio.cfg").read_text()
     found = re.search(rf'^#!define {name} "(.*)"$', native, re.MULTILINE)
     assert sorted(WISHES[side].words().split()) == sorted(found[1].split())
+
+
+@pytest.mark.parametrize("side", [WEB, PHONE])
+def test_a_wish_in_words_is_read_as_it_was(side):
+    assert parse_wish(WISHES[side].words()) == WISHES[side]
+
+
+def test_flags_that_were_defined_take_the_place_of_those_for_phones():
+    words = "RTP/SAVP DTLS=off SDES-pad ICE=remove rtcp-mux-demux strip-extmap replace-origin"
+    given = wishes(words)
+    assert given[WEB] is WISHES[WEB]
+    assert sorted(given[PHONE].words().split()) == sorted(words.split())
+    assert given[PHONE].keys() == {
+        "transport-protocol": "RTP/SAVP",
+        "DTLS": "off",
+        "ICE": "remove",
+        "SDES": ["pad"],
+        "rtcp-mux": ["demux"],
+        "flags": ["strip-extmap"],
+        "replace": ["origin"],
+    }
+    assert wishes() is WISHES
+
+
+def test_flags_without_a_protocol():
+    assert parse_wish("") == Wish(protocol="", ice="", replace=())
+    assert (parse_wish("strip-extmap").words(), parse_wish("strip-extmap").keys()) == ("strip-extmap", {"flags": ["strip-extmap"]})
 
 
 def test_a_wish_as_keys_says_the_same():

@@ -66,10 +66,10 @@ def test_a_browser_calls_a_phone(proxy):
         [(name,)] = ksr.called(f"tm.t_{route}")
         assert callable(getattr(one.routes, name)), route
     offer = one.branch(du="sip:192.0.2.7:5060").called("rtpengine.rtpengine_offer")
-    assert sorted(offer[0][0].split()) == sorted([*PHONE_WORDS.split(), "via-branch=extra"])
+    assert sorted(offer[0][0].split()) == sorted([*PHONE_WORDS.split(), "address-family=IP4", "label=caller", "via-branch=extra"])
     assert ksr.variables["$avp(leg)"] == "leg-0"
     answer = one.reply(200, proto="udp").called("rtpengine.rtpengine_answer")
-    assert sorted(answer[0][0].split()) == sorted([*WEB_WORDS.split(), "via-branch=extra"])
+    assert sorted(answer[0][0].split()) == sorted([*WEB_WORDS.split(), "label=called", "via-branch=extra"])
 
 
 def test_a_phone_calls_a_browser_and_a_phone_at_once(proxy):
@@ -91,9 +91,33 @@ def test_a_late_offer(proxy):
     assert not one.branch(du=BROWSER).called("rtpengine.rtpengine_offer")
     [(words,)] = one.reply(200, cT="application/sdp", bs=300).called("rtpengine.rtpengine_offer")
     assert words.startswith("UDP/TLS/RTP/SAVPF ")
+    assert "label=called" in words.split()
     [(words,)] = one.request(rm="ACK", tt="bob", du="sip:192.0.2.7").called("rtpengine.rtpengine_answer")
     assert words.startswith("RTP/AVP ")
     assert "via-branch" not in words
+    assert "label=caller" in words.split()
+
+
+def test_the_called_sides_answer_is_not_the_callers(proxy):
+    one = proxy({"$rm": "ACK", "$tt": "alice", "$du": BROWSER}, rr__is_direction=lambda direction: -1 if direction == "downstream" else 1)
+    [(words,)] = one.request().called("rtpengine.rtpengine_answer")
+    assert "label" not in words
+
+
+def test_a_phone_at_ipv6(proxy):
+    one = proxy()
+    [(words,)] = one.branch(du="sip:[2001:db8::7]:5060").called("rtpengine.rtpengine_offer")
+    assert "address-family=IP6" in words.split()
+    [(words,)] = one.branch(du=BROWSER).called("rtpengine.rtpengine_offer")
+    assert "address-family" not in words
+
+
+def test_other_flags_for_phones(proxy):
+    one = proxy(kx__ifdef=lambda name: name == "FOR_PHONE", kx__get_def=lambda name: '"RTP/SAVP DTLS=off SDES-pad"')
+    [(words,)] = one.branch(du="sip:192.0.2.7:5060").called("rtpengine.rtpengine_offer")
+    assert words.split()[:3] == ["RTP/SAVP", "DTLS=off", "SDES-pad"]
+    [(words,)] = one.branch(du=BROWSER).called("rtpengine.rtpengine_offer")
+    assert words.startswith(WEB_WORDS.split()[0])
 
 
 def test_a_re_invite_names_no_branch(proxy):
@@ -102,7 +126,7 @@ def test_a_re_invite_names_no_branch(proxy):
     assert ksr.called("rr.loose_route") == ksr.called("tm.t_relay") == [()]
     assert not ksr.called("registrar.lookup") + ksr.called("tm.t_on_failure")
     [(words,)] = one.branch().called("rtpengine.rtpengine_offer")
-    assert "via-branch" not in words
+    assert not {"via-branch", "label"} & {word.partition("=")[0] for word in words.split()}
     assert "via-branch" not in one.reply(200).called("rtpengine.rtpengine_answer")[0][0]
 
 
@@ -309,3 +333,5 @@ def test_notices_that_are_not_taken(proxy, body, source, code):
     ksr = post(proxy, body, source)
     assert not ksr.called("dialog.dlg_bye")
     assert [arguments[0] for arguments in ksr.called("xhttp.xhttp_reply")] == [code]
+    refused = [(f"notice from {source} refused: GATEWAY_ADDRESS is 127.0.0.1\n",)] if code == 403 else []
+    assert ksr.called("warn") == refused

@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from kemi_routing.media import Answer, Candidates, Delete, Offer, Side
+from kemi_routing.media import Answer, Candidates, Delete, Offer, Side, wishes
 from sdp_only.client import GatewayClient
 from sdp_only.ng import Dialog, GatewayError, parse_reply, parse_sdp, request_for
 
@@ -21,6 +21,11 @@ REPLY = Dialog(call_id="call-1", from_tag="alice", to_tag="bob", in_reply=True, 
     ("command", "dialog", "wanted"),
     [
         (Offer(Side.PHONE, "leg-0"), ALICE, {"command": "offer", "from-tag": "alice", "via-branch": "leg-0", "ICE": "remove"}),
+        (
+            Offer(Side.PHONE, "leg-0", "IP6", "caller"),
+            ALICE,
+            {"command": "offer", "via-branch": "leg-0", "address-family": "IP6", "label": "caller"},
+        ),
         (Answer(Side.WEB, "leg-0"), REPLY, {"command": "answer", "from-tag": "alice", "to-tag": "bob", "via-branch": "leg-0"}),
         pytest.param(Offer(Side.WEB), BOTH, {"command": "offer", "from-tag": "alice", "to-tag": "bob"}, id="re-INVITE"),
         pytest.param(Offer(Side.WEB), REPLY, {"command": "offer", "from-tag": "bob", "to-tag": "alice"}, id="late offer"),
@@ -36,6 +41,13 @@ def test_what_is_asked(command, dialog, wanted):
     assert ("via-branch" in keys) is ("via-branch" in wanted)
     assert ("to-tag" in keys) is ("to-tag" in wanted)
     assert ("sdp" in keys) is (keys["command"] != "delete")
+
+
+def test_other_flags_for_phones_are_asked_for():
+    wanted = wishes("RTP/SAVP DTLS=off SDES-pad ICE=remove")
+    keys = request_for(Offer(Side.PHONE, "leg-0"), ALICE, wanted)
+    assert (keys["transport-protocol"], keys["DTLS"], keys["SDES"]) == ("RTP/SAVP", "off", ["pad"])
+    assert request_for(Offer(Side.WEB), ALICE, wanted)["transport-protocol"] == "UDP/TLS/RTP/SAVPF"
 
 
 def test_the_sdp_of_a_reply():
@@ -242,7 +254,9 @@ def test_what_has_no_sdp_leaves_the_body(load, name):
 
 
 def test_the_script_reads_its_definitions(load):
-    known = {"NG_URL": '"http://192.0.2.1:2224/ng-plain"', "NG_WAIT_MS": "250", "NG_DISABLE_S": "7"}
+    known = {"NG_URL": '"http://192.0.2.1:2224/ng-plain"', "NG_WAIT_MS": "250", "NG_DISABLE_S": "7", "FOR_PHONE": '"RTP/SAVP"'}
     ksr = Double(answers={"kx.ifdef": lambda name: name in known, "kx.get_def": known.get})
-    client = load("sdp_proxy", ksr).mod_init()._media._client
+    media = load("sdp_proxy", ksr).mod_init()._media
+    assert sorted(wish.protocol for wish in media._wishes.values()) == ["RTP/SAVP", "UDP/TLS/RTP/SAVPF"]
+    client = media._client
     assert (client._host, client._port, client._path, client._wait, client._pause) == ("192.0.2.1", 2224, "/ng-plain", 0.25, 7.0)

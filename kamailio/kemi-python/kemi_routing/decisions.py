@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from kemi_routing.media import Answer, Candidates, Command, Delete, Offer, Side
 
+CALLER, CALLED = "caller", "called"
+"""What the gateway calls the two sides."""
+
 
 class Body(enum.Enum):
     """What a message carries."""
@@ -21,7 +24,12 @@ class Body(enum.Enum):
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Request:
-    """What is known of a request; `uri` and `destination` are where it goes (the latter goes first), `user` whom it is for."""
+    """
+    What is known of a request.
+
+    `uri` and `destination` are where it goes (the latter goes first), `user` whom it is for; within a dialog, `from_caller` is whether it
+    comes from who began that.
+    """
 
     method: str
     sender: Side
@@ -30,6 +38,7 @@ class Request:
     destination: str = ""
     body: Body = Body.NONE
     within_dialog: bool = False
+    from_caller: bool = False
     to_us: bool = True
 
 
@@ -86,6 +95,12 @@ def side_of_uri(*uris: str) -> Side:
     return Side.WEB if re.search(r"[;?&]transport=wss?(?![\w.-])", uri, re.IGNORECASE) else Side.PHONE
 
 
+def family_of_uri(*uris: str) -> str:
+    """Return `IP6` when the first URI that is not empty names an IPv6 address, else `IP4`."""
+    uri = next(filter(None, uris), "")
+    return "IP6" if re.match(r"sips?:(?:[^@]*@)?\[", uri, re.IGNORECASE) else "IP4"
+
+
 def side_of_protocol(protocol: str) -> Side:
     """Return the kind of phone that sends over a protocol, such as `udp` or `wss`."""
     return Side.WEB if protocol.lower() in ("ws", "wss") else Side.PHONE
@@ -138,7 +153,7 @@ def within_dialog(request: Request) -> tuple[Command | None, Respond | None]:
             return Candidates(), Respond(200, "OK")
         case (("ACK" | "PRACK"), Body.SDP):
             # The answer to an offer that came in a reply.
-            return Answer(_next_hop(request)), None
+            return Answer(*_next_hop(request, ""), CALLER if request.from_caller else ""), None
     return None, None
 
 
@@ -161,16 +176,16 @@ def on_branch(request: Request, index: int) -> Command | None:
     """
     if request.method not in ("INVITE", "UPDATE") or request.body is not Body.SDP:
         return None
-    return Offer(_next_hop(request), "" if request.within_dialog else leg(index))
+    return Offer(*_next_hop(request, ""), "") if request.within_dialog else Offer(*_next_hop(request, leg(index)), CALLER)
 
 
 def on_reply(reply: Reply, index: int) -> Command | None:
     """Return what the gateway is asked about a reply of branch number `index`: whoever sent the request reads it."""
     if reply.method not in ("INVITE", "UPDATE") or reply.body is not Body.SDP or not 180 <= reply.code < 300:
         return None
-    name = "" if reply.within_dialog else leg(index)
+    name, label = ("", "") if reply.within_dialog else (leg(index), CALLED)
     # An answer of 183 and that of 200 are the same to the gateway; of two branches that answer, the media goes to the one that did last.
-    return Offer(reply.asker, name) if reply.offer_is_late else Answer(reply.asker, name)
+    return (Offer if reply.offer_is_late else Answer)(reply.asker, name, label=label)
 
 
 def leg(index: int) -> str:
@@ -192,5 +207,8 @@ def parse_notice(text: str) -> Notice | None:
     return Notice(call_id, reason, tuple(tag for tag in tags if isinstance(tag, str) and tag))
 
 
-def _next_hop(request: Request) -> Side:
-    return side_of_uri(request.destination, request.uri)
+def _next_hop(request: Request, name: str) -> tuple[Side, str, str]:
+    """Return the reader, `name`, and the reader's address family: a browser is told all addresses that the gateway has."""
+    places = (request.destination, request.uri)
+    side = side_of_uri(*places)
+    return side, name, family_of_uri(*places) if side is Side.PHONE else ""

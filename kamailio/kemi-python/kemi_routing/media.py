@@ -17,10 +17,17 @@ class Side(enum.Enum):
 
 @dataclass(slots=True, frozen=True)
 class Offer:
-    """Translate the SDP of this message, an offer, for `reader`. `leg` names the branch of a fork; empty: that of the call's answer."""
+    """
+    Translate the SDP of this message, an offer, for `reader`.
+
+    `leg` names the branch of a fork; empty: that of the call's answer. `family` is the kind of addresses that the reader knows (`IP4` or
+    `IP6`, empty: whatever the gateway chooses), `label` what the sender is called in the gateway's figures.
+    """
 
     reader: Side
     leg: str = ""
+    family: str = ""
+    label: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -29,6 +36,8 @@ class Answer:
 
     reader: Side
     leg: str = ""
+    family: str = ""
+    label: str = ""
 
 
 @dataclass(slots=True, frozen=True)
@@ -44,6 +53,12 @@ class Delete:
 
 
 Command = Offer | Answer | Candidates | Delete
+
+
+def settings_of(command: Offer | Answer) -> dict[str, str]:
+    """Return what of a command goes to the gateway as `name=value`, besides the reader's `Wish`."""
+    named = {"address-family": command.family, "label": command.label}
+    return {name: value for name, value in named.items() if value}
 
 
 class Media(Protocol):
@@ -64,23 +79,57 @@ class Wish:
     rtcp_mux: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     replace: tuple[str, ...] = ("origin", "session-connection")
+    settings: tuple[tuple[str, str], ...] = ()
+    """Further names, each with one value."""
 
     def words(self) -> str:
         """Return it as Kamailio's rtpengine module takes it."""
         lists = (("SDES", self.sdes), ("rtcp-mux", self.rtcp_mux), ("replace", self.replace))
         prefixed = [f"{name}-{value}" for name, values in lists for value in values]
-        return " ".join([self.protocol, f"ICE={self.ice}", *prefixed, *self.flags])
+        return " ".join([*filter(None, [self.protocol]), *(f"{name}={value}" for name, value in self._single()), *prefixed, *self.flags])
 
     def keys(self) -> dict[str, str | list[str]]:
         """Return it as keys of an NG request."""
         lists = {"SDES": self.sdes, "rtcp-mux": self.rtcp_mux, "flags": self.flags, "replace": self.replace}
         filled: dict[str, str | list[str]] = {name: list(values) for name, values in lists.items() if values}
-        return {"transport-protocol": self.protocol, "ICE": self.ice} | filled
+        protocol = {"transport-protocol": self.protocol} if self.protocol else {}
+        return protocol | dict(self._single()) | filled
+
+    def _single(self) -> list[tuple[str, str]]:
+        return [("ICE", self.ice), *self.settings] if self.ice else list(self.settings)
+
+
+def parse_wish(words: str) -> Wish:
+    """Return what the rtpengine module's flags say; a word that is not known is a flag, for the gateway to judge."""
+    protocol, ice = "", ""
+    lists: dict[str, list[str]] = {"SDES": [], "rtcp-mux": [], "replace": []}
+    flags: list[str] = []
+    settings: list[tuple[str, str]] = []
+    for word in words.split():
+        name, equals, value = word.partition("=")
+        prefix = next((known for known in lists if word.startswith(f"{known}-")), "")
+        if prefix:
+            lists[prefix].append(word.removeprefix(f"{prefix}-"))
+        elif name == "ICE":
+            ice = value
+        elif equals:
+            settings.append((name, value))
+        elif word.startswith(("RTP/", "UDP/")):
+            protocol = word
+        else:
+            flags.append(word)
+    sdes, rtcp_mux, replace = (tuple(values) for values in lists.values())
+    return Wish(protocol=protocol, ice=ice, sdes=sdes, rtcp_mux=rtcp_mux, flags=tuple(flags), replace=replace, settings=tuple(settings))
 
 
 WISHES: Mapping[Side, Wish] = {
     # ICE, DTLS-SRTP, one port for everything.
     Side.WEB: Wish(protocol="UDP/TLS/RTP/SAVPF", ice="force", sdes=("off",), rtcp_mux=("offer", "require"), flags=("generate-mid",)),
-    # Plain RTP and nothing to stumble over. Telephones that want SRTP get "RTP/SAVP" here.
+    # Plain RTP and nothing to stumble over. What telephones offer themselves is answered in kind anyway.
     Side.PHONE: Wish(protocol="RTP/AVP", ice="remove", rtcp_mux=("demux",)),
 }
+
+
+def wishes(for_phone: str = "") -> Mapping[Side, Wish]:
+    """Return `WISHES`, with that of telephones out of `for_phone` unless it is empty."""
+    return {**WISHES, Side.PHONE: parse_wish(for_phone)} if for_phone else WISHES

@@ -94,7 +94,7 @@ class Routes:
             return
         if not text("$du"):
             KSR.nathelper.handle_ruri_alias()  # the address that `_note_source` put into the Contact
-        request = sip_message.request()
+        request = sip_message.request(from_caller=KSR.rr.is_direction("downstream") > 0)
         command, response = decisions.within_dialog(request)
         if command is not None:
             self._ask(command)
@@ -163,6 +163,7 @@ class Routes:
     def _notice(self) -> None:
         """The gateway ended a call, for instance because no media came for a minute. Both parties think that they talk: each gets a BYE."""
         if text("$si") != self._settings.gateway_address:
+            KSR.warn(f"notice from {text('$si')} refused: GATEWAY_ADDRESS is {self._settings.gateway_address}\n")
             KSR.xhttp.xhttp_reply(403, "Forbidden", "text/plain", "")
             return
         notice = decisions.parse_notice(text("$rb"))

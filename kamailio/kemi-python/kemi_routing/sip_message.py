@@ -27,7 +27,7 @@ def number(name: str, default: int = 0) -> int:
     return value if isinstance(value, int) else default
 
 
-def request() -> Request:
+def request(*, from_caller: bool = False) -> Request:
     """Return the request; before the look-up its destination is empty, after it that of this branch."""
     return Request(
         method=text("$rm"),
@@ -37,6 +37,7 @@ def request() -> Request:
         destination=text("$du"),
         body=body(),
         within_dialog=text("$tt") != "",
+        from_caller=from_caller,
         to_us=KSR.is_myself_ruri(),
     )
 

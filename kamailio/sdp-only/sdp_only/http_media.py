@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import KSR
-from kemi_routing.media import Candidates, Command, Delete
+from kemi_routing.media import WISHES, Candidates, Command, Delete, Side, Wish
 from kemi_routing.sip_message import text
 
 from sdp_only.client import GatewayClient
@@ -13,14 +15,14 @@ from sdp_only.ng import Dialog, GatewayError, parse_reply, parse_sdp, request_fo
 class HttpMedia:
     """A `Media` without a module of Kamailio's."""
 
-    def __init__(self, client: GatewayClient) -> None:
-        self._client = client
+    def __init__(self, client: GatewayClient, wishes: Mapping[Side, Wish] = WISHES) -> None:
+        self._client, self._wishes = client, wishes
 
     def perform(self, command: Command) -> bool:
         """Ask, and put the gateway's SDP in the place of the message's."""
         dialog = _dialog(with_body=not isinstance(command, Delete))
         try:
-            reply = self._client.ask(request_for(command, dialog))
+            reply = self._client.ask(request_for(command, dialog, self._wishes))
             if isinstance(command, Candidates | Delete):
                 parse_reply(reply)
                 return True

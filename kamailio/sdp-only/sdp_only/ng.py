@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kemi_routing.media import WISHES, Answer, Candidates, Command, Delete, Offer
+from kemi_routing.media import WISHES, Answer, Candidates, Command, Delete, Offer, Side, Wish, settings_of
 
 Value = str | list[str]
 
@@ -26,7 +26,7 @@ class Dialog:
     body: str = ""
 
 
-def request_for(command: Command, dialog: Dialog) -> Mapping[str, Value]:
+def request_for(command: Command, dialog: Dialog, wishes: Mapping[Side, Wish] = WISHES) -> Mapping[str, Value]:
     """
     Return the request to the gateway.
 
@@ -39,9 +39,9 @@ def request_for(command: Command, dialog: Dialog) -> Mapping[str, Value]:
         keys["from-tag"] = dialog.to_tag
     match command:
         case Offer(reader, leg):
-            keys |= {"command": "offer", "sdp": dialog.body} | WISHES[reader].keys()
+            keys |= {"command": "offer", "sdp": dialog.body} | wishes[reader].keys() | settings_of(command)
         case Answer(reader, leg):
-            keys |= {"command": "answer", "sdp": dialog.body} | WISHES[reader].keys()
+            keys |= {"command": "answer", "sdp": dialog.body} | wishes[reader].keys() | settings_of(command)
         case Candidates():
             keys |= {"command": "offer", "sdp": dialog.body, "flags": ["fragment", "trickle-ICE"]}
             leg = ""
