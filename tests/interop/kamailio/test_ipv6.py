@@ -5,17 +5,18 @@ import asyncio
 import pytest
 
 from tests.interop.kamailio.party import need, party_at
-from tests.interop.kamailio.scenarios import Backend, make_backend, running
+from tests.interop.kamailio.scenarios import SCENARIOS, Backend, make_backend, running
 from tests.interop.kamailio.talk import hang_up, hear_each_other, phones_hear_each_other, place, take, talking
 
 pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_phones_at_ipv6_and_a_browser_at_ipv4(sheet):
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+async def test_phones_at_ipv6_and_a_browser_at_ipv4(sheet, scenario):
     if make_backend().name != "boringsdp":
         pytest.skip("needs addresses of both kinds at the gateway")
     with running(Backend(("--rtp.address_v6=::1", "--rtp.allow=127.0.0.0/8,::1/128"))) as backend:
-        async with party_at(need("rtpengine-module"), backend, sheet, "[::1]") as party:
+        async with party_at(need(scenario), backend, sheet, "[::1]") as party:
             web, other, phone, *phones = await asyncio.gather(
                 party.web(), party.web("sipjs"), party.phone(), party.phone("opus"), party.phone(), party.phone(frequency=800)
             )

@@ -1,4 +1,4 @@
-"""What the stock module's scenario does only when it is told to: figures of quality, passwords, a trunk."""
+"""What the scenarios do only when they are told to: passwords and a trunk; figures of quality in that of the stock module."""
 
 import asyncio
 import re
@@ -7,6 +7,7 @@ import pytest
 
 from tests.interop.kamailio.party import need, need_ours, party_at
 from tests.interop.kamailio.phone import free_ports
+from tests.interop.kamailio.scenarios import SCENARIOS
 from tests.interop.kamailio.talk import hang_up, hear_each_other, place, take, talking, with_each_library
 from tests.interop.kamailio.webphone import RefusedError
 
@@ -61,10 +62,11 @@ async def quality_lines(proxy):
     )
 
 
-async def test_passwords_and_a_trunk(sheet, backend):
+@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+async def test_passwords_and_a_trunk(sheet, backend, scenario):
     port, _ = free_ports()
     more = {"WITH_AUTH": "1", "TRUNK": f'"sip:127.0.0.1:{port}"'}
-    async with party_at(need("rtpengine-module"), backend, sheet, **more) as party:
+    async with party_at(need(scenario), backend, sheet, **more) as party:
         await calls_with_passwords(party=party)
         await a_call_to_the_trunk(party, port)
         await a_call_from_the_trunk(party, port)

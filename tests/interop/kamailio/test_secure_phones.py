@@ -23,11 +23,13 @@ KEYINGS = {
 }
 
 
-@pytest.mark.parametrize("keying", KEYINGS)
-async def test_a_phone_that_encrypts(sheet, backend, keying):
+@pytest.mark.parametrize(
+    ("scenario", "keying"), [*(("rtpengine-module", keying) for keying in KEYINGS), ("kemi-python", "sdes"), ("sdp-only", "dtls-ice")]
+)
+async def test_a_phone_that_encrypts(sheet, backend, scenario, keying):
     need_ours(backend, "not heard with these phones and flags")
     account, flags = KEYINGS[keying]
-    async with party_at(need("rtpengine-module"), backend, sheet, FOR_PHONE=f'"{flags}"') as party:
+    async with party_at(need(scenario), backend, sheet, FOR_PHONE=f'"{flags}"') as party:
         calls = [web_is_called(party, account)]
         if keying != "sdes-offered":
             calls.append(web_calls(party, account))
