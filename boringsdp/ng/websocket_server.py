@@ -59,14 +59,40 @@ class WebSockets:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     continue
                 data = message.data.encode("utf-8", "surrogateescape") if isinstance(message.data, str) else message.data
+                asked, queued = _Asked(outbox), self._reception.desk.waiting
                 if socket.ws_protocol == PLAIN:
-                    self._reception.receive_plain(data, source, outbox.put)
+                    self._reception.receive_plain(data, source, asked)
                 else:
-                    self._reception.receive(data, source, outbox.put)
+                    self._reception.receive(data, source, asked)
+                if self._reception.desk.waiting > queued:
+                    asked.wait()
                 await asyncio.sleep(0)  # others have their turn between two messages of one client
+                await outbox.room(self._reception.limits.requests_per_connection)
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
+
+
+class _Asked:
+    """Takes the reply to one message."""
+
+    __slots__ = ("_outbox", "_waits")
+
+    def __init__(self, outbox: _Outbox) -> None:
+        self._outbox = outbox
+        self._waits = False
+
+    def wait(self) -> None:
+        """The request stands in the common queue."""
+        self._waits = True
+        self._outbox.asked += 1
+
+    def __call__(self, data: bytes) -> None:
+        if self._waits:
+            self._waits = False
+            self._outbox.asked -= 1
+            self._outbox.answered.set()
+        self._outbox.put(data)
 
 
 class _Outbox:
@@ -79,6 +105,15 @@ class _Outbox:
         self._size = 0
         self._waiting: deque[bytes] = deque()
         self._changed = asyncio.Event()
+        self.asked = 0
+        """Requests of the client in the common queue."""
+        self.answered = asyncio.Event()
+
+    async def room(self, most: int) -> None:
+        """Return when fewer than `most` requests of the client wait: the queue is everybody's."""
+        while self.asked >= most:
+            self.answered.clear()
+            await self.answered.wait()
 
     def put(self, data: bytes) -> None:
         self._size += len(data)

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import uvloop
 
+from boringsdp.ng.reception import Reception
 from boringsdp.ng.server import NgServer
 from boringsdp.ng.settings import Address, Limits, NgSettings
 from tests.support.certificate import make_certificate
@@ -376,6 +377,26 @@ async def test_websockets_with_and_without_cookie():
             assert (await socket.receive()).data == '{"result":"ok","echo":"é","fill":""}'.encode()
             await socket.send_bytes(PING)
             assert (await socket.receive()).data == PONG
+
+
+@pytest.mark.parametrize("cookie", [True, False])
+async def test_a_websocket_client_has_its_share_of_the_queue_and_no_more(cookie: bool, monkeypatch: pytest.MonkeyPatch):
+    async with running(limits=Limits(requests_per_connection=4, queued_requests=50)) as server:
+        with monkeypatch.context() as busy:
+            busy.setattr(Reception, "_go_on", lambda self: None)
+            protocol = "ng.rtpengine.com" if cookie else "ng-plain.rtpengine.com"
+            client = session_with(server)
+            socket = await client.ws_connect("/", protocols=(protocol,))
+            for number in range(100):
+                await socket.send_bytes(b"%d d7:command4:liste" % number if cookie else b"d7:command4:liste")
+            await asyncio.sleep(0.1)
+            assert server.statistics()["requests_waiting"] == 4
+        with Datagrams(server.udp_addresses[0]) as other:
+            await other.ask(b"other d7:command4:liste")
+        async with asyncio.timeout(WAIT_S):
+            for _ in range(100):
+                assert b"6:result2:ok" in (await socket.receive()).data
+        await client.close()
 
 
 @pytest.mark.parametrize(
