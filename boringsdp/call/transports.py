@@ -60,6 +60,8 @@ class LegTransports:
         self._force = _Set()
         self._ready = _Set()
         self._trial = _Set()
+        self._restarted: list[tuple[WebRtcTransport | PlainTransport, IceCredentials | None]] = []
+        """What `prepare` gave new credentials, and those it had."""
         self._cryptos: dict[int, dict[str, Crypto]] = {}
         """Our SDES keys by transport and suite."""
         self._secured: set[int] = set()
@@ -115,11 +117,15 @@ class LegTransports:
     def keep(self) -> None:
         """What `prepare` made ready was told to the peer."""
         former, self._ready, self._trial = self._ready, self._trial, _Set()
+        self._restarted.clear()
         self._close(former, but=self._ready)
 
     def undo(self) -> None:
         """What `prepare` made ready will not be told."""
         trial, self._trial = self._trial, _Set()
+        for transport, credentials in self._restarted:
+            transport.credentials = credentials or transport.credentials  # those are good still, the new ones nobody has heard of
+        self._restarted.clear()
         self._close(trial, but=self._ready)
 
     def _transport(self, need: MediaNeed, wish: Wish, *, new: bool) -> AnyTransport:
@@ -132,6 +138,7 @@ class LegTransports:
                 if known is self._ready:
                     self._trial.transports[slot] = transport
                 if need.ice_restart and isinstance(transport, WebRtcTransport | PlainTransport):
+                    self._restarted.append((transport, transport.credentials))
                     transport.restart_ice()
                 return transport
         transport = self._trial.transports[slot] = self._open(need, wish)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from boringsdp.call import CallClosed, CallEvent, CallTimedOut, DestinationPolicy, Party, State
+from boringsdp.call.leg import Leg
 from boringsdp.call.settings import CallSettings
 from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.relay import RelaySettings
@@ -172,6 +173,27 @@ async def test_an_ice_restart_is_answered_by_new_credentials_and_nothing_else_is
     assert after.ufrag != before.ufrag
     assert after.password != before.password
     assert after.fingerprints == before.fingerprints
+
+
+async def test_a_refused_answer_to_an_ice_restart_leaves_ice_as_it_was(bench: Bench, monkeypatch: pytest.MonkeyPatch):
+    call = bench.calls.create(bench.news.append)
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    before = describe(call.answer(Party.B, plain(9000))).medias[0]
+    restarted = re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:freshufrag", CHROMIUM)
+    call.offer(Party.A, re.sub(r"a=ice-pwd:\S+", "a=ice-pwd:freshpasswordfreshpassword", restarted), to=PLAIN)
+    with monkeypatch.context() as patched:
+        patched.setattr(Leg, "check_plans", refuse)
+        with pytest.raises(SdpError):
+            call.answer(Party.B, plain(9000))
+    call.reject()
+    call.offer(Party.A, CHROMIUM, to=PLAIN)
+    after = describe(call.answer(Party.B, plain(9000))).medias[0]
+    assert (after.ufrag, after.password) == (before.ufrag, before.password)
+
+
+def refuse(leg: Leg, plans: object) -> None:
+    """What a policy says that has changed."""
+    raise SdpError("not there")
 
 
 async def test_glare_changes_nothing(bench: Bench):
