@@ -13,20 +13,13 @@ from boringsdp.errors import Exhausted, NgError, SdpError
 from boringsdp.net.interfaces import address_towards
 from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg, Place, first_name
 from boringsdp.ng.notices import Notices
-from boringsdp.ng.requests import Description, Learning
+from boringsdp.ng.requests import Description
 from boringsdp.ng.settings import Address, NgSettings
-from boringsdp.ng.translate import Plan, plan_answer, plan_offer
-from boringsdp.relay import Latch
+from boringsdp.ng.translate import LATCHES, Plan, plan_answer, plan_offer
 from boringsdp.sdp import Description as Sdp
 from boringsdp.sdp import describe, edit
 from boringsdp.sdp.loop import loop_marks
 
-LATCHES = {
-    Learning.OFF: Latch.ASYMMETRIC,
-    Learning.IMMEDIATE: Latch.ONCE,
-    Learning.DELAYED: Latch.DELAYED,
-    Learning.HEURISTIC: Latch.HEURISTIC,
-}
 LONGEST_NAME = 1024
 """Characters of a call-id, tag or branch that is kept: they are keys of maps."""
 NOTHING_MORE = "a=end-of-candidates\r\n"

@@ -314,20 +314,22 @@ def _extensions(request: Description) -> tuple[str, ...]:
     return () if "all" in unwanted else tuple(uri for uri in THEIR_TEXT.extensions if uri not in unwanted)
 
 
-_LATCHES = {
+LATCHES = {
+    Learning.OFF: Latch.ASYMMETRIC,
     Learning.IMMEDIATE: Latch.ONCE,
     Learning.DELAYED: Latch.DELAYED,
     Learning.HEURISTIC: Latch.HEURISTIC,
 }
+"""How a peer is found, as `endpoint-learning` or the configuration says."""
 
 
 def _latch(request: Description) -> Latch | None:
     """How both legs find their peers; None: as configured. After learning other sources are dropped in any case (`strict source`)."""
     if request.media_handover:
         return Latch.FOLLOW
-    if request.learning is Learning.OFF:
-        return Latch.STRICT if request.strict_source else Latch.ASYMMETRIC
-    return _LATCHES[request.learning] if request.learning is not None else None
+    if request.learning is Learning.OFF and request.strict_source:
+        return Latch.STRICT
+    return LATCHES[request.learning] if request.learning is not None else None
 
 
 def _options(request: Description, interfaces: Collection[str] | None, warnings: list[str]) -> tuple[LegOptions, LegOptions]:
