@@ -103,7 +103,7 @@ async def test_refusals_are_limited(world: World) -> None:
             break
         answers += 1
     assert 0 < answers <= 60
-    await leg.check()                                       # the real peer is not shut out
+    await leg.check()  # the real peer is not shut out
     await world.event(PathSelected)
 
 
@@ -149,7 +149,7 @@ async def test_restart_keeps_the_old_credentials_until_the_new_are_used(world: W
     old, new = leg.credentials, IceCredentials("restarted", "n" * 24)
     world.engine.restart_ice(leg.transport, new)
     moved = world.peer()
-    assert (await leg.check(moved, leg.peer.to, use_candidate=True)).kind is Kind.SUCCESS   # a browser nominates with the old ufrag
+    assert (await leg.check(moved, leg.peer.to, use_candidate=True)).kind is Kind.SUCCESS  # a browser nominates with the old ufrag
     assert (await world.event(PathSelected, 2)).remote == moved.address
     assert_not_happened(world.events, IceRestarted)
     assert (await leg.check(moved, leg.peer.to, credentials=new)).kind is Kind.SUCCESS
@@ -208,7 +208,7 @@ async def test_consent_is_lost_without_checks_and_comes_back(world: World) -> No
         await asyncio.sleep(0.15)
         await leg.check()
     assert_not_happened(world.events, ConsentLost)
-    leg.peer.speak(3)                                       # media is not consent (RFC 7675)
+    leg.peer.speak(3)  # media is not consent (RFC 7675)
     await world.event(ConsentLost, transport=leg.transport)
     world.engine.send(leg.transport, b"\x16")
     await leg.peer.hears_nothing()

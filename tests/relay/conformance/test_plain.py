@@ -38,7 +38,7 @@ async def test_strict_hears_only_the_announced_address(world: World) -> None:
 async def test_once_follows_the_first_valid_source_and_then_nobody(world: World) -> None:
     leg, real, late = world.plain(Latch.ONCE), world.peer(ssrc=77), world.peer(ssrc=78)
     real.to = late.to = leg.peer.to
-    late.send(b"\x80\x7f" + bytes(30))                      # a payload type that no stream takes: not valid
+    late.send(b"\x80\x7f" + bytes(30))  # a payload type that no stream takes: not valid
     late.send(b"\x16\xfe\xfd" + bytes(30))
     await late.hears_nothing()
     assert_not_happened(world.events, PathSelected)

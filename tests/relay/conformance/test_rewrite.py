@@ -135,7 +135,7 @@ async def test_streams_are_found_by_mid_then_ssrc_then_payload_type(world: World
     leg.peer.speak(ssrc=31, extensions={3: b"1"}, payload_type=96)
     leg.peer.speak(ssrc=33, payload_type=96)
     leg.peer.speak(ssrc=34, payload_type=0)
-    leg.peer.speak(ssrc=35, payload_type=96)                # three streams could take it
+    leg.peer.speak(ssrc=35, payload_type=96)  # three streams could take it
     leg.peer.speak(ssrc=36, extensions={3: b"9"}, payload_type=0)
     await world.until(lambda: leg.drops.get("unknown_ssrc") == 2)
     engine = world.engine
@@ -153,9 +153,9 @@ async def test_a_new_ssrc_continues_the_stream(world: World) -> None:
     after = await right.peer.hear_many(2)
     assert steps([*before, *after]) == [0, 1, 2, 3]
     gap = (after[0].timestamp - before[1].timestamp) & 0xFFFFFFFF
-    assert 0 < gap < 8000                                   # by the time that passed
+    assert 0 < gap < 8000  # by the time that passed
     assert after[0].marker
-    left.peer.send(left.peer.rtp(sequence=102, timestamp=5320))           # a straggler of the old SSRC
+    left.peer.send(left.peer.rtp(sequence=102, timestamp=5320))  # a straggler of the old SSRC
     await right.peer.hears_nothing()
     assert left.drops == {"former_ssrc": 1}
 
@@ -174,7 +174,7 @@ async def test_hold_leaves_no_hole_and_time_goes_on(world: World) -> None:
     assert steps([*before, *after]) == [0, 1, 2, 3]
     assert (after[0].timestamp - before[0].timestamp) & 0xFFFFFFFF == 7 * 160
     late = left.peer.rtp(sequence=104)
-    left.peer.send(late)                                    # from during the hold: already seen
+    left.peer.send(late)  # from during the hold: already seen
     await right.peer.hears_nothing()
 
 

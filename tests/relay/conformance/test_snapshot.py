@@ -35,7 +35,7 @@ async def calls(world: World, profile: Profile) -> tuple[Leg, Leg]:
 async def test_media_goes_on(world: World, profile: Profile) -> None:
     secure, plain = await calls(world, profile)
     secure.peer.sequence = 65530
-    secure.peer.speak(10)                                   # the rollover counter is 1 now
+    secure.peer.speak(10)  # the rollover counter is 1 now
     before = await plain.peer.hear_many(10)
     plain.peer.speak(3)
     first = await secure.peer.hear_many(3)
@@ -47,7 +47,7 @@ async def test_media_goes_on(world: World, profile: Profile) -> None:
     plain.peer.speak(payload=b"out")
     after = await secure.peer.hear()
     assert (after.payload, after.extensions) == (b"out", {4: b"0"})
-    assert after.ssrc != first[0].ssrc                      # the keys are the same, so the SSRC may not be
+    assert after.ssrc != first[0].ssrc  # the keys are the same, so the SSRC may not be
     assert after.ssrc == secure.sent.ssrc
 
 

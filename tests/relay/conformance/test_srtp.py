@@ -181,7 +181,7 @@ async def test_the_rollover_counter_may_be_kept_or_reset_by_new_keys(world: Worl
     world.secure(secure)
     world.route(secure, plain)
     secure.peer.sequence = 65534
-    secure.peer.speak(4)                                    # wraps
+    secure.peer.speak(4)  # wraps
     await plain.peer.hear_many(4)
     theirs = fresh_keys()
     world.engine.set_keys(secure.transport, Way.RECEIVE, theirs)

@@ -68,17 +68,17 @@ async def test_jitter_is_in_clock_ticks(world: World) -> None:
         await asyncio.sleep(gap)
         leg.peer.speak()
     await world.until(lambda: leg.received.packets == 7)
-    assert 20 < leg.received.jitter < 200                   # about 160 to 240 ticks of change each, a sixteenth counted every time
+    assert 20 < leg.received.jitter < 200  # about 160 to 240 ticks of change each, a sixteenth counted every time
 
 
 async def test_level_comes_from_the_extension_or_the_samples(world: World) -> None:
     leg = world.plain()
     world.stream(leg.transport, leg.stream, audio_level_extension=1)
     assert leg.received.level_dbov is None
-    leg.peer.speak(payload=b"\xff" * 160)                   # u-law silence
+    leg.peer.speak(payload=b"\xff" * 160)  # u-law silence
     await world.until(lambda: leg.received.packets == 1)
     assert leg.received.level_dbov == -127
-    leg.peer.speak(payload=b"\x80\x00" * 80)                # full scale
+    leg.peer.speak(payload=b"\x80\x00" * 80)  # full scale
     await world.until(lambda: leg.received.packets == 2)
     assert leg.received.level_dbov in (0, -1)
     leg.peer.speak(extensions={1: b"\xaa"})
