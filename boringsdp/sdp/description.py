@@ -93,14 +93,15 @@ class Media:
     @property
     def raw(self) -> bool:
         """
-        True for media that could be relayed as datagrams, unread: UDPTL, BFCP and other protocols over UDP, real-time text over plain RTP.
+        True for media that could be relayed as datagrams, unread: UDPTL, BFCP over UDP, real-time text over plain RTP, and protocols that
+        are not known.
 
-        Not what needs ICE or a stream: data channels, MSRP, MRCP.
+        Not what needs ICE or a stream (data channels, MSRP, MRCP), nor SRTP that is not spoken here.
         """
         if self.protocol is not None:
             return self.kind not in ("audio", "video") and not self.protocol.secure
         name = self.protocol_text.upper()
-        return (name in ("UDPTL", "UDP") or name.startswith("UDP/")) and "SCTP" not in name
+        return not any(word in name for word in ("TCP", "SCTP", "MSRP", "RTP/"))
 
     @property
     def rejected(self) -> bool:
