@@ -429,7 +429,8 @@ class Call:
         memory = near.carried(self._current.near)
         waiting = any(branch.pending is Party.B for branch in self._branches.values())
         self._translator.rounds.agree(near, memory)
-        near.apply(media_plans(memory), settle=not waiting)
+        strays = any(plan.stray_send or plan.stray_receive for plan in self._current.leg.plans)
+        near.apply(media_plans(memory, strays=strays), settle=not waiting)
         self._join()
 
     def _join(self) -> None:

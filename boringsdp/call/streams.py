@@ -14,11 +14,11 @@ FEEDBACK = {"nack": "nack", "nack pli": "pli", "ccm fir": "fir"}
 
 def rules_of(plan: MediaPlan) -> StreamRules:
     """Return the rules of the plan's stream."""
-    extensions = plan.extension_ids
+    extensions, expected = plan.extension_ids, (*plan.receive_formats, *plan.stray_receive)
     dtmf = plan.dtmf
     return StreamRules(
         kind=plan.kind,
-        formats={f.payload_type: StreamFormat(name=f.codec.name, clock_rate=f.codec.clock_rate) for f in plan.receive_formats},
+        formats={f.payload_type: StreamFormat(name=f.codec.name, clock_rate=f.codec.clock_rate) for f in expected},
         mid=plan.mid,
         mid_extension=extensions.get(MID_EXTENSION, 0),
         audio_level_extension=extensions.get(AUDIO_LEVEL_EXTENSION, 0),

@@ -103,7 +103,7 @@ class Translator:
         answerer, offerer = (near, turn.leg) if party is Party.A else (turn.leg, near)
         received = self._read(sdp, answerer.options, ice=answerer.style.ice, mirrored=offered if passing.mirror else None)
         answerer.check_families(received, answer=True)
-        heard = accept_answer(exchange.answers.get(tag, offered), received)
+        heard = accept_answer(exchange.answers.get(tag, offered), received, asked if passing.mirror else None)
         if turn.state is State.OFFERED and not passing.mirror and not any(slot.live for slot in heard.slots):
             refused = received.medias[0]
             raise SdpError("the answer accepts no m-line of the offer, the call would be silent", refused.line, refused.line_number)
@@ -112,7 +112,7 @@ class Translator:
         demands = style or (None if passing.mirror else offerer.demands(offerer.style))
         draft = draft_answer(asked, heard, policy or exchange.policy, demands, passing)
         written = draft.write(offerer.prepare(draft.needs, asked, style or offerer.style, "" if style is None else style.setup))
-        theirs, ours = media_plans(heard), media_plans(written.memory)
+        theirs, ours = (media_plans(each, strays=passing.mirror) for each in (heard, written.memory))
         answerer.check_plans(theirs)
         offerer.check_plans(ours)
         offerer.transports.keep()

@@ -110,13 +110,15 @@ def _restarted(memory: LegMemory, received: Description, media: Media) -> bool:
     return bool(old.ufrag and new.ufrag) and (old.ufrag, old.password) != (new.ufrag, new.password)
 
 
-def accept_answer(memory: LegMemory, received: Description | str | bytes) -> LegMemory:
+def accept_answer(memory: LegMemory, received: Description | str | bytes, source: LegMemory | None = None) -> LegMemory:
     """
     Return the memory after the peer's answer to our last offer; may be called again with a further answer (183 then 200, forked branches).
 
-    An m-line that lists only formats we never offered counts as refused while another one stands. Raises `SdpError` when the text cannot be
-    an answer to what we offered (other number, kinds or mids of m-lines, no format in common anywhere, media not keyed as it must be), and
-    `WrongState` when our offer is not the last one.
+    An m-line that lists only formats we never offered counts as refused while another one stands; with `source`, the leg that our offer was
+    mirrored from, codecs that its peer has offered are taken too: both ends speak them, whatever was masked between.
+
+    Raises `SdpError` when the text cannot be an answer to what we offered (other number, kinds or mids of m-lines, no format in common
+    anywhere, media not keyed as it must be), and `WrongState` when our offer is not the last one.
     """
     offer = memory.written
     if not memory.we_offered or offer is None:
@@ -124,6 +126,8 @@ def accept_answer(memory: LegMemory, received: Description | str | bytes) -> Leg
     answer = _remembering(received if isinstance(received, Description) else describe(received), memory.slots)
     if len(answer.medias) != len(offer.medias):
         raise SdpError(f"an answer with {len(answer.medias)} m-lines to an offer with {len(offer.medias)}")
+    if source is not None and source.received is not None:
+        offer = _widened(offer, answer, source.received, memory.slots)
     slots = []
     useless: Media | None = None
     for ours, theirs in zip(offer.medias, answer.medias, strict=True):
@@ -142,7 +146,21 @@ def accept_answer(memory: LegMemory, received: Description | str | bytes) -> Leg
     live_lines = [media for media, slot in zip(answer.medias, slots, strict=True) if slot.live]
     asked = any(offer.tagged(offer.medias[media.index]).ufrag for media in live_lines)
     refused = not _has_ice(answer) if asked else memory.ice_refused
-    return replace(memory, exchange=Exchange.AGREED, received=answer, slots=tuple(slots), ice_refused=refused)
+    return replace(memory, exchange=Exchange.AGREED, written=offer, received=answer, slots=tuple(slots), ice_refused=refused)
+
+
+def _widened(offer: Description, answer: Description, source: Description, slots: Sequence[Slot]) -> Description:
+    """Return what we offered, with the codecs of the answer that only `source` had, on m-lines that would have no codec otherwise."""
+    medias = list(offer.medias)
+    for ours, theirs, slot in zip(offer.medias, answer.medias, slots, strict=False):
+        if slot.counterpart is None or slot.counterpart >= len(source.medias) or ours.port == 0 or theirs.port == 0 or ours.raw:
+            continue
+        if any(f.codec.carries_media for f in shared(ours.formats, theirs.formats)):
+            continue
+        numbers, origin = {f.payload_type for f in ours.formats}, source.medias[slot.counterpart]
+        both = [f for f in shared(origin.formats, theirs.formats) if f.codec.carries_media and f.payload_type not in numbers]
+        medias[ours.index] = replace(ours, formats=(*ours.formats, *both))
+    return offer if medias == list(offer.medias) else replace(offer, medias=tuple(medias))
 
 
 def role(answered: str) -> str:

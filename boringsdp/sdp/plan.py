@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boringsdp.errors import WrongState
 from boringsdp.sdp.candidate import Candidate, Fingerprint
@@ -56,6 +56,10 @@ class MediaPlan:
     """What may arrive, by our payload types; telephone-event included."""
     send_formats: tuple[Format, ...] = ()
     """What the peer takes, by its payload types and in its order; telephone-event included."""
+    stray_receive: tuple[Format, ...] = ()
+    """What the peer offered and our answer left out; it may come all the same (see `media_plans`)."""
+    stray_send: tuple[Format, ...] = ()
+    """What we offered and the peer's answer left out; it may understand it all the same."""
     extensions: tuple[tuple[str, int], ...] = ()
     feedback: frozenset[str] = frozenset()
     """rtcp-fb agreed for the first codec: "nack", "nack pli", "ccm fir"."""
@@ -95,15 +99,37 @@ def payload_type_map(source: MediaPlan, target: MediaPlan) -> PayloadTypes:
             outgoing = incoming.best_of(target.send_formats)
             if outgoing is not None:
                 codecs[incoming.payload_type] = outgoing.payload_type
+    for stray in source.stray_receive:
+        known = any(f.payload_type == stray.payload_type and f.same_codec(stray) for f in (*target.send_formats, *target.stray_send))
+        if known and stray.payload_type not in codecs:
+            codecs[stray.payload_type] = stray.payload_type
     return PayloadTypes(codecs, {f.payload_type: f.codec.clock_rate for f in source.receive_formats if f.codec.is_event})
 
 
-def media_plans(memory: LegMemory) -> tuple[MediaPlan, ...]:
-    """Return what the leg's last exchange agreed, one plan for each slot. Raises `WrongState` while an answer is missing."""
+def media_plans(memory: LegMemory, *, strays: bool = False) -> tuple[MediaPlan, ...]:
+    """
+    Return what the leg's last exchange agreed, one plan for each slot. Raises `WrongState` while an answer is missing.
+
+    Deviation from RFC 3264 §6.1 with `strays`: what was offered and the answer left out is noted too. Telephones (and SIPp) go on sending a
+    codec that they offered, whatever the answer says, and a proxy's media relay passes it on to who was offered it.
+    """
     sent = memory.written
     if memory.exchange is not Exchange.AGREED or memory.received is None or sent is None:
         raise WrongState(memory.exchange.value, Exchange.AGREED.value)
-    return tuple(_plan(memory, slot, sent, sent.medias[index], memory.received.medias[index]) for index, slot in enumerate(memory.slots))
+    medias = zip(memory.slots, sent.medias, memory.received.medias, strict=False)
+    plans = [(_plan(memory, slot, sent, ours, theirs), ours, theirs) for slot, ours, theirs in medias]
+    return tuple(_with_strays(plan, memory.we_offered, ours, theirs) if strays else plan for plan, ours, theirs in plans)
+
+
+def _with_strays(plan: MediaPlan, we_offered: bool, ours: Media, theirs: Media) -> MediaPlan:
+    if not plan.accepted or plan.raw:
+        return plan
+    offered, answered = (ours, theirs) if we_offered else (theirs, ours)
+    taken = {f.payload_type for f in (*answered.formats, *plan.receive_formats)}
+    left = tuple(
+        f for f in offered.formats if f.codec.carries_media and f.payload_type not in taken and f.best_of(answered.formats) is None
+    )
+    return replace(plan, stray_send=left) if we_offered else replace(plan, stray_receive=left)
 
 
 def _plan(memory: LegMemory, slot: Slot, sent: Description, ours: Media, theirs: Media) -> MediaPlan:
