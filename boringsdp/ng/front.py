@@ -159,15 +159,13 @@ class NgFront:
                         self._faults.look_soon(dialog)
                 return reply
             case requests.Delete():
-                return self._delete(request)
+                return _with_warnings(self._delete(request), request.warnings)
             case requests.Query():
                 told = [_told(dialog) for dialog in self._known(request.identity.call_id)]
                 return {**tell_call(told, request.identity), "result": "ok"}
             case requests.ListCalls():
-                return {
-                    "calls": [call_id for call_id, _ in zip(self._dialogs.call_ids(), range(request.limit), strict=False)],
-                    "result": "ok",
-                }
+                found = [call_id for call_id, _ in zip(self._dialogs.call_ids(), range(request.limit), strict=False)]
+                return _with_warnings({"calls": found, "result": "ok"}, request.warnings)
             case requests.Statistics():
                 return {"statistics": self._statistics.tell(len(self._dialogs), self._loop.time()), "result": "ok"}
             case requests.SetBlocking():
@@ -330,6 +328,12 @@ def refusal(error: BoringError) -> dict[str, Any]:
         case _:
             reason, why = str(error), ""
     return {"result": "error", "error-reason": reason, **({"warning": why[:LONGEST_TEXT]} if why else {})}
+
+
+def _with_warnings(reply: dict[str, Any], warnings: tuple[str, ...]) -> dict[str, Any]:
+    """Return a reply that also says what was not understood."""
+    said = [reply["warning"]] if "warning" in reply else []
+    return {**reply, "warning": "; ".join([*said, *warnings])} if warnings else reply
 
 
 def _facts(message: Mapping[str, Any]) -> dict[str, str]:

@@ -55,35 +55,35 @@ class Gathered:
         return "" if value is None else text_of(value)
 
     def number(self, key: str) -> int | None:
-        """A key's value as a whole number; None when not given or not a number, which is then noted as ignored."""
+        """A key's value as a whole number; None when not given or not a number, which is then warned of."""
         value = self.values.get(key)
         if value is None:
             return None
         number = number_of(value)
         if number is None:
-            self.ignore(f"{key}={text_of(value)}")
+            self.unknown(f"{key}={text_of(value)}")
         return number
 
     def host(self, key: str) -> str:
-        """The numeric address in a key's value, empty when there is none, which is then noted as ignored."""
+        """The numeric address in a key's value, empty when there is none, which is then warned of."""
         value = self.values.get(key)
         if value is None:
             return ""
         host = host_of(value)
         if not host:
-            self.ignore(f"{key}={text_of(value)}")
+            self.unknown(f"{key}={text_of(value)}")
         return host
 
     def choice(self, key: str, *allowed: str) -> str:
-        """A key's value when it is one of `allowed`, else empty and noted as ignored."""
+        """A key's value when it is one of `allowed`, else empty and warned of."""
         text = self.text(key)
         if text and text not in allowed:
-            self.ignore(f"{key}={text}")
+            self.unknown(f"{key}={text}")
             return ""
         return text
 
     def choices(self, key: str, allowed: frozenset[str]) -> frozenset[str]:
-        """The words of a key that are among `allowed` (compared as spelled); the others are noted as ignored."""
+        """The words of a key that are among `allowed` (compared as spelled); the others are warned of."""
         if key not in self.words:
             return frozenset()
         found: set[str] = set()
@@ -91,13 +91,18 @@ class Gathered:
             if spelled(word) in allowed:
                 found.add(spelled(word))
             else:
-                self.ignore(f"{key}-{word}")
+                self.unknown(f"{key}-{word}")
         return frozenset(found)
 
     def ignore(self, word: str) -> None:
         """Note a word that does nothing."""
         if len(self.ignored) < MAX_NOTES:
             self.ignored[word[:LONGEST_NOTE]] = None
+
+    def unknown(self, word: str) -> None:
+        """Note a value that a known key does not have: a slip of the pen, which its writer should hear of."""
+        self.ignore(word)
+        self.warn(f"{word[:LONGEST_NOTE]} is not known")
 
     def warn(self, warning: str) -> None:
         """Note what was asked and cannot be had."""

@@ -87,7 +87,8 @@ def _read(command: str, said: Gathered) -> Request:
         limit = said.number("limit")
         if limit is not None and limit < 0:
             raise NgError(NEGATIVE_LIMIT, "limit")
-        return ListCalls() if limit is None else ListCalls(limit=limit)
+        warnings = tuple(said.warnings)
+        return ListCalls(warnings=warnings) if limit is None else ListCalls(limit=limit, warnings=warnings)
     if command == "statistics":
         return Statistics()
     identity = _selecting(said)
@@ -117,6 +118,7 @@ def _delete(identity: Identity, said: Gathered) -> Delete:
         honour_to_tag="to-tag" in said.flags,
         fatal="fatal" in said.flags,
         fast="fast" in said.flags,
+        warnings=tuple(said.warnings),
     )
 
 

@@ -145,7 +145,7 @@ def _ice(said: Gathered) -> tuple[Ice | None, bool]:
         elif name.startswith("lite-") and name[5:] in {"forward", "backward", "both", "off"}:
             lite = name[5:]
         elif name not in {"ice2", "no-ice2"}:
-            said.ignore(f"ICE={word}")
+            said.unknown(f"ICE={word}")
     if lite == "off":
         said.warn(ALWAYS_LITE)
     return ice, trickle
@@ -163,7 +163,7 @@ def _hash(said: Gathered) -> str:
     word = said.text("DTLS-fingerprint").lower()
     name = f"sha-{word[3:]}" if word.startswith("sha") and word[3:4].isdigit() else word
     if name and name not in {"sha-1", "sha-224", "sha-256", "sha-384", "sha-512"}:
-        said.ignore(f"DTLS-fingerprint={word}")
+        said.unknown(f"DTLS-fingerprint={word}")
         return ""
     return name
 
@@ -183,7 +183,7 @@ def _protocol(said: Gathered) -> str:
         combined = _combined(upper.replace("+", " ").split())
         if combined:
             return combined
-        said.ignore(f"transport-protocol={word}")
+        said.unknown(f"transport-protocol={word}")
     return _combined(said.protocol_words)
 
 
@@ -235,7 +235,7 @@ def _sdes(said: Gathered, *, off: bool) -> SdesOptions:
         elif name.startswith(("offerer-pref:", "offerer-pref-")):
             lists["offerer_pref:"] += _suites(word[13:])
         elif name not in _NEGATED_PARAMETERS:
-            said.ignore(f"SDES-{word}")
+            said.unknown(f"SDES-{word}")
     return SdesOptions(
         off="off" in switches,
         without=frozenset(without),
@@ -290,7 +290,7 @@ def _direction(said: Gathered) -> tuple[str, str]:
 def _family(said: Gathered) -> str:
     word = said.text("address-family").upper().replace("IPV", "IP")
     if word and word not in {"IP4", "IP6"}:
-        said.ignore(f"address-family={word}")
+        said.unknown(f"address-family={word}")
         return ""
     return word
 
@@ -317,5 +317,5 @@ def _dtmf_log(said: Gathered) -> tuple[str, int] | None:
     value = said.values.get("DTMF-log-dest")
     endpoint = endpoint_of(value)
     if value is not None and endpoint is None:
-        said.ignore(f"DTMF-log-dest={text_of(value)}")
+        said.unknown(f"DTMF-log-dest={text_of(value)}")
     return endpoint

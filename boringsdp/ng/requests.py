@@ -194,6 +194,7 @@ class Delete:
     honour_to_tag: bool = False
     fatal: bool = False
     fast: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -208,6 +209,7 @@ class ListCalls:
     """`list`."""
 
     limit: int = 32
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -168,7 +168,8 @@ def test_the_first_interface_is_for_legs_without_a_name(calls: FakeCalls):
 def test_a_peer_names_the_interface_that_leads_to_it(calls: FakeCalls, keys: dict[str, object], found: tuple[str, str]):
     async def run() -> None:
         settings = NgSettings(interfaces={"outer": ("127.0.0.3",), "inner": ("127.0.0.1",), "six": ("::1",), "again": ("127.0.0.1",)})
-        assert "warning" not in Proxy(NgFront(calls, settings)).offer("ta", **keys)  # type: ignore[arg-type]
+        warning = Proxy(NgFront(calls, settings)).offer("ta", **keys).get("warning", "")  # type: ignore[arg-type]
+        assert warning == ("inbound-peer=a-name is not known" if "a-name" in keys.values() else "")
 
     asyncio.run(run())
     told = calls.calls["c1"].last("offer")
@@ -321,7 +322,8 @@ class TestControl:
         ],
     )
     def test_selection(self, proxy: Proxy, call: FakeCall, keys: dict[str, Any], blocked: list[tuple[Party, str]]):
-        assert proxy.send("block media", **keys) == OK
+        warning = {"warning": "all=nonsense is not known"} if keys.get("all") == "nonsense" else {}
+        assert proxy.send("block media", **keys) == {**OK, **warning}
         assert [(party, where) for party, _, _, where in self.blocked(call)] == blocked
 
     @pytest.mark.parametrize(

@@ -111,3 +111,20 @@ async def test_nothing_is_looked_for_after_delete(real: Proxy, caplog: pytest.Lo
     real.send("delete", from_tag="ta")
     await asyncio.sleep(0.15)
     assert warnings_in(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "keys", "warning"),
+    [
+        ("offer", {"ICE": "remov"}, "ICE=remov is not known"),
+        ("offer", {"replace": ["orgin"]}, "replace-orgin is not known"),
+        ("offer", {"flags": ["replace-orgin"]}, "replace-orgin is not known"),
+        ("delete", {"delete_delay": "abc"}, "delete-delay=abc is not known"),
+        ("list", {"limit": "x"}, "limit=x is not known"),
+        ("offer", {"flags": ["some-flag"], "some_key": "x"}, None),
+    ],
+)
+def test_values_that_are_not_known_are_told(proxy: Proxy, command: str, keys: dict[str, Any], warning: str | None):
+    proxy.offer("ta")
+    reply = proxy.send(command, from_tag="ta", sdp=plain_sdp(), **keys)
+    assert (reply["result"], reply.get("warning")) == ("ok", warning)
