@@ -181,6 +181,13 @@ async def test_an_advertised_address_belongs_to_one_that_is_listened_on():
     await gateway.close()
 
 
+async def test_the_banner_names_the_real_media_port():
+    async with running() as (gateway, _):
+        ports = {address.split(" (")[0].rpartition(":")[2] for what, address in gateway.addresses() if what == "WebRTC media"}
+    assert ports
+    assert "0" not in ports
+
+
 async def test_the_banner_shows_what_can_be_pasted_and_which_plugins_failed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -31,6 +31,8 @@ class SharedPorts:
                 bound = self._bind(engine, settings, last=attempt == ATTEMPTS - 1)
         self.ids: tuple[PortId, ...] = tuple(number for number, _ in bound)
         """All of them."""
+        self.number = bound[0][1][1] if bound else settings.webrtc_port
+        """The UDP port that they share."""
         known = {host: (number, port) for host, (number, (_, port)) in zip(settings.webrtc_hosts, bound, strict=True)}
         self._by_interface: dict[str, tuple[tuple[PortId, Address], ...]] = {
             name: tuple((known[host][0], (told, known[host][1])) for host, told in hosts.items()) for name, hosts in announced.items()

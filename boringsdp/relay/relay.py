@@ -108,6 +108,11 @@ class Relay:
         await engine.close()
 
     @property
+    def webrtc_port(self) -> int:
+        """The shared UDP port, after `start`: the real one where the settings leave the choice (0)."""
+        return self._shared.number
+
+    @property
     def engine(self) -> Engine:
         """Raises `WrongState` before start and after close."""
         if self._engine is None:
