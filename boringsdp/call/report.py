@@ -66,6 +66,8 @@ class PortReport:
     received_rtcp: Counts = Counts()
     """What of `received` was RTCP that shares the port of RTP."""
     sent: Counts = Counts()
+    unmapped: int = 0
+    """How many of `received` were dropped for a payload type that the other leg does not have."""
     ssrcs: tuple[int, ...] = ()
     flags: frozenset[str] = frozenset()
     """Any of: filled (an address is known), confirmed (learned), strict, handover, ice, fingerprint-verified, muxed."""
@@ -82,6 +84,8 @@ class MediaReport:
     mid: str = ""
     receive: bool = False
     send: bool = False
+    payload_type: int | None = None
+    """Of the last packet received, None before one."""
     received_ssrcs: tuple[int, ...] = ()
     sent_ssrcs: tuple[int, ...] = ()
     flags: frozenset[str] = frozenset()

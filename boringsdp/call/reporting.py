@@ -78,6 +78,7 @@ def _agreed(leg: Leg, plan: MediaPlan, relay: Relay, blocks: Blocks, sources: So
         mid=plan.mid,
         receive=plan.receive,
         send=plan.send,
+        payload_type=None if stream is None or not sources[stream] else stream.statistics().received.payload_type,
         received_ssrcs=() if stream is None else tuple(source.ssrc for source in sources[stream]),
         sent_ssrcs=() if stream is None or not stream.statistics().sent.packets else (stream.ssrc,),
         flags=frozenset(_flags(leg, plan, blocks)),
@@ -142,6 +143,7 @@ def _port(figures: PortFigures) -> PortReport:
         received=_counts(figures.received),
         received_rtcp=_counts(figures.received_rtcp),
         sent=_counts(figures.sent),
+        unmapped=figures.unmapped,
         ssrcs=figures.ssrcs,
         flags=figures.flags,
     )

@@ -31,6 +31,9 @@ def _reason(leg: LegReport, media: MediaReport) -> str:
     if not media.ports or not media.receive:
         return ""
     port = media.ports[0]
+    if port.unmapped and 2 * port.unmapped > (heard := port.received.packets - port.received_rtcp.packets):
+        share = f"all {heard}" if port.unmapped >= heard else f"{port.unmapped} of {heard}"
+        return f"{share} packets were dropped: payload type {media.payload_type} is not in the answer"
     if port.received.packets:
         if port.received.errors > port.received.packets:
             return "most packets are dropped (wrong keys, or a source that is not the announced one)"

@@ -85,6 +85,8 @@ class PortFigures:
     received_rtcp: Counts = Counts()
     """What of `received` was RTCP that shares the port of RTP."""
     sent: Counts = Counts()
+    unmapped: int = 0
+    """How many of `received` were dropped for a payload type that the other leg does not have."""
     ssrcs: tuple[int, ...] = ()
     flags: frozenset[str] = frozenset()
     """Any of: filled (an address is known), confirmed (learned), strict, handover, ice, fingerprint-verified, muxed."""
@@ -162,6 +164,7 @@ def _figures(
             packets=sum(each.packets_received for each in counted[1:]), bytes=sum(each.bytes_received for each in counted[1:])
         ),
         sent=Counts(packets=sum(each.packets_sent for each in counted), bytes=sum(each.bytes_sent for each in counted), errors=unsent),
+        unmapped=drops.get("payload_type", 0),
         ssrcs=ssrcs,
         flags=flags | {name for name, holds in learned.items() if holds},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.call.phone import Phone, plain, port_of
 from tests.ng.conftest import Proxy
 from tests.ng.test_front_media import proxy, taken
@@ -21,12 +23,14 @@ async def test_a_caller_goes_on_with_a_codec_that_the_answer_left_out(proxy: Pro
     assert (await a.receive())[1] == 0
 
 
-async def test_a_codec_that_was_taken_out_does_not_pass(proxy: Proxy):
+async def test_a_codec_that_was_taken_out_does_not_pass(proxy: Proxy, monkeypatch: pytest.MonkeyPatch):
     a, b = Phone(), Phone()
     taken(proxy.offer("ta", sdp=plain(a.port, formats="8 0 101"), flags=["codec-strip-PCMA"]))
     to_a = taken(proxy.answer("ta", "tb", sdp=plain(b.port, formats="0 101")))
     a.send(port_of(to_a), 8)
     assert await b.hears_nothing()
+    monkeypatch.setattr("boringsdp.ng.diagnosis.PATIENCE_S", 0.0)
+    assert "ta: audio: all 1 packets were dropped: payload type 8 is not in the answer" in proxy.send("query")["errors"]
 
 
 async def test_an_answer_with_a_codec_that_only_the_caller_offered(proxy: Proxy):
