@@ -18,7 +18,7 @@ class _JumpingSelector(selectors.DefaultSelector):
     loop: VirtualTimeLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)                           # the loop's own wake-up pipe
+        ready = super().select(0)  # the loop's own wake-up pipe
         if not ready:
             if timeout is None:
                 raise NothingScheduled("every task waits and nothing is scheduled")
