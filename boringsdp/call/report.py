@@ -1,4 +1,8 @@
-"""What a call is and how it fares, as plain frozen values: for query and statistics replies, dashboards and records."""
+"""
+What a call is and how it fares, as plain frozen values: for query and statistics replies, dashboards and records.
+
+The leaves are the relay's own figures.
+"""
 
 from __future__ import annotations
 
@@ -6,71 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from boringsdp.call.events import Party
+from boringsdp.relay import Counts, PortFigures, QualitySample, SsrcFigures
 
-Address = tuple[str, int]
+__all__ = ["CallReport", "Counts", "LegReport", "MediaReport", "PortReport", "QualitySample", "SsrcReport"]
 
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Counts:
-    """Whole packets and their octets as they came or went, headers included; `errors` are those dropped."""
-
-    packets: int = 0
-    bytes: int = 0
-    errors: int = 0
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class QualitySample:
-    """Quality at one time; `mos` 1.0 to 4.5, `loss_percent` 0 to 100 of the interval, `at` wallclock seconds."""
-
-    at: float
-    mos: float
-    jitter_ms: float
-    loss_percent: float
-    round_trip_us: int
-    leg_round_trip_us: int = 0
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SsrcReport:
-    """One source that we received from a party. `samples` are at regular intervals of `interval_s`, bounded, oldest first."""
-
-    ssrc: int
-    packets: int = 0
-    bytes: int = 0
-    last_timestamp: int = 0
-    last_sequence: int = 0
-    lost: int = 0
-    average: QualitySample | None = None
-    lowest: QualitySample | None = None
-    highest: QualitySample | None = None
-    sample_count: int = 0
-    interval_s: float = 0.0
-    samples: tuple[QualitySample, ...] = ()
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class PortReport:
-    """One of our ports towards a party: RTP, or RTCP. `last_packet` is wallclock seconds, 0 when none came."""
-
-    rtcp: bool
-    local: Address
-    remote: Address | None = None
-    """Where we send now."""
-    announced: Address | None = None
-    """Where its SDP said it is."""
-    suite: str = ""
-    """SRTP protection profile in force, empty in the clear."""
-    last_packet: float = 0.0
-    received: Counts = Counts()
-    received_rtcp: Counts = Counts()
-    """What of `received` was RTCP that shares the port of RTP."""
-    sent: Counts = Counts()
-    unmapped: int = 0
-    """How many of `received` were dropped for a payload type that the other leg does not have."""
-    ssrcs: tuple[int, ...] = ()
-    flags: frozenset[str] = frozenset()
-    """Any of: filled (an address is known), confirmed (learned), strict, handover, ice, fingerprint-verified, muxed."""
+PortReport = PortFigures
+SsrcReport = SsrcFigures
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -129,6 +74,6 @@ class CallReport:
     last_signal: float
     state: str
     legs: tuple[LegReport, ...] = ()
-    rtp: Counts = Counts()
-    rtcp: Counts = Counts()
+    rtp: Counts = field(default_factory=Counts)
+    rtcp: Counts = field(default_factory=Counts)
     ssrcs: Mapping[int, SsrcReport] = field(default_factory=dict)

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from boringsdp.call.leg import Leg
 from boringsdp.call.options import Block
-from boringsdp.call.report import CallReport, Counts, LegReport, MediaReport, PortReport, QualitySample, SsrcReport
+from boringsdp.call.report import CallReport, Counts, LegReport, MediaReport
 from boringsdp.call.routes import Blocks
 from boringsdp.call.streams import codec_of
 from boringsdp.call.transports import served_by_ice
-from boringsdp.relay import Counts as RelayCounts
-from boringsdp.relay import PortFigures, RawTransport, Relay, SsrcFigures, Stream
-from boringsdp.relay import QualitySample as RelaySample
+from boringsdp.relay import RawTransport, Relay, SsrcFigures, Stream
 from boringsdp.sdp import Media, MediaPlan
 
 Sources = Mapping[Stream, tuple[SsrcFigures, ...]]
@@ -36,7 +34,7 @@ def report_of(
         legs=reports,
         rtp=_total(leg.received(rtcp=False) for leg in reports),
         rtcp=_total(leg.received(rtcp=True) for leg in reports),
-        ssrcs={source.ssrc: _source(source) for of_stream in sources.values() for source in of_stream},
+        ssrcs={source.ssrc: source for of_stream in sources.values() for source in of_stream},
     )
 
 
@@ -65,7 +63,7 @@ def _medias(leg: Leg, relay: Relay, blocks: Blocks, sources: Sources) -> Iterato
 def _agreed(leg: Leg, plan: MediaPlan, relay: Relay, blocks: Blocks, sources: Sources) -> MediaReport:
     transport = leg.transports.get(plan.transport_slot) if plan.accepted else None
     stream = leg.transports.streams.get(plan.slot)
-    ports = () if transport is None else tuple(map(_port, relay.port_reports(transport)))
+    ports = () if transport is None else relay.port_reports(transport)
     received = leg.memory.received
     protocol = (
         received.medias[plan.slot].protocol_text if received is not None and plan.slot < len(received.medias) else plan.protocol.value
@@ -118,7 +116,7 @@ def _offered(leg: Leg, media: Media, relay: Relay) -> MediaReport:
         codec=str(media.codecs[0].codec) if media.codecs else "",
         mid=media.mid,
         flags=frozenset({"raw"} if isinstance(transport, RawTransport) else ()),
-        ports=() if transport is None else tuple(map(_port, relay.port_reports(transport))),
+        ports=() if transport is None else relay.port_reports(transport),
     )
 
 
@@ -129,55 +127,4 @@ def _total(legs: Iterable[Counts]) -> Counts:
         packets=sum(each.packets for each in received),
         bytes=sum(each.bytes for each in received),
         errors=sum(each.errors for each in received),
-    )
-
-
-def _port(figures: PortFigures) -> PortReport:
-    return PortReport(
-        rtcp=figures.rtcp,
-        local=figures.local,
-        remote=figures.remote,
-        announced=figures.announced,
-        suite=figures.suite,
-        last_packet=figures.last_packet,
-        received=_counts(figures.received),
-        received_rtcp=_counts(figures.received_rtcp),
-        sent=_counts(figures.sent),
-        unmapped=figures.unmapped,
-        ssrcs=figures.ssrcs,
-        flags=figures.flags,
-    )
-
-
-def _counts(counts: RelayCounts) -> Counts:
-    return Counts(packets=counts.packets, bytes=counts.bytes, errors=counts.errors)
-
-
-def _source(figures: SsrcFigures) -> SsrcReport:
-    return SsrcReport(
-        ssrc=figures.ssrc,
-        packets=figures.packets,
-        bytes=figures.bytes,
-        last_timestamp=figures.last_timestamp,
-        last_sequence=figures.last_sequence,
-        lost=figures.lost,
-        average=_sample(figures.average),
-        lowest=_sample(figures.lowest),
-        highest=_sample(figures.highest),
-        sample_count=figures.sample_count,
-        interval_s=figures.interval_s,
-        samples=tuple(each for sample in figures.samples if (each := _sample(sample)) is not None),
-    )
-
-
-def _sample(sample: RelaySample | None) -> QualitySample | None:
-    if sample is None:
-        return None
-    return QualitySample(
-        at=sample.at,
-        mos=sample.mos,
-        jitter_ms=sample.jitter_ms,
-        loss_percent=sample.loss_percent,
-        round_trip_us=sample.round_trip_us,
-        leg_round_trip_us=sample.leg_round_trip_us,
     )
