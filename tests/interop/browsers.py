@@ -22,6 +22,7 @@ from playwright.async_api import Page as PlaywrightPage
 from playwright.async_api import async_playwright
 
 from tests.interop.bidi import BidiConnection, BidiError
+from tests.support.processes import end
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 FIREFOX = ("firefox-esr", "firefox")
@@ -250,13 +251,7 @@ async def running(
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 10)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await end(process)
 
 
 @contextlib.asynccontextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.sip_sink import Sink, open_sink
+from tests.support.processes import end
 
 OFFER = (
     "v=0\r\no=gateway 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -52,13 +53,7 @@ async def running(*command: str, **options: Any) -> AsyncIterator[asyncio.subpro
     try:
         yield process
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), 5)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await end(process, 5)
 
 
 # --- baresip ---------------------------------------------------------------------------------------------------------------

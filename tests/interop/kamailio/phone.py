@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tests.interop.tones import Burst, bursts, samples_of
+from tests.support.processes import end
 
 MODULES = ("g711", "opus", "uuid", "aufile", "sndfile", "srtp", "dtls_srtp", "ice")
 APPLICATIONS = ("account", "menu", "ctrl_tcp")
@@ -217,10 +218,4 @@ async def running_phone(
             yield phone
             reader.cancel()
         finally:
-            if process.returncode is None:
-                process.terminate()
-                try:
-                    await asyncio.wait_for(process.wait(), 5)
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
+            await end(process, 5)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.interop.kamailio.phone import free_ports
 from tests.support.gateway import free_port, running_gateway
+from tests.support.processes import end
 
 ROOT = Path(__file__).parents[3]
 RTPENGINE = "BORINGSDP_INTEROP_BACKEND"
@@ -245,13 +246,7 @@ async def running_proxy(scenario: Scenario, backend: Backend, host: str = "127.0
             await _listening(proxy, web)
             yield proxy
         finally:
-            if process.returncode is None:
-                process.terminate()
-                try:
-                    await asyncio.wait_for(process.wait(), 10)
-                except TimeoutError:
-                    process.kill()
-                    await process.wait()
+            await end(process)
 
 
 async def _listening(proxy: Proxy, port: int) -> None:
