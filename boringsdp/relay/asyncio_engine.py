@@ -23,6 +23,7 @@ from boringsdp.net.udp import MAX_DATAGRAM, bind_udp, marked_sendto, send_too_lo
 from boringsdp.relay.engine import (
     EMPTY,
     Address,
+    EngineFacts,
     EngineStatistics,
     EventSink,
     IceCredentials,
@@ -81,8 +82,14 @@ class AsyncioEngine:
 
     # --- ports
 
-    def open_port(self, address: Address) -> tuple[PortId, Address]:
+    @property
+    def facts(self) -> EngineFacts:
+        return EngineFacts(name="asyncio", hold_us=round(self._nap_s * 1e6))
+
+    def open_port(self, address: Address, worker: int = 0) -> tuple[PortId, Address]:
         self._require_open()
+        if worker:
+            raise WrongState(f"worker {worker}", "0: there is one thread")
         return self._open_port(PortId(self._next_port), address)
 
     def _open_port(self, number: PortId, address: Address) -> tuple[PortId, Address]:

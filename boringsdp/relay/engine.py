@@ -252,6 +252,13 @@ class NotKept:
     sequences: tuple[int, ...]
 
 
+@dataclass(slots=True, frozen=True)
+class TransportFailed:
+    """A defect of the engine's own met in a packet of this transport: it carries nothing any more, everything else goes on."""
+
+    transport: TransportId
+
+
 Event = (
     PathSelected
     | RtcpPathSelected
@@ -264,6 +271,7 @@ Event = (
     | MediaReceiving
     | AuthFailures
     | NotKept
+    | TransportFailed
 )
 
 
@@ -376,14 +384,34 @@ class EngineStatistics:
     drops: Mapping[str, int]
 
 
+@dataclass(slots=True, frozen=True, kw_only=True)
+class EngineFacts:
+    """`sockets` says how plain ports are had: `per-call`, or `steered` into few. `hold_us`: how long packets wait to be taken together."""
+
+    name: str
+    workers: int = 1
+    sockets: str = "per-call"
+    reason: str = ""
+    """Why `sockets` is what it is, when another way was asked for or would be cheaper."""
+    hold_us: int = 0
+
+
 class Engine(Protocol):
     """
     What every engine offers. Commands raise `LocalError` kinds only: `WrongState` for an unknown id or a command out of turn,
     `Exhausted` for a bound that is reached. Nothing a peer sends raises; it is counted.
     """
 
-    def open_port(self, address: Address) -> tuple[PortId, Address]:
-        """Bind a UDP port (port 0: any) and return its id and real address. Raises OSError when it cannot be bound."""
+    @property
+    def facts(self) -> EngineFacts:
+        """What this engine is, to be told at start."""
+
+    def open_port(self, address: Address, worker: int = 0) -> tuple[PortId, Address]:
+        """
+        Bind a UDP port (port 0: any) and return its id and real address. Raises OSError when it cannot be bound.
+
+        `worker` is who reads it, below `facts.workers`. All ports of one transport belong to one worker; routes may lead to another.
+        """
 
     def close_port(self, port: PortId) -> None: ...
 

@@ -1,0 +1,15 @@
+//! The media plane of BoringSDP: what happens to a datagram, without sockets, threads or clocks.
+//!
+//! A port of `boringsdp/relay/plane` to Rust, module for module and under the same names; the Python code is the specification. One
+//! [`Plane`] is one worker's share and is used by one thread at a time; a [`Cluster`] holds the planes of all workers and carries commands
+//! and whatever crosses from one to another.
+#![forbid(unsafe_code)]
+
+pub mod address;
+pub mod drops;
+pub mod error;
+pub mod event;
+pub mod keys;
+pub mod outbox;
+pub mod spec;
+pub mod statistics;

@@ -1,0 +1,8 @@
+//! The native engine of BoringSDP for Python: worker threads that own the sockets, and the classes that command them.
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn boringsdp_native(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}
