@@ -16,17 +16,22 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NewType, Protocol
+from typing import Protocol
 
+from boringsdp.relay.names import Address as Address
+from boringsdp.relay.names import PortId as PortId
+from boringsdp.relay.names import StreamId as StreamId
+from boringsdp.relay.names import TransportId as TransportId
+from boringsdp.relay.statistics import EngineFacts as EngineFacts
+from boringsdp.relay.statistics import EngineStatistics as EngineStatistics
+from boringsdp.relay.statistics import PortStatistics as PortStatistics
+from boringsdp.relay.statistics import ReceiveStatistics as ReceiveStatistics
+from boringsdp.relay.statistics import RouteState as RouteState
+from boringsdp.relay.statistics import SendStatistics as SendStatistics
+from boringsdp.relay.statistics import StreamStatistics as StreamStatistics
+from boringsdp.relay.statistics import TransportStatistics as TransportStatistics
 from boringsdp.rtp.keys import Keys as Keys
 from boringsdp.rtp.keys import Profile as Profile
-
-Address = tuple[str, int]
-"""(numeric IP address, UDP port); IPv4-mapped IPv6 addresses are normalised to IPv4."""
-
-PortId = NewType("PortId", int)
-TransportId = NewType("TransportId", int)
-StreamId = NewType("StreamId", int)
 
 EMPTY: Mapping[int, int] = {}
 
@@ -273,127 +278,6 @@ Event = (
     | NotKept
     | TransportFailed
 )
-
-
-# --- statistics --------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class ReceiveStatistics:
-    """What arrived on a stream, of its present SSRC where RFC 3550 counts by SSRC, else over the stream's life."""
-
-    ssrc: int = 0
-    packets: int = 0
-    bytes: int = 0
-    """RTP payload octets."""
-    lost: int = 0
-    """Expected minus received, never below 0, summed over all SSRCs (RFC 3550 §A.3)."""
-    duplicates: int = 0
-    reordered: int = 0
-    jitter: int = 0
-    """In ticks of `clock_rate` (RFC 3550 §A.8)."""
-    clock_rate: int = 8000
-    payload_type: int = -1
-    highest_sequence: int = 0
-    """Extended: cycles in the upper 16 bits. `last_timestamp` is that packet's, in RTP ticks."""
-    last_timestamp: int = 0
-    base_sequence: int = 0
-    ssrc_packets: int = 0
-    """Packets of the present SSRC only, for report blocks."""
-    last_arrival: float = 0.0
-    level_dbov: int | None = None
-    """Level of a recent packet, 0 (loudest) to -127: from the audio level extension, or measured on G.711; None when unknown."""
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SendStatistics:
-    """What was sent on a stream."""
-
-    ssrc: int = 0
-    packets: int = 0
-    bytes: int = 0
-    """RTP payload octets, as a sender report counts them."""
-    last_timestamp: int = 0
-    last_sent: float = 0.0
-    last_sequence: int = 0
-    clock_rate: int = 8000
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class RouteState:
-    """How the route into a target rewrites now, for translating feedback: out = source + offset (mod 2^16, 2^32)."""
-
-    source: StreamId
-    source_ssrc: int
-    sequence_offset: int
-    timestamp_offset: int
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class StreamStatistics:
-    received: ReceiveStatistics
-    sent: SendStatistics
-    route: RouteState | None
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class PortStatistics:
-    """RTP, or RTCP, of one transport, whether each has a port of its own or not. DTLS and STUN are counted with neither."""
-
-    remote: Address | None = None
-    """Where it is sent to now."""
-    announced: Address | None = None
-    """What `set_remote` said; None while ICE counts."""
-    learned: bool = False
-    """`remote` was proved by a packet from there (by a check, with ICE), and is not only announced. STRICT and ASYMMETRIC learn nothing."""
-    last_arrival: float = 0.0
-    """Monotonic time of the last valid packet; 0.0: there was none."""
-    packets_received: int = 0
-    bytes_received: int = 0
-    packets_sent: int = 0
-    bytes_sent: int = 0
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class TransportStatistics:
-    """
-    Counters of one transport, DTLS included. `drops` by reason. On a raw transport `rtp` counts the datagrams.
-
-    In: unverified, replayed, duplicate, jumped, malformed, no_keys, unknown_source, unknown_ssrc, too_many_ssrcs, payload_type,
-    padding_only, former_ssrc, stun_refused, silenced, too_long and not_forwarded (raw). Out, counted with the target: late, no_keys,
-    no_address, too_long, send_blocked, send_failed, send_<reason>.
-    """
-
-    remote: Address | None
-    rtcp_remote: Address | None
-    packets_received: int
-    bytes_received: int
-    packets_sent: int
-    bytes_sent: int
-    drops: Mapping[str, int]
-    rtp: PortStatistics = PortStatistics()
-    rtcp: PortStatistics = PortStatistics()
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class EngineStatistics:
-    """`drops` counts what belonged to no transport."""
-
-    streams: Mapping[StreamId, StreamStatistics]
-    transports: Mapping[TransportId, TransportStatistics]
-    drops: Mapping[str, int]
-
-
-@dataclass(slots=True, frozen=True, kw_only=True)
-class EngineFacts:
-    """`sockets` says how plain ports are had: `per-call`, or `steered` into few. `hold_us`: how long packets wait to be taken together."""
-
-    name: str
-    workers: int = 1
-    sockets: str = "per-call"
-    reason: str = ""
-    """Why `sockets` is what it is, when another way was asked for or would be cheaper."""
-    hold_us: int = 0
 
 
 class Engine(Protocol):
