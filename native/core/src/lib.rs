@@ -12,4 +12,5 @@ pub mod event;
 pub mod keys;
 pub mod outbox;
 pub mod spec;
+pub mod srtp;
 pub mod statistics;
