@@ -5,7 +5,7 @@ An engine owns UDP ports, transports, streams and routes, and knows nothing of c
 command takes plain values and returns nothing that must be awaited, every piece of news comes back as an event in a batch, so that an
 engine can live in another thread or process. `asyncio_engine.py` is the specification; a second engine must pass `tests/relay/conformance`.
 
-    port        a bound UDP socket. A shared port serves many ICE transports; an own port serves one transport.
+    port        a bound UDP socket. A shared port serves many transports, told apart by ICE or by their peers' addresses; an own port one.
     transport   one 5-tuple's worth of RTP and RTCP with its keying: a BUNDLE group of a WebRTC leg, or one m-line of a plain leg.
     stream      one m-line carried by a transport, both directions.
     route       from a stream of one leg to a stream of another (or the same: echo), with its rewriting rules.
@@ -80,6 +80,9 @@ class TransportSpec:
     may share. Else `ports` is the one RTP port that belongs to it, and `rtcp_port` its RTCP port; None means rtcp-mux. `own` with `ice`:
     the ports answer ICE checks, each port is one component and has its own path, and only a path that a check has proved counts, until
     `set_remote` says that the peer speaks no ICE.
+    With `shared` (no ICE, not `own`, not `raw`) other such transports share the RTP port, and the RTCP port: what comes from exactly the
+    address that `set_remote` announced belongs to the transport, nothing else, and nothing before. Its latch is STRICT, whatever is said.
+    A port serves either ICE transports or such ones.
     A `secured` transport passes no RTP or RTCP in either direction before `set_keys` was called for that direction.
     With `raw` (UDPTL and the like) nothing is parsed: datagrams go to where `forward` says. `tos` is the IPv4 TOS or IPv6 traffic class.
     """
@@ -91,6 +94,7 @@ class TransportSpec:
     secured: bool = False
     latch: Latch = Latch.ONCE
     own: bool = False
+    shared: bool = False
     raw: bool = False
     tos: int = 0
     latch_window_s: float = 10.0
@@ -320,7 +324,8 @@ class Engine(Protocol):
         An address that is announced again does not undo what was latched (a peer behind NAT repeats its private one) unless `latch` is
         STRICT or ASYMMETRIC. On an own transport with ICE it says that the peer speaks none: checks are still answered, but move nothing
         until `restart_ice`. On shared ports: a peer that is ICE-lite too is there, until a check proves another place; another transport's
-        address is not taken; None ends that. Raises `WrongState` for a host name.
+        address is not taken; None ends that. With `shared` an address that another transport of that port has is refused, and nothing
+        changes. Raises `WrongState` for a host name, and then.
         """
 
     def mux_rtcp(self, transport: TransportId, muxed: bool) -> None:

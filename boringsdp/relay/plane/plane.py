@@ -84,11 +84,18 @@ class Plane:
         elif port.owner is not None:
             port.owner.reach.receive(data, source, now)
         elif (transport := port.by_remote.get(source)) is None:
-            self.drop("unknown_source")
+            self._receive_control(port, data, source, now)
         elif 19 < data[0] < 64:
             transport.receive_dtls(data, source)
         else:
             transport.receive_media(data, now)
+
+    def _receive_control(self, port: PlanePort, data: bytes, source: Address, now: float) -> None:
+        """What came to a shared port from an address of no RTP."""
+        if (transport := port.by_control.get(source)) is None:
+            self.drop("unknown_source")
+        else:
+            transport.receive_control(data, source, now)
 
     def _receive_stun(self, port: PlanePort, data: bytes, source: Address, now: float) -> None:
         try:
@@ -100,7 +107,7 @@ class Plane:
             self.drop("stun_ignored")  # keepalive indications, and responses: a lite agent asks nothing
             return
         owner = port.owner or port.rtcp_owner
-        if owner is not None and owner.ice is None:
+        if port.by_address or (owner is not None and owner.ice is None):
             self.drop("stun_ignored")
             return
         username = message.username
@@ -208,12 +215,13 @@ class Plane:
         ports = [self._port(number) for number in spec.ports]
         rtcp_port = None if spec.rtcp_port is None else self._port(spec.rtcp_port)
         transport = Transport(self, spec)
-        if spec.ice is not None and not spec.own:
-            if spec.raw or rtcp_port is not None or any(port.owner or port.rtcp_owner for port in ports):
+        if spec.shared:
+            self._share_ports(transport, ports, rtcp_port)
+        elif spec.ice is not None and not spec.own:
+            if spec.raw or rtcp_port is not None:
                 raise WrongState("port of a transport's own", "a shared port")
+            _lodge(ports, by_address=False)
             transport.reach = transport.ice = IceReach(transport, LiteResponder(spec.ice.ufrag, spec.ice.password), ports)
-            for port in ports:
-                port.guests += 1
         else:
             self._take_ports(transport, ports, rtcp_port)
         if spec.ice is not None:
@@ -221,6 +229,16 @@ class Plane:
         self.transports[spec.id] = transport
         if self._next_tick is None:
             self._next_tick = now + TICK_S
+
+    def _share_ports(self, transport: Transport, ports: list[PlanePort], rtcp_port: PlanePort | None) -> None:
+        """Let a transport without ICE have part of ports that others use too."""
+        spec, port = transport.spec, ports[0]
+        if spec.ice is not None or spec.own or spec.raw:
+            raise WrongState("shared transport with ICE, own or raw", "plain RTP")
+        if len(ports) != 1 or rtcp_port is port:
+            raise WrongState("shared ports", "one RTP port, and another for RTCP")
+        _lodge(ports if rtcp_port is None else [port, rtcp_port], by_address=True)
+        transport.reach = transport.plain = PlainReach(transport, port, rtcp_port)
 
     def _take_ports(self, transport: Transport, ports: list[PlanePort], rtcp_port: PlanePort | None) -> None:
         """Give a transport its own ports, and the ways to reach its peer from them."""
@@ -432,6 +450,17 @@ class Plane:
 
     def transport_statistics(self, number: TransportId) -> TransportStatistics:
         return self.transport(number).statistics()
+
+
+def _lodge(ports: list[PlanePort], *, by_address: bool) -> None:
+    """Let one more transport share all these ports, or none. Raises `WrongState`."""
+    for index, port in enumerate(ports):
+        try:
+            port.lodge(by_address=by_address)
+        except WrongState:
+            for taken in ports[:index]:
+                taken.guests -= 1
+            raise
 
 
 def _require_tos(tos: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from boringsdp.errors import WrongState
 from boringsdp.relay.engine import Address, PortId
 
 if TYPE_CHECKING:
@@ -37,14 +38,17 @@ class PlanePort:
     """
     Demultiplexes what arrives on one port (RFC 7983).
 
-    `by_remote` holds the addresses whose RTP goes straight on: learned by authenticated ICE checks, or latched. Everything else, and
-    everything that is not RTP or RTCP, takes the slow way through the plane.
+    `by_remote` holds the addresses whose RTP goes straight on: learned by authenticated ICE checks, latched, or announced where a port is
+    shared without ICE; `by_control` those whose RTCP comes to a shared RTCP port. Everything else, and everything that is not RTP or RTCP,
+    takes the slow way through the plane. `guests` are the transports that share the port, `by_address` how they are told apart.
     """
 
     __slots__ = (
         "_make_marked",
         "_set_tos",
         "address",
+        "by_address",
+        "by_control",
         "by_remote",
         "guests",
         "id",
@@ -70,14 +74,29 @@ class PlanePort:
         self._make_marked = make_marked
         self.tos = 0
         self.by_remote: dict[Address, Transport] = {}
+        self.by_control: dict[Address, Transport] = {}
         self.owner: Transport | None = None
         self.rtcp_owner: Transport | None = None
         self.raw: RawReach | None = None
         self.guests = 0
+        self.by_address = False
 
     @property
     def in_use(self) -> bool:
         return bool(self.guests or self.owner or self.rtcp_owner)
+
+    def holder(self, address: Address) -> Transport | None:
+        """Whose packets come from there."""
+        return self.by_remote.get(address) or self.by_control.get(address)
+
+    def lodge(self, *, by_address: bool) -> None:
+        """Take in one more transport. Raises `WrongState` on an own port, or where guests are told apart in another way."""
+        if self.owner or self.rtcp_owner:
+            raise WrongState("port of a transport's own", "a shared port")
+        if self.guests and self.by_address != by_address:
+            raise WrongState("port shared in another way", "one for ICE, or one without")
+        self.by_address = by_address
+        self.guests += 1
 
     def mark(self, tos: int) -> None:
         """Mark everything that leaves an own port."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from boringsdp.errors import WrongState
 from boringsdp.relay.engine import Address, Latch, PathSelected, RtcpPathSelected
 from boringsdp.relay.plane.latching import Latching
 from boringsdp.relay.plane.port import Path, PlanePort
@@ -16,9 +17,13 @@ MAX_RAW = 2047
 
 
 class PlainReach:
-    """The own ports of a transport that carries RTP: `main` hears the RTP port, `side` the RTCP port."""
+    """
+    How RTP without ICE comes and goes: `main` hears the RTP port, `side` the RTCP port.
 
-    __slots__ = ("main", "port", "rtcp_port", "side", "transport")
+    On shared ports a transport `holds` the address that was announced for each.
+    """
+
+    __slots__ = ("holds", "main", "port", "rtcp_port", "side", "transport")
 
     def __init__(self, transport: Transport, port: PlanePort, rtcp_port: PlanePort | None) -> None:
         self.transport = transport
@@ -26,6 +31,7 @@ class PlainReach:
         self.rtcp_port = rtcp_port
         self.main = Latching()
         self.side = Latching()
+        self.holds: list[tuple[dict[Address, Transport], Address]] = []
 
     @property
     def rtp(self) -> Path | None:
@@ -52,8 +58,11 @@ class PlainReach:
         return self.side if rtcp else self.main
 
     def set_remote(self, rtp: Address | None, rtcp: Address | None, latch: Latch, now: float) -> None:
-        """Where the peer says it is; opens the window."""
+        """Where the peer says it is; opens the window. Raises `WrongState` on a shared port where another peer is there."""
         spec = self.transport.spec
+        if spec.shared:
+            latch = Latch.STRICT
+            self._require_free(rtp, rtcp)
         self.main.announce(rtp, latch, now, spec.learn_s, spec.latch_window_s)
         self.side.announce(rtcp, latch, now, spec.learn_s, spec.latch_window_s)
         self.point()
@@ -95,19 +104,46 @@ class PlainReach:
         if news:
             self.transport.plane.report_bounded(PathSelected(self.transport.spec.id, source))
 
+    def _require_free(self, rtp: Address | None, rtcp: Address | None) -> None:
+        for port, address in ((self.port, rtp), (self.rtcp_port, rtcp)):
+            if port is not None and address is not None and port.holder(address) not in (None, self.transport):
+                raise WrongState(f"{address[0]} port {address[1]} is another transport's", "an address of its own")
+
     def point(self) -> None:
         """Take up where the peer is."""
+        if self.transport.spec.shared:
+            self._hold()
+            return
         self.port.by_remote.clear()
         settled = self.main.settled
         if settled is not None:
             self.port.by_remote[settled] = self.transport
         self.transport.refresh()
 
+    def _hold(self) -> None:
+        """On shared ports: the announced addresses, and no other."""
+        self._let_go()
+        if self.main.remote is not None:
+            self.holds.append((self.port.by_remote, self.main.remote))
+        if self.rtcp_port is not None and self.side.remote is not None:
+            self.holds.append((self.rtcp_port.by_control, self.side.remote))
+        for known, address in self.holds:
+            known[address] = self.transport
+        self.transport.refresh()
+
+    def _let_go(self) -> None:
+        for known, address in self.holds:
+            del known[address]
+        self.holds.clear()
+
     def tick(self, now: float) -> None:
         pass
 
     def close(self) -> None:
-        self.port.by_remote.clear()
+        if self.transport.spec.shared:
+            self._let_go()
+        else:
+            self.port.by_remote.clear()
         self.main.remote = self.side.remote = None
 
 

@@ -169,7 +169,7 @@ def _restore_transport(plane: Plane, record: Record, now: float) -> None:
             id=number, ports=tuple(PortId(port) for port in record["ports"]),
             rtcp_port=None if record["rtcp_port"] is None else PortId(record["rtcp_port"]),
             ice=credentials[0] if credentials else None, secured=record["secured"], latch=Latch(record["latch"]),
-            own=record["own"], raw=record["raw"], tos=record["tos"], learn_s=record["learn_s"],
+            own=record["own"], shared=record.get("shared", False), raw=record["raw"], tos=record["tos"], learn_s=record["learn_s"],
             latch_window_s=record["latch_window_s"], consent_timeout_s=record["consent_timeout_s"],
             max_addresses=record["max_addresses"], max_ssrcs=record["max_ssrcs"],
         ),
