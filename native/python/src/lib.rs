@@ -1,5 +1,10 @@
 //! The native engine of BoringSDP for Python: worker threads that own the sockets, and the classes that command them.
 
+mod ports;
+mod raw;
+mod socket;
+mod steer;
+
 use pyo3::prelude::*;
 
 #[pymodule]

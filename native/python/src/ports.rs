@@ -1,0 +1,100 @@
+//! How a port is had: by a socket of its own, or steered together with others into a worker's few.
+//!
+//! Each worker has a table of its ports under their keys, and so has the side that takes commands: both send through the same sockets.
+
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+
+use boringsdp_core::address::Address;
+use boringsdp_core::outbox::PortKey;
+
+use crate::socket::{self, Socket};
+use crate::steer::Steering;
+
+/// How the datagrams of one port come and go.
+#[derive(Clone)]
+pub enum Way {
+    /// By a socket bound to it.
+    Own(Arc<Socket>),
+    /// By the sockets of `Steering`: received by one of `Steering::receivers` (told by the destination address), sent by `fd`, the worker's
+    /// raw socket of the port's family, with headers by `raw::write_headers`.
+    Steered { fd: RawFd },
+}
+
+/// A port as a worker sees it.
+#[derive(Clone)]
+pub struct Port {
+    pub way: Way,
+    /// Where it is bound; a steered port sends from here.
+    pub address: Address,
+    /// Many transports use it, so it is drained, and written to with many datagrams at once.
+    pub shared: bool,
+}
+
+/// The ports of one worker by key.
+#[derive(Default)]
+pub struct PortTable(Vec<Option<Port>>);
+
+impl PortTable {
+    #[inline]
+    pub fn get(&self, key: PortKey) -> Option<&Port> {
+        self.0.get(key as usize)?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, key: PortKey) -> Option<&mut Port> {
+        self.0.get_mut(key as usize)?.as_mut()
+    }
+
+    /// Put a port in, or take it out; what was there before.
+    pub fn set(&mut self, key: PortKey, port: Option<Port>) -> Option<Port> {
+        let index = key as usize;
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || None);
+        }
+        std::mem::replace(&mut self.0[index], port)
+    }
+}
+
+/// How an engine opens ports.
+pub struct Opener {
+    steering: Option<Steering>,
+    inert: OwnedFd,
+}
+
+impl Opener {
+    pub fn new(steering: Option<Steering>) -> io::Result<Self> {
+        Ok(Self { steering, inert: socket::open(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)? })
+    }
+
+    pub fn steering(&self) -> Option<&Steering> {
+        self.steering.as_ref()
+    }
+
+    /// Bind a port that `worker` reads (number 0: any).
+    pub fn open(&self, address: Address, worker: usize) -> io::Result<Port> {
+        match &self.steering {
+            Some(steering) if steering.takes(address) => {
+                let address = steering.open(address, worker)?;
+                Ok(Port { way: Way::Steered { fd: steering.sender(worker, !address.is_v4()) }, address, shared: false })
+            }
+            _ => {
+                let socket = Socket::bind(address)?;
+                let address = socket.address()?;
+                Ok(Port { way: Way::Own(Arc::new(socket)), address, shared: false })
+            }
+        }
+    }
+
+    /// Give the port's address back. What is still in flight to or from it goes nowhere.
+    pub fn close(&self, port: &Port) {
+        match &port.way {
+            Way::Own(socket) => socket.shut(&self.inert),
+            Way::Steered { .. } => {
+                if let Some(steering) = &self.steering {
+                    steering.close(port.address);
+                }
+            }
+        }
+    }
+}
