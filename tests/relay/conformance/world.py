@@ -156,6 +156,10 @@ class World:
     def port(self, host: str = "127.0.0.1") -> tuple[PortId, Address]:
         return self.engine.open_port((host, 0))
 
+    def pair(self, host: str = "127.0.0.1") -> tuple[tuple[PortId, Address], tuple[PortId, Address]]:
+        """An RTP port and an RTCP port that one transport may use."""
+        return self.port(host), self.port(host)
+
     async def event(self, kind: type[Kind], count: int = 1, **facts: Any) -> Kind:
         """Wait until `count` such events were reported; the last of them."""
         end = time.monotonic() + PATIENCE_S
