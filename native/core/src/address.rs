@@ -20,14 +20,14 @@ impl Address {
 
     /// From the octets of an IPv4 address, in network order.
     #[inline]
-    pub fn v4(octets: [u8; 4], port: u16) -> Self {
+    pub const fn v4(octets: [u8; 4], port: u16) -> Self {
         let [a, b, c, d] = octets;
         Self { octets: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d], port }
     }
 
     /// From the octets of an IPv6 address (an IPv4-mapped one is IPv4).
     #[inline]
-    pub fn v6(octets: [u8; 16], port: u16) -> Self {
+    pub const fn v6(octets: [u8; 16], port: u16) -> Self {
         Self { octets, port }
     }
 
