@@ -10,6 +10,9 @@ pub struct Address {
 }
 
 impl Address {
+    /// None in particular.
+    pub const UNSPECIFIED: Self = Self { octets: [0; 16], port: 0 };
+
     pub fn new(ip: IpAddr, port: u16) -> Self {
         let octets = match ip {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),

@@ -64,6 +64,12 @@ impl Outbox {
         &self.octets[item.start as usize..(item.start + item.length) as usize]
     }
 
+    /// The datagram with the last `before` octets of the room in front of it.
+    #[inline]
+    pub fn data_with(&self, item: &Outgoing, before: usize) -> &[u8] {
+        &self.octets[item.start as usize - before..(item.start + item.length) as usize]
+    }
+
     /// The datagram with the room before it, to write lower headers into: its first `HEADROOM` octets are free.
     #[inline]
     pub fn with_headroom(&mut self, index: usize) -> &mut [u8] {

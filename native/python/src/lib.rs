@@ -1,7 +1,9 @@
 //! The native engine of BoringSDP for Python: worker threads that own the sockets, and the classes that command them.
 
+mod mmsg;
 mod ports;
 mod raw;
+mod send;
 mod socket;
 mod steer;
 

@@ -49,16 +49,14 @@ impl Socket {
 
     /// Where it is bound.
     pub fn address(&self) -> io::Result<Address> {
-        // SAFETY: all zeroes is a valid sockaddr_storage.
-        let mut name: libc::sockaddr_storage = unsafe { zeroed() };
-        let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        let (mut name, mut length) = (Name::empty(), Name::LENGTH);
         // SAFETY: `name` has room for `length` octets.
         check(unsafe { libc::getsockname(self.raw(), (&raw mut name).cast(), &raw mut length) })?;
-        read_name(&name).ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+        name.get().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
     }
 
     fn bind_to(&self, address: Address) -> io::Result<()> {
-        let (name, length) = write_name(address);
+        let (name, length) = Name::new(address);
         // SAFETY: `name` holds an address of `length` octets.
         check(unsafe { libc::bind(self.raw(), (&raw const name).cast(), length) })?;
         Ok(())
@@ -127,52 +125,67 @@ pub fn check(returned: i32) -> io::Result<i32> {
     }
 }
 
-/// An address as the kernel wants it, and its length.
-#[inline]
-pub fn write_name(address: Address) -> (libc::sockaddr_storage, libc::socklen_t) {
-    // SAFETY: all zeroes is a valid sockaddr_storage.
-    let mut name: libc::sockaddr_storage = unsafe { zeroed() };
-    let length = write_name_to(address, &mut name);
-    (name, length)
+/// An address as the kernel reads and writes it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub union Name {
+    family: libc::sa_family_t,
+    v4: libc::sockaddr_in,
+    v6: libc::sockaddr_in6,
 }
 
-/// Write an address over `name`, which is any earlier one or zeroes; its length.
-#[inline]
-pub fn write_name_to(address: Address, name: &mut libc::sockaddr_storage) -> libc::socklen_t {
-    if let Some(octets) = address.v4_octets() {
-        // SAFETY: a sockaddr_storage is large enough and aligned for every kind of address.
-        let v4 = unsafe { &mut *(&raw mut *name).cast::<libc::sockaddr_in>() };
-        v4.sin_family = libc::AF_INET as libc::sa_family_t;
-        v4.sin_port = address.port().to_be();
-        v4.sin_addr.s_addr = u32::from_ne_bytes(octets);
-        size_of::<libc::sockaddr_in>() as libc::socklen_t
-    } else {
-        // SAFETY: as above.
-        let v6 = unsafe { &mut *(&raw mut *name).cast::<libc::sockaddr_in6>() };
-        v6.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-        v6.sin6_port = address.port().to_be();
-        v6.sin6_flowinfo = 0;
-        v6.sin6_addr.s6_addr = address.octets();
-        v6.sin6_scope_id = 0;
-        size_of::<libc::sockaddr_in6>() as libc::socklen_t
+impl Name {
+    /// The room that it takes.
+    pub const LENGTH: libc::socklen_t = size_of::<Name>() as libc::socklen_t;
+
+    /// Room for an address, of no family.
+    pub fn empty() -> Self {
+        // SAFETY: all zeroes is a valid value of each member.
+        unsafe { zeroed() }
     }
-}
 
-/// The address that the kernel wrote; None for one of another family.
-#[inline]
-pub fn read_name(name: &libc::sockaddr_storage) -> Option<Address> {
-    match i32::from(name.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says what it is, and a sockaddr_storage is large enough.
-            let v4 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in>() };
-            Some(Address::v4(v4.sin_addr.s_addr.to_ne_bytes(), u16::from_be(v4.sin_port)))
+    /// An address, and its length.
+    #[inline]
+    pub fn new(address: Address) -> (Self, libc::socklen_t) {
+        let mut name = Self::empty();
+        let length = name.set(address);
+        (name, length)
+    }
+
+    /// Write an address over this one; its length.
+    #[inline]
+    pub fn set(&mut self, address: Address) -> libc::socklen_t {
+        if let Some(octets) = address.v4_octets() {
+            self.v4 = libc::sockaddr_in {
+                sin_family: libc::AF_INET as libc::sa_family_t,
+                sin_port: address.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(octets) },
+                sin_zero: [0; 8],
+            };
+            size_of::<libc::sockaddr_in>() as libc::socklen_t
+        } else {
+            self.v6 = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as libc::sa_family_t,
+                sin6_port: address.port().to_be(),
+                sin6_flowinfo: 0,
+                sin6_addr: libc::in6_addr { s6_addr: address.octets() },
+                sin6_scope_id: 0,
+            };
+            size_of::<libc::sockaddr_in6>() as libc::socklen_t
         }
-        libc::AF_INET6 => {
-            // SAFETY: as above.
-            let v6 = unsafe { &*(&raw const *name).cast::<libc::sockaddr_in6>() };
-            Some(Address::v6(v6.sin6_addr.s6_addr, u16::from_be(v6.sin6_port)))
+    }
+
+    /// The address; None when it is of another family.
+    #[inline]
+    pub fn get(&self) -> Option<Address> {
+        // SAFETY: every member begins with the family, which tells which one it is; all are initialised at least with zeroes.
+        unsafe {
+            match i32::from(self.family) {
+                libc::AF_INET => Some(Address::v4(self.v4.sin_addr.s_addr.to_ne_bytes(), u16::from_be(self.v4.sin_port))),
+                libc::AF_INET6 => Some(Address::v6(self.v6.sin6_addr.s6_addr, u16::from_be(self.v6.sin6_port))),
+                _ => None,
+            }
         }
-        _ => None,
     }
 }
 
