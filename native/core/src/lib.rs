@@ -6,18 +6,27 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod cluster;
+mod desk;
 pub mod drops;
 pub mod error;
 pub mod event;
+mod handoff;
 pub mod keys;
 pub mod latching;
 pub mod level;
 pub mod lite;
 pub mod outbox;
+pub mod plane;
+mod port;
 pub mod random;
 pub mod reception;
 pub mod rtp;
+mod slab;
 pub mod spec;
 pub mod srtp;
 pub mod statistics;
 pub mod stun;
+
+pub use cluster::Cluster;
+pub use plane::Plane;

@@ -5,11 +5,7 @@ use crate::address::Address;
 /// The place of a port in its plane's table.
 pub type PortKey = u32;
 /// The place of a transport in its plane's table; with a generation, so that a late receipt cannot name its successor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransportKey {
-    pub slot: u32,
-    pub generation: u32,
-}
+pub use crate::slab::Key as TransportKey;
 
 /// Octets kept free before each datagram: an IPv6 and a UDP header.
 pub const HEADROOM: usize = 48;

@@ -31,6 +31,7 @@ pub struct TransportSpec {
     pub secured: bool,
     pub latch: Latch,
     pub own: bool,
+    pub shared: bool,
     pub raw: bool,
     pub tos: u8,
     pub latch_window_s: f64,

@@ -1,7 +1,7 @@
 //! Figures read by commands: the statistics of `boringsdp/relay/engine.py`, field for field.
 
 use crate::address::Address;
-use crate::spec::StreamId;
+use crate::spec::{StreamId, TransportId};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReceiveStatistics {
@@ -71,4 +71,12 @@ pub struct TransportStatistics {
     pub drops: Vec<(&'static str, u64)>,
     pub rtp: PortStatistics,
     pub rtcp: PortStatistics,
+}
+
+/// Everything at once; `drops` counts what belonged to no transport.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngineStatistics {
+    pub streams: Vec<(StreamId, StreamStatistics)>,
+    pub transports: Vec<(TransportId, TransportStatistics)>,
+    pub drops: Vec<(&'static str, u64)>,
 }
