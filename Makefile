@@ -7,8 +7,13 @@ ARGS   ?=
 SEED   ?= 1
 SCALE  ?= 1
 
+NATIVE := $(shell find native -name target -prune -o -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name pyproject.toml \) -print 2>/dev/null)
+# Set where the native engine must be there: its absence is then an error, and not a line.
+REQUIRED ?= $(BORINGSDP_REQUIRE_PEERS)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint types fuzz bench docs check format clean
+.NOTPARALLEL:
+.PHONY: help setup run test lint types fuzz bench native docs check format clean
 
 help: ## show this
 	@echo "BoringSDP: a media gateway between WebRTC and SIP."
@@ -18,9 +23,9 @@ help: ## show this
 	@echo "  ARGS=... is passed on: make run ARGS='--janus.http_port=9088', make test ARGS='tests/sdp -x'."
 	@echo "  PYTHON=... chooses the interpreter for a new $(VENV) (now: $(PYTHON))."
 
-setup: $(VENV)/.test $(if $(shell command -v npm 2>/dev/null),$(VENV)/.npm) ## create .venv and install everything that tests need
+setup: $(VENV)/.test $(VENV)/.native $(if $(shell command -v npm 2>/dev/null),$(VENV)/.npm) ## create .venv and install everything that tests need
 
-run: $(VENV)/.run ## start the gateway with a demo page and print its address
+run: $(VENV)/.run $(VENV)/.native ## start the gateway with a demo page and print its address
 	@$(BIN)/boringsdp demo $(ARGS)
 
 test: setup ## run the tests; those whose browser or peer program is missing say what to install
@@ -38,6 +43,9 @@ fuzz: $(VENV)/.test ## throw malformed input at every parser; SEED=n for other i
 bench: $(VENV)/.test ## measure packets, calls, memory and SDP; the figures stand in docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)
 
+native: REQUIRED := 1
+native: $(VENV)/.native ## build the native engine (Rust) into .venv; setup, run and test do so where they can
+
 docs: $(VENV)/.test ## check that the documentation agrees with the code: links, commands, configuration
 	@$(BIN)/boringsdp check-config --example | diff -u boringsdp.example.toml - && echo "boringsdp.example.toml agrees with config.py"
 	@$(BIN)/python -m pytest -q tests/docs $(ARGS)
@@ -48,7 +56,7 @@ format: $(VENV)/.test ## rewrite the code in the project's style
 	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis native/target native/build
 
 # The stamps make every second run quick: they are rebuilt only when the list of dependencies changes.
 
@@ -69,6 +77,9 @@ $(VENV)/.test: pyproject.toml $(wildcard kamailio/kemi-stubs/*.toml kamailio/kem
 	@echo "installing BoringSDP and what its tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' ./kamailio/kemi-stubs
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.native: $(NATIVE) | $(VENV)/bin/python
+	@native/install.sh $(BIN)/python && touch $@ || test -z '$(REQUIRED)'
 
 $(VENV)/.npm: $(wildcard package.json package-lock.json) | $(VENV)/bin/python
 	@test ! -f package.json || { echo "installing npm packages for the browser tests ..."; npm ci --no-audit --no-fund --loglevel=error; }
