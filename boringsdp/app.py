@@ -42,7 +42,7 @@ from boringsdp.ng.requests import Learning
 from boringsdp.ng.server import NgServer
 from boringsdp.ng.settings import NgSettings
 from boringsdp.relay import Latch, Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay.engines import EngineSettings, choose_engine, describe, labels
 
 if TYPE_CHECKING:
     from boringsdp.demo.server import Demo
@@ -67,7 +67,9 @@ class Gateway:
         self.config = config
         self.metrics = Metrics()
         self._relay_settings = relay_settings(config)
-        self.relay = Relay(AsyncioEngine, self._relay_settings)
+        self._engine_settings = engine_settings(config)
+        self._engine = choose_engine(self._engine_settings)
+        self.relay = Relay(self._engine.make, self._relay_settings)
         self.calls = Calls(self.relay, call_settings(config))
         settings = janus_settings(config)
         plugins = build_plugins(
@@ -92,16 +94,18 @@ class Gateway:
         counts = self.ng_server.requests
         self.metrics.watch_counts("ng_requests", "NG requests by command and result", ("command", "result"), lambda: counts().items())
         self.metrics.watch("relay", self.relay.statistics)
+        self.metrics.tell("engine_info", "What moves the packets", lambda: labels(self.relay.engine.facts))
         self.metrics.watch("process", lambda: {"tasks": len(asyncio.all_tasks())})
 
     async def start(self) -> None:
         """Listen on every address. Raises ConfigError that names the key of an address that cannot be had; nothing is left open then."""
-        check_free(self.config, self._relay_settings, self._ng_settings)
+        check_free(self.config, self._relay_settings, self._ng_settings, workers=self._engine.workers)
         try:
             await self.relay.start()
         except OSError as error:
             await self.relay.close()
             raise ConfigError("webrtc.port", f"cannot listen: {error.strerror or error}") from error
+        log.info("engine chosen", extra={**labels(self.relay.engine.facts), "why": self.relay.engine.facts.reason or self._engine.reason})
         try:
             await self.janus.start()
         except OSError as error:
@@ -133,7 +137,8 @@ class Gateway:
         await self.relay.close()
 
     def addresses(self) -> Iterator[tuple[str, str]]:
-        """Yield what listens and where, for people; after `start`."""
+        """Yield what runs and where it listens, for people; after `start`."""
+        yield "engine", describe(self.relay.engine.facts, self._engine_settings, self._engine.reason)
         media = self._relay_settings
         for host in media.webrtc_hosts:
             told = media.advertised.get(host)
@@ -225,6 +230,19 @@ def demo_config(loaded: Loaded) -> Config:
     if "ng.listen" in untouched:  # `serve` may be running beside the demo
         ng = replace(ng, listen=tuple(text for text in ng.listen if can_bind(*parse_endpoint(text))))
     return replace(config, janus=janus, ng=ng)
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    """Return what is asked of the engine."""
+    engine = config.engine
+    return EngineSettings(
+        kind=engine.kind,
+        workers=engine.workers,
+        hold_us=engine.hold_us,
+        hold_above=engine.hold_above,
+        sockets=engine.sockets,
+        plain_ports=(config.rtp.port_min, config.rtp.port_max),
+    )
 
 
 def relay_settings(config: Config) -> RelaySettings:
@@ -430,7 +448,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _announce(gateway: Gateway, *, demo: bool) -> None:
     loop = type(asyncio.get_running_loop())
-    print(f"BoringSDP {__version__} ({loop.__module__.partition('.')[0]} event loop, asyncio engine)")
+    print(f"BoringSDP {__version__} ({loop.__module__.partition('.')[0]} event loop)")
     for what, where in gateway.addresses():
         print(f"  {what:<14} {where}")
     print(f"  {'plugins':<14} {gateway.plugins()}")

@@ -83,6 +83,8 @@ def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
     if options.command == "check-config" and options.example:
         print(config.example(), end="")
         return OK
+    if getattr(options, "engine", None):
+        flags["engine.kind"] = options.engine
     named = options.config or getattr(options, "file", None) or os.environ.get(config.FILE_VARIABLE)
     loaded = config.load(Path(named) if named else None, os.environ, flags)
     if options.command == "check-config":
@@ -209,6 +211,8 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--example", action="store_true", help="print an annotated file with every key and its default")
     for command in (serve, demo, check):
         command.add_argument("-c", "--config", metavar="FILE", help="TOML file; also by BORINGSDP_CONFIG")
+    for command in (serve, demo):
+        command.add_argument("--engine", metavar="auto|asyncio|native", help="what moves the packets, short for --engine.kind")
     _add_translate(commands)
     _add_ng_send(commands)
     return parser

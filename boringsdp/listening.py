@@ -14,9 +14,9 @@ from boringsdp.relay import RelaySettings
 LOOPBACK = "127.0.0.1"
 
 
-def check_free(config: Config, media: RelaySettings, ng: NgSettings) -> None:
+def check_free(config: Config, media: RelaySettings, ng: NgSettings, workers: int = 1) -> None:
     """
-    Bind every fixed port once, so that the complaint about one that is taken names its key.
+    Bind every fixed port once, so that the complaint about one that is taken names its key; each of the engine's workers has its own.
 
     An address that this machine does not have is the fault of another key than a port that is taken. Raises ConfigError, or ConfigErrors
     when there is more than one complaint.
@@ -28,7 +28,8 @@ def check_free(config: Config, media: RelaySettings, ng: NgSettings) -> None:
     wanted = []
     for host in media.webrtc_hosts:
         key = "ng.interfaces" if host in interfaces else "webrtc.addresses"
-        wanted.append((key, "webrtc.port", host, media.webrtc_port, socket.SOCK_DGRAM))
+        ports = range(media.webrtc_port, media.webrtc_port + workers) if media.webrtc_port else (0,)
+        wanted += [(key, "webrtc.port", host, port, socket.SOCK_DGRAM) for port in ports]
     for host in media.plain_hosts:
         key = "rtp.address_v6" if host == config.rtp.address_v6 else "ng.interfaces" if host in interfaces else "rtp.address"
         wanted.append((key, key, host, 0, socket.SOCK_DGRAM))

@@ -48,6 +48,10 @@ class Metrics:
         """Show what `totals()` returns, counts that only grow by the values of `labels`, as `boringsdp_<name>_total`."""
         self._registry.register(_Counts(f"{PREFIX}_{name}", text, labels, totals))
 
+    def tell(self, name: str, text: str, labels: Callable[[], Mapping[str, Any]]) -> None:
+        """Show the values of `labels()`, always of the same names, as the labels of `boringsdp_<name>`, a gauge that is 1."""
+        self._registry.register(_Told(f"{PREFIX}_{name}", text, labels))
+
     def count(self, name: str, text: str, by: int = 1, **labels: str) -> None:
         """Add to the counter `boringsdp_<name>_total`, described by `text`; always use the same labels with one name."""
         counter = self._counters.get(name)
@@ -81,6 +85,20 @@ class _Counts(Collector):
         family = CounterMetricFamily(self._name, self._text, labels=self._labels)
         for values, number in self._totals():
             family.add_metric(values, number)
+        yield family
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+class _Told(Collector):
+    def __init__(self, name: str, text: str, labels: Callable[[], Mapping[str, Any]]) -> None:
+        self._name, self._text, self._labels = name, text, labels
+
+    def collect(self) -> Iterable[Metric]:
+        labels = self._labels()
+        family = GaugeMetricFamily(self._name, self._text, labels=tuple(labels))
+        family.add_metric([str(value) for value in labels.values()], 1.0)
         yield family
 
     def describe(self) -> Iterable[Metric]:
