@@ -13,7 +13,7 @@ REQUIRED ?= $(BORINGSDP_REQUIRE_PEERS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run test lint types fuzz bench native docs check format clean
+.PHONY: help setup run test lint types fuzz bench native crates docs check format clean
 
 help: ## show this
 	@echo "BoringSDP: a media gateway between WebRTC and SIP."
@@ -45,12 +45,16 @@ bench: $(VENV)/.test ## measure packets, calls, memory and SDP; the figures stan
 
 native: REQUIRED := 1
 native: $(VENV)/.native ## build the native engine (Rust) into .venv; setup, run and test do so where they can
+	@echo "native engine: in $(VENV)"
+
+crates: ## check the crates of the native engine: style, lints, their own tests
+	@native/check.sh
 
 docs: $(VENV)/.test ## check that the documentation agrees with the code: links, commands, configuration
 	@$(BIN)/boringsdp check-config --example | diff -u boringsdp.example.toml - && echo "boringsdp.example.toml agrees with config.py"
 	@$(BIN)/python -m pytest -q tests/docs $(ARGS)
 
-check: lint types test ## what CI runs
+check: lint types crates test ## what CI runs
 
 format: $(VENV)/.test ## rewrite the code in the project's style
 	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .
