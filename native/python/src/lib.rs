@@ -1,5 +1,8 @@
 //! The native engine of BoringSDP for Python: worker threads that own the sockets, and the classes that command them.
 
+mod bpf;
+mod handed_out;
+mod lookup;
 mod mmsg;
 mod ports;
 mod raw;
