@@ -21,10 +21,7 @@ class Connected:
 
 @dataclass(slots=True, frozen=True)
 class Failed:
-    """
-    The transport cannot come up or is lost: `ice-failed`, `dtls-timeout`, `dtls-error`, `dtls-overload`, `fingerprint`, or `engine-fault`,
-    a defect of ours.
-    """
+    """The transport cannot come up or is lost: `ice-failed`, `dtls-timeout`, `dtls-error`, `dtls-overload`, `fingerprint`."""
 
     reason: str
 

@@ -1,18 +1,25 @@
 //! The native engine of BoringSDP for Python: worker threads that own the sockets, and the classes that command them.
 
-mod bpf;
-mod handed_out;
-mod lookup;
+mod engine;
+mod events;
+mod link;
 mod mmsg;
+mod news;
+mod poll;
 mod ports;
 mod raw;
 mod send;
 mod socket;
+mod state;
 mod steer;
+mod values;
+mod worker;
 
 use pyo3::prelude::*;
 
 #[pymodule]
-fn boringsdp_native(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+fn boringsdp_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("EVENTS", events::NAMES)?;
+    module.add_class::<engine::Engine>()
 }

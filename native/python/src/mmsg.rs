@@ -168,7 +168,7 @@ impl Inbox {
 
     /// Where a steered datagram was sent to (`IP_RECVORIGDSTADDR`, `IPV6_RECVORIGDSTADDR`).
     fn destination(&self, index: usize) -> Option<Address> {
-        let length = self.headers[index].msg_hdr.msg_controllen as usize;
+        let length = self.headers[index].msg_hdr.msg_controllen;
         let data = self.controls[index].0.get(..length)?;
         let (head, rest) = data.split_at_checked(size_of::<libc::cmsghdr>())?;
         let kind = (i32::from_ne_bytes(head.get(8..12)?.try_into().ok()?), i32::from_ne_bytes(head.get(12..16)?.try_into().ok()?));

@@ -18,7 +18,7 @@ pub enum Way {
     /// By a socket bound to it.
     Own(Arc<Socket>),
     /// By the sockets of `Steering`: received by one of `Steering::receivers` (told by the destination address), sent by `fd`, the worker's
-    /// raw socket of the port's host, with headers by `raw::write_headers`.
+    /// raw socket of the port's family, with headers by `raw::write_headers`.
     Steered { fd: RawFd },
 }
 
@@ -67,19 +67,13 @@ impl Opener {
         Ok(Self { steering, inert: socket::open(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0)? })
     }
 
-    pub fn steering(&self) -> Option<&Steering> {
-        self.steering.as_ref()
-    }
-
     /// Bind a port that `worker` reads (number 0: any).
     pub fn open(&self, address: Address, worker: usize) -> io::Result<Port> {
         match &self.steering {
             Some(steering) if steering.takes(address) => {
                 let address = steering.open(address, worker)?;
-                let fd = steering.sender(worker, address).inspect_err(|_| steering.close(address))?;
-                Ok(Port { way: Way::Steered { fd }, address, shared: false })
+                Ok(Port { way: Way::Steered { fd: steering.sender(worker, !address.is_v4()) }, address, shared: false })
             }
-            Some(steering) if steering.uses(address) => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
             _ => {
                 let socket = Socket::bind(address)?;
                 let address = socket.address()?;

@@ -7,10 +7,11 @@ use std::ptr::null_mut;
 
 use boringsdp_core::address::Address;
 use boringsdp_core::outbox::{Outbox, Outgoing, HEADROOM};
+use boringsdp_core::Plane;
 
 use crate::mmsg::BATCH;
 use crate::ports::{Port, PortTable, Way};
-use crate::raw::{self, UDP_HEADER};
+use crate::raw;
 use crate::socket::{Name, Socket};
 
 /// One integer of ancillary data, as the kernel wants it.
@@ -114,6 +115,15 @@ impl Sender {
         }
     }
 
+    /// Take back with the plane the counts of what was not sent.
+    #[cold]
+    pub fn report(&mut self, outbox: &Outbox, plane: &mut Plane) {
+        for failed in self.failed.drain(..) {
+            let item = &outbox.items()[failed.index];
+            plane.not_sent(item, outbox.data(item).len(), failed.blocked);
+        }
+    }
+
     /// The members of a socket's group.
     fn group(&mut self, fd: RawFd, raw: bool) -> &mut Vec<(u32, u32)> {
         let known = self.groups[..self.used].iter().position(|group| group.fd == fd);
@@ -152,8 +162,7 @@ impl Sender {
                 let index = rest[done].0 as usize;
                 match ports.get(outbox.items()[index].port) {
                     Some(Port { way: Way::Own(socket), .. }) => self.recover(socket, outbox, index, &error),
-                    Some(Port { way: Way::Steered { .. }, address, .. }) => self.recover_raw(*address, outbox, index, error),
-                    None => self.failed.push(NotSent { index, blocked: false }),
+                    _ => self.failed.push(NotSent { index, blocked: is_blocked(&error) }),
                 }
                 done += 1;
             }
@@ -192,19 +201,6 @@ impl Sender {
         };
         let error =
             if again { send_one(socket, outbox.data(item), item).err() } else { Some(io::Error::from_raw_os_error(raw_error(error))) };
-        if let Some(error) = error {
-            self.failed.push(NotSent { index, blocked: is_blocked(&error) });
-        }
-    }
-
-    /// The same for a packet whose headers we wrote.
-    #[cold]
-    fn recover_raw(&mut self, from: Address, outbox: &Outbox, index: usize, error: io::Error) {
-        let item = &outbox.items()[index];
-        let error = match error.raw_os_error() {
-            Some(libc::EMSGSIZE) => raw::send_in_fragments(outbox.data_with(item, UDP_HEADER), from, item.to, item.tos).err(),
-            _ => Some(error),
-        };
         if let Some(error) = error {
             self.failed.push(NotSent { index, blocked: is_blocked(&error) });
         }

@@ -35,7 +35,7 @@ impl Socket {
         }
         set_buffers(&socket.fd)?;
         socket.set_dont_fragment(true);
-        bind(&socket.fd, address)?;
+        socket.bind_to(address)?;
         Ok(socket)
     }
 
@@ -43,13 +43,19 @@ impl Socket {
         self.fd.as_raw_fd()
     }
 
-    pub fn is_v6(&self) -> bool {
-        self.v6
-    }
-
     /// Where it is bound.
     pub fn address(&self) -> io::Result<Address> {
-        address_of(&self.fd)
+        let (mut name, mut length) = (Name::empty(), Name::LENGTH);
+        // SAFETY: `name` has room for `length` octets.
+        check(unsafe { libc::getsockname(self.raw(), (&raw mut name).cast(), &raw mut length) })?;
+        name.get().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+    }
+
+    fn bind_to(&self, address: Address) -> io::Result<()> {
+        let (name, length) = Name::new(address);
+        // SAFETY: `name` holds an address of `length` octets.
+        check(unsafe { libc::bind(self.raw(), (&raw const name).cast(), length) })?;
+        Ok(())
     }
 
     /// Let packets be fragmented from now on; false when they may be already.
@@ -86,22 +92,6 @@ pub fn open(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::socket(family, kind, protocol) })?;
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Bind to a numeric address.
-pub fn bind(fd: &OwnedFd, address: Address) -> io::Result<()> {
-    let (name, length) = Name::new(address);
-    // SAFETY: `name` holds an address of `length` octets.
-    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const name).cast(), length) })?;
-    Ok(())
-}
-
-/// Where a socket is bound.
-pub fn address_of(fd: &OwnedFd) -> io::Result<Address> {
-    let (mut name, mut length) = (Name::empty(), Name::LENGTH);
-    // SAFETY: `name` has room for `length` octets.
-    check(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut name).cast(), &raw mut length) })?;
-    name.get().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
 }
 
 /// Set an integer option.
@@ -207,7 +197,6 @@ mod tests {
         assert!(port > 0);
         let v6 = Socket::bind(Address::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)).unwrap();
         assert_eq!(v6.address().unwrap(), Address::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port));
-        assert!(v6.is_v6() && !v4.is_v6());
         assert_eq!(Socket::bind(v4.address().unwrap()).err().unwrap().raw_os_error(), Some(libc::EADDRINUSE));
     }
 

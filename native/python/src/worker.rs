@@ -1,0 +1,304 @@
+//! A worker thread: waits for datagrams of its ports, lets its plane work them, sends what comes of it.
+
+use std::mem::zeroed;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Arc;
+
+use boringsdp_core::drops::Reason;
+use boringsdp_core::event::Event;
+use boringsdp_core::outbox::Outbox;
+use boringsdp_core::plane::{Datagram, Handoff};
+use boringsdp_core::Plane;
+
+use crate::link::{lock, Known, Link, Token};
+use crate::mmsg::{Inbox, BATCH};
+use crate::poll;
+use crate::send::Sender;
+use crate::state::State;
+
+/// Rounds of `BATCH` datagrams taken from one shared socket before others get their turn.
+const ROUNDS: usize = 16;
+/// Sockets told of at a time.
+const EVENTS: usize = 256;
+/// Free slots below which a shared socket is read only after the full ones were worked.
+const ENOUGH: usize = 16;
+/// Over how long the rate is measured that decides whether wake-ups are held.
+const WINDOW_NS: u64 = 100_000_000;
+
+/// When wake-ups are held: above so many packets a second packets wait up to `interval_ns` to be taken together.
+#[derive(Clone, Copy)]
+pub struct Hold {
+    pub interval_ns: u64,
+    pub above: u64,
+}
+
+/// Whether wake-ups are held now, by the rate of the last moments.
+struct Holding {
+    hold: Hold,
+    on: bool,
+    packets: u64,
+    since: u64,
+    last_wake: u64,
+}
+
+impl Holding {
+    /// Packets were taken. Held as soon as the window has too many; no longer when one had few enough.
+    fn count(&mut self, packets: u64, now: u64) {
+        self.packets += packets;
+        let elapsed = now.saturating_sub(self.since);
+        let over = self.packets * 1_000_000_000 > self.hold.above * elapsed.max(WINDOW_NS);
+        if over {
+            self.on = true;
+        }
+        if elapsed >= WINDOW_NS {
+            self.on = over;
+            (self.packets, self.since) = (0, now);
+        }
+    }
+}
+
+pub struct Worker {
+    number: usize,
+    state: Arc<State>,
+    known: Known,
+    events: Box<[libc::epoll_event; EVENTS]>,
+    inbox: Inbox,
+    outbox: Outbox,
+    sender: Sender,
+    /// An empty list with room, see `recycle`.
+    batch: Vec<Datagram<'static>>,
+    outgoing: Vec<(usize, Handoff)>,
+    sorted: Vec<Handoff>,
+    incoming: Vec<Handoff>,
+    lost_handoffs: u64,
+    holding: Option<Holding>,
+    deadline: Option<f64>,
+}
+
+impl Worker {
+    pub fn new(number: usize, state: Arc<State>, hold: Option<Hold>) -> Self {
+        Self {
+            number,
+            state,
+            known: Known::default(),
+            // SAFETY: all zeroes is a valid epoll_event.
+            events: Box::new(unsafe { zeroed() }),
+            inbox: Inbox::new(),
+            outbox: Outbox::new(),
+            sender: Sender::new(),
+            batch: Vec::with_capacity(BATCH),
+            outgoing: Vec::new(),
+            sorted: Vec::new(),
+            incoming: Vec::new(),
+            lost_handoffs: 0,
+            holding: hold.map(|hold| Holding { hold, on: false, packets: 0, since: 0, last_wake: 0 }),
+            deadline: None,
+        }
+    }
+
+    /// Work until `Link::stop`.
+    pub fn run(mut self) {
+        poll::sleep_exactly();
+        let mut complained = false;
+        while !self.link().is_stopping() {
+            let round = catch_unwind(AssertUnwindSafe(|| {
+                let ready = self.wait();
+                self.round(ready);
+            }));
+            if round.is_err() {
+                if !complained {
+                    eprintln!("boringsdp: worker {} met a defect of its own and goes on", self.number);
+                    complained = true;
+                }
+                self.inbox.clear();
+                self.outbox.clear();
+                self.outgoing.clear();
+                self.incoming.clear();
+            }
+        }
+    }
+
+    fn link(&self) -> &Link {
+        &self.state.links[self.number]
+    }
+
+    /// Wait until there is something to do, or until a held wake-up is due; how many sockets have something.
+    fn wait(&mut self) -> usize {
+        let link = &self.state.links[self.number];
+        if let Some(holding) = self.holding.as_mut().filter(|holding| holding.on) {
+            poll::sleep_until(holding.last_wake + holding.hold.interval_ns);
+            holding.last_wake = poll::nanoseconds();
+            let ready = link.epoll.wait(&mut self.events[..], 0);
+            if ready == 0 {
+                holding.count(0, holding.last_wake);
+            }
+            return ready;
+        }
+        // Look first: under load there is always something, and nobody need ring.
+        let mut timeout = self.timeout();
+        link.fall_asleep(timeout < 0);
+        if timeout < 0 {
+            self.deadline = lock(self.state.cluster.plane(self.number)).deadline();
+            timeout = self.timeout();
+        }
+        if link.has_handoffs() || link.has_changed(&self.known) || link.is_stopping() {
+            timeout = 0;
+        }
+        let ready = link.epoll.wait(&mut self.events[..], timeout);
+        link.wake_up();
+        ready
+    }
+
+    /// Milliseconds until the next tick is due; -1: there is nothing to watch.
+    fn timeout(&self) -> i32 {
+        self.deadline.map_or(-1, |at| ((at - poll::now()) * 1e3).clamp(0.0, 1e4).ceil() as i32)
+    }
+
+    /// Take what is there and work it.
+    fn round(&mut self, ready: usize) {
+        self.catch_up();
+        for index in 0..ready {
+            match Token::unpack(self.events[index].u64) {
+                Token::Port { key, shared: false, fd } => {
+                    self.inbox.take_one(fd, key);
+                    if self.inbox.room() == 0 {
+                        self.relay();
+                    }
+                }
+                Token::Port { key, shared: true, fd } => self.drain(|inbox, _| inbox.take_many(fd, key)),
+                Token::Steered { fd } => self.drain(|inbox, known| inbox.take_steered(fd, &known.steered)),
+                Token::Bell => self.link().drain_bell(),
+            }
+        }
+        if !self.inbox.is_empty() || self.inbox.errors > 0 || self.link().has_handoffs() {
+            self.relay();
+        }
+        if self.deadline.is_some_and(|at| at <= poll::now()) {
+            self.tick();
+        }
+    }
+
+    /// Take what a shared socket holds, with a bound.
+    fn drain(&mut self, take: impl Fn(&mut Inbox, &Known) -> bool) {
+        if self.inbox.room() < ENOUGH {
+            self.relay();
+        }
+        for _ in 0..ROUNDS {
+            if !take(&mut self.inbox, &self.known) {
+                break;
+            }
+            self.relay();
+        }
+    }
+
+    fn catch_up(&mut self) {
+        let link = &self.state.links[self.number];
+        if link.has_changed(&self.known) {
+            link.catch_up(&mut self.known);
+        }
+    }
+
+    /// Let the plane work what was taken and what others handed over, and send what comes of it.
+    fn relay(&mut self) {
+        let link = &self.state.links[self.number];
+        if link.has_handoffs() {
+            link.take_handoffs(&mut self.incoming);
+        }
+        let now = poll::nanoseconds();
+        let mut plane = lock(self.state.cluster.plane(self.number));
+        if link.has_changed(&self.known) {
+            let closed = link.closed();
+            self.inbox.retain(|key| !closed.contains(&key));
+        }
+        if self.inbox.errors + self.inbox.strays + self.lost_handoffs > 0 {
+            self.inbox.count_losses(&mut plane);
+            for _ in 0..std::mem::take(&mut self.lost_handoffs) {
+                plane.count(Reason::HandoffFull);
+            }
+        }
+        let mut batch = recycle(std::mem::take(&mut self.batch));
+        batch.extend(self.inbox.datagrams().map(|(port, source, data)| Datagram { port, source, data }));
+        if !batch.is_empty() {
+            plane.receive(&mut batch, now as f64 / 1e9, &mut self.outbox);
+        }
+        self.batch = recycle(batch);
+        if !self.incoming.is_empty() {
+            plane.receive_handoffs(&mut self.incoming, now as f64 / 1e9, &mut self.outbox);
+        }
+        if plane.has_handoffs() {
+            plane.take_handoffs(&mut self.outgoing);
+        }
+        self.deadline = plane.deadline();
+        let news = plane.has_events();
+        drop(plane);
+        let taken = self.inbox.len() as u64;
+        self.inbox.clear();
+        if news {
+            self.state.news.tell();
+        }
+        if let Some(holding) = &mut self.holding {
+            holding.count(taken, now);
+        }
+        self.hand_over();
+        self.flush();
+    }
+
+    /// Send what the plane wants sent.
+    fn flush(&mut self) {
+        if self.outbox.is_empty() {
+            return;
+        }
+        self.catch_up();
+        self.sender.send(&mut self.outbox, &self.known.ports);
+        if !self.sender.failed.is_empty() {
+            self.sender.report(&self.outbox, &mut lock(self.state.cluster.plane(self.number)));
+        }
+        self.outbox.clear();
+    }
+
+    /// Give other workers what is theirs.
+    fn hand_over(&mut self) {
+        while let Some(worker) = self.outgoing.first().map(|(worker, _)| *worker) {
+            let (theirs, rest) = std::mem::take(&mut self.outgoing).into_iter().partition(|(to, _)| *to == worker);
+            self.outgoing = rest;
+            let theirs: Vec<(usize, Handoff)> = theirs;
+            self.sorted.extend(theirs.into_iter().map(|(_, handoff)| handoff));
+            self.lost_handoffs += self.state.links[worker].hand(&mut self.sorted) as u64;
+        }
+    }
+
+    fn tick(&mut self) {
+        let mut plane = lock(self.state.cluster.plane(self.number));
+        plane.tick(poll::now());
+        self.deadline = plane.deadline();
+        let news = plane.has_events();
+        drop(plane);
+        if news {
+            self.state.news.tell();
+        }
+    }
+}
+
+/// An empty list of datagrams with the room of this one, whatever it borrowed.
+fn recycle<'a>(mut batch: Vec<Datagram<'_>>) -> Vec<Datagram<'a>> {
+    batch.clear();
+    batch.into_iter().map(|_| unreachable!()).collect()
+}
+
+/// Append the events of all planes.
+pub fn take_events(state: &State, events: &mut Vec<Event>) {
+    state.news.hear();
+    state.cluster.take_events(events);
+}
+
+impl Inbox {
+    /// Count with the plane what could not be received.
+    fn count_losses(&mut self, plane: &mut Plane) {
+        for _ in 0..std::mem::take(&mut self.errors) {
+            plane.count(Reason::ReceiveError);
+        }
+        for _ in 0..std::mem::take(&mut self.strays) {
+            plane.count(Reason::UnknownPort);
+        }
+    }
+}
