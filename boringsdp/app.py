@@ -142,7 +142,8 @@ class Gateway:
         media = self._relay_settings
         for host in media.webrtc_hosts:
             told = media.advertised.get(host)
-            yield "WebRTC media", f"udp {joined(host, self.relay.webrtc_port)}{f' (announced as {told})' if told else ''}"
+            ports = ",".join(map(str, self.relay.webrtc_ports))
+            yield "WebRTC media", f"udp {joined(host, ports)}{f' (announced as {told})' if told else ''}"
         first, last = media.plain_ports
         for host in media.plain_hosts:
             told = media.plain_advertised.get(host)

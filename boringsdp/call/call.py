@@ -22,7 +22,7 @@ from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
 from boringsdp.call.translator import Agreement, Translator
 from boringsdp.errors import BoringError, Exhausted, WrongState
-from boringsdp.relay import Relay
+from boringsdp.relay import Place, Relay
 from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
 
 
@@ -61,7 +61,7 @@ class Call:
         self.timeouts = timeouts or settings.timeouts
         self._owner_decides = timeouts is not None
         """Whether the owner has said how patient to be; else the settings decide, in words of their own."""
-        self._relay = relay
+        self._relay, self._place = relay, Place()
         self._settings = settings
         self._owner = owner
         self._ended = ended
@@ -168,7 +168,7 @@ class Call:
         offered to a further branch is the same offer, and may be answered on each. Raises `WrongState` on glare.
         """
         turn = self._branch(branch) or self._new_branch(branch)
-        near = self._near or Leg(Party.A, self._relay, self._settings, self._hear)
+        near = self._near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
         self._check_offer(party, turn)
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
         options = source.options, target.options
@@ -259,7 +259,7 @@ class Call:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
         self._check_open(_Shape.ECHO)
         turn = self._echo or Negotiation(self.timeouts.answer_s)
-        leg = self._near or Leg(Party.A, self._relay, self._settings, self._hear)
+        leg = self._near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
         try:
             text = self._translator.echo(sdp, leg, leg.options, policy)
         except BoringError:
@@ -368,7 +368,7 @@ class Call:
     def _new_branch(self, name: str) -> Branch:
         if len(self._branches) >= self._settings.max_branches:
             raise Exhausted("branches")
-        leg = Leg(Party.B, self._relay, self._settings, self._hear, name)
+        leg = Leg(Party.B, self._relay, self._settings, self._hear, self._place, name)
         return Branch(name, leg, Negotiation(self.timeouts.answer_s))
 
     def _leg(self, party: Party, branch: str) -> Leg | None:

@@ -27,7 +27,7 @@ class LegConnected:
 
 @dataclass(slots=True, frozen=True)
 class LegFailed:
-    """The leg cannot come up or is lost: `reason` is a short constant such as `dtls-timeout`, `dtls-error`, `fingerprint`, `ice-failed`."""
+    """The leg cannot come up or is lost: `reason` is a short constant: `dtls-timeout`, `fingerprint`, `ice-failed`, `engine-fault`, …"""
 
     party: Party
     reason: str

@@ -37,6 +37,7 @@ from boringsdp.relay import (
     Failed,
     MediaTimeout,
     PathChanged,
+    Place,
     PlainTransport,
     RawTransport,
     Receiving,
@@ -56,7 +57,9 @@ class Leg:
     did not come about had made ready.
     """
 
-    def __init__(self, party: Party, relay: Relay, settings: CallSettings, tell: Callable[[CallEvent], None], branch: str = "") -> None:
+    def __init__(
+        self, party: Party, relay: Relay, settings: CallSettings, tell: Callable[[CallEvent], None], place: Place, branch: str = ""
+    ) -> None:
         self.party = party
         self.branch = branch
         self.style = LegStyle()
@@ -72,7 +75,7 @@ class Leg:
         self._relay = relay
         self._settings = settings
         self._tell = tell
-        self.transports = LegTransports(relay, settings, self._hear)
+        self.transports = LegTransports(relay, settings, self._hear, place)
 
     @property
     def speaks(self) -> LegStyle:
@@ -199,7 +202,8 @@ class Leg:
                 self.ice, self.dtls = "connected", "connected"
                 self._tell(LegConnected(party, branch))
             case Failed(reason):
-                self.ice, self.dtls = ("failed", self.dtls) if reason == "ice-failed" else (self.ice, "failed")
+                if reason != "engine-fault":
+                    self.ice, self.dtls = ("failed", self.dtls) if reason == "ice-failed" else (self.ice, "failed")
                 self._tell(LegFailed(party, reason, branch))
             case Closed(reason):
                 self.dtls = "closed"

@@ -13,6 +13,7 @@ from boringsdp.errors import Exhausted
 from boringsdp.relay import (
     IceCredentials,
     Latch,
+    Place,
     PlainTransport,
     RawTransport,
     Relay,
@@ -52,8 +53,9 @@ class LegTransports:
     agreement into force. What is in force is not touched before that: an offer that is refused has cost nothing.
     """
 
-    def __init__(self, relay: Relay, settings: CallSettings, hear: Callable[[TransportEvent], None]) -> None:
+    def __init__(self, relay: Relay, settings: CallSettings, hear: Callable[[TransportEvent], None], place: Place) -> None:
         self.cname = secrets.token_hex(8)
+        self._place = place
         self._relay = relay
         self._settings = settings
         self._hear = hear
@@ -170,12 +172,12 @@ class LegTransports:
         return not need.shared and _reaches(transport, wish.peers.get(need.slot)) and (need.rtcp_mux or transport.rtcp_port is not None)
 
     def _open(self, need: MediaNeed, wish: Wish) -> AnyTransport:
-        options, tos = wish.options, wish.options.tos or 0
+        options, tos, place = wish.options, wish.options.tos or 0, self._place
         if need.shared and not need.lite_peer:
-            return self._relay.open_webrtc(self._hear, cname=self.cname, interface=options.interface, tos=tos)
+            return self._relay.open_webrtc(self._hear, cname=self.cname, interface=options.interface, tos=tos, place=place)
         host = self._host(wish.peers.get(need.slot), options)
         if need.raw:
-            return self._relay.open_raw(self._hear, host=host, interface=options.interface, tos=tos)
+            return self._relay.open_raw(self._hear, host=host, interface=options.interface, tos=tos, place=place)
         secured = not wish.style.osrtp and (need.dtls or wish.style.sdes is Sdes.MANDATORY)
         transport = self._relay.open_plain(
             self._hear,
@@ -187,6 +189,7 @@ class LegTransports:
             credentials=None if need.credentials is None else IceCredentials(*need.credentials),
             cname=self.cname,
             tos=tos,
+            place=place,
         )
         if secured:
             self._secured.add(transport.id)

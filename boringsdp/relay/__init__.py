@@ -17,6 +17,7 @@ from boringsdp.relay.news import (
     SlowLink,
     TransportEvent,
 )
+from boringsdp.relay.places import Place
 from boringsdp.relay.plain import PlainTransport
 from boringsdp.relay.raw import RawTransport
 from boringsdp.relay.relay import Relay
@@ -39,6 +40,7 @@ __all__ = [
     "MediaTimeout",
     "Owner",
     "PathChanged",
+    "Place",
     "PlainTransport",
     "PortFigures",
     "Profile",

@@ -21,7 +21,10 @@ class Connected:
 
 @dataclass(slots=True, frozen=True)
 class Failed:
-    """The transport cannot come up or is lost: `ice-failed`, `dtls-timeout`, `dtls-error`, `dtls-overload`, `fingerprint`."""
+    """
+    The transport cannot come up or is lost: `ice-failed`, `dtls-timeout`, `dtls-error`, `dtls-overload`, `fingerprint`, or `engine-fault`,
+    a defect of ours.
+    """
 
     reason: str
 

@@ -20,46 +20,60 @@ FAMILIES = {"IP4": "0.0.0.0", "IP6": "::"}
 """An address of each, by its name in SDP."""
 
 
+Told = tuple[PortId, Address]
+"""A port, and what peers are told of it."""
+
+
 class SharedPorts:
-    """One UDP port number on every configured host."""
+    """One UDP port number for each of the engine's workers, on every configured host: `webrtc_port`, and those that follow it."""
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
         announced = _announced(settings, settings.webrtc_hosts, settings.advertised)
-        bound: list[tuple[PortId, Address]] = []
-        for attempt in range(ATTEMPTS):
-            if not bound:
-                bound = self._bind(engine, settings, last=attempt == ATTEMPTS - 1)
-        self.ids: tuple[PortId, ...] = tuple(number for number, _ in bound)
+        ids: list[PortId] = []
+        numbers: list[int] = []
+        self._by_interface: list[dict[str, tuple[Told, ...]]] = []
+        for worker in range(engine.facts.workers):
+            bound = self._bind(engine, settings, worker)
+            ids += (number for number, _ in bound)
+            numbers += {port: None for _, (_, port) in bound}
+            known = {host: (number, port) for host, (number, (_, port)) in zip(settings.webrtc_hosts, bound, strict=True)}
+            self._by_interface.append(
+                {name: tuple((known[host][0], (told, known[host][1])) for host, told in hosts.items()) for name, hosts in announced.items()}
+            )
+        self.ids = tuple(ids)
         """All of them."""
-        self.number = bound[0][1][1] if bound else settings.webrtc_port
-        """The UDP port that they share."""
-        known = {host: (number, port) for host, (number, (_, port)) in zip(settings.webrtc_hosts, bound, strict=True)}
-        self._by_interface: dict[str, tuple[tuple[PortId, Address], ...]] = {
-            name: tuple((known[host][0], (told, known[host][1])) for host, told in hosts.items()) for name, hosts in announced.items()
-        }
+        self.numbers = tuple(numbers) or (settings.webrtc_port,)
+        """The UDP port of each worker."""
 
-    def of(self, interface: str) -> tuple[tuple[PortId, ...], tuple[Address, ...]]:
-        """Return the ports of an interface ("": all) and what peers are told. Raises `ConfigError` when it has none, or is unknown."""
-        found = self._by_interface.get(interface)
+    def of(self, interface: str, worker: int = 0) -> tuple[tuple[PortId, ...], tuple[Address, ...]]:
+        """
+        Return a worker's ports of an interface ("": all) and what peers are told.
+
+        Raises `ConfigError` when it has none, or is unknown.
+        """
+        found = self._by_interface[worker].get(interface)
         if not found:
             raise ConfigError("interfaces", f"{interface} has none of webrtc_hosts")
         return tuple(number for number, _ in found), tuple(address for _, address in found)
 
-    def _bind(self, engine: Engine, settings: RelaySettings, *, last: bool) -> list[tuple[PortId, Address]]:
+    def _bind(self, engine: Engine, settings: RelaySettings, worker: int) -> list[Told]:
         """Bind all or none. With port 0 the first host's choice may be taken on another: then all are tried again."""
-        opened: list[tuple[PortId, Address]] = []
-        port = settings.webrtc_port
-        try:
-            for host in settings.webrtc_hosts:
-                opened.append(engine.open_port((host, port)))
-                port = opened[-1][1][1]
-        except OSError as error:
-            for number, _ in opened:
-                engine.close_port(number)
-            if settings.webrtc_port or last or not opened or error.errno != errno.EADDRINUSE:
-                raise
-            return []
-        return opened
+        for _ in range(ATTEMPTS if settings.webrtc_port == 0 else 1):
+            opened: list[Told] = []
+            port = settings.webrtc_port and settings.webrtc_port + worker
+            try:
+                for host in settings.webrtc_hosts:
+                    opened.append(engine.open_port((host, port), worker))
+                    port = opened[-1][1][1]
+            except OSError as error:
+                for number, _ in opened:
+                    engine.close_port(number)
+                if not opened or error.errno != errno.EADDRINUSE:
+                    raise
+                failed = error
+            else:
+                return opened
+        raise failed
 
 
 class PlainPorts:
@@ -92,7 +106,9 @@ class PlainPorts:
         hosts = self._interfaces.get(interface, {})
         return next((host for host in hosts if not peer or same_family(host, FAMILIES.get(peer, peer))), None)
 
-    def take(self, host: str | None, interface: str, *, single: bool, now: float) -> tuple[tuple[PortId, ...], Address, int | None]:
+    def take(
+        self, host: str | None, interface: str, *, single: bool, now: float, worker: int = 0
+    ) -> tuple[tuple[PortId, ...], Address, int | None]:
         """
         Return the port ids (RTP, then RTCP unless `single`), the RTP address that `interface` announces, and the RTCP port.
 
@@ -108,7 +124,7 @@ class PlainPorts:
             opened: list[PortId] = []
             try:
                 for port in pair[: 1 if single else 2]:
-                    number, _ = self._engine.open_port((host, port))
+                    number, _ = self._engine.open_port((host, port), worker)
                     opened.append(number)
             except OSError as error:
                 for number in opened:

@@ -68,9 +68,13 @@ class RawTransport:
             self._owner = _nobody
             self.relay.forget_raw(self, self._ports)
 
+    def tell(self, event: TransportEvent) -> None:
+        """Report to the owner; nothing after close."""
+        self._owner(event)
+
     def path_selected(self, remote: Address) -> None:
         """The engine found the peer."""
-        self._owner(PathChanged(remote))
+        self.tell(PathChanged(remote))
 
     def _require_open(self) -> None:
         if self.closed:

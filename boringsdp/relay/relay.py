@@ -30,11 +30,13 @@ from boringsdp.relay.engine import (
     SsrcSeen,
     StreamId,
     TelephoneEventReceived,
+    TransportFailed,
     TransportId,
 )
 from boringsdp.relay.figures import PortFigures, port_figures, raw_figures
 from boringsdp.relay.keying import HalfOpen
-from boringsdp.relay.news import Owner
+from boringsdp.relay.news import Failed, Owner
+from boringsdp.relay.places import Place, Workers
 from boringsdp.relay.plain import PlainTransport
 from boringsdp.relay.ports import PlainPorts, SharedPorts, check_interfaces
 from boringsdp.relay.raw import RawTransport
@@ -79,7 +81,7 @@ class Relay:
         self._opened = self._opened_streams = 0
 
     async def start(self) -> None:
-        """Make the certificate and bind the shared WebRTC port on every host. Raises OSError, ConfigError."""
+        """Make the certificate and bind the shared WebRTC ports on every host. Raises OSError, ConfigError."""
         if self._engine is not None:
             raise WrongState("started", "a new relay")
         check_interfaces(self.settings)
@@ -89,6 +91,7 @@ class Relay:
         try:
             self._shared = SharedPorts(engine, self.settings)
             self._plain = PlainPorts(engine, self.settings)
+            self._workers = Workers(engine.facts.workers)
         except BaseException:
             await engine.close()
             raise
@@ -108,9 +111,14 @@ class Relay:
         await engine.close()
 
     @property
+    def webrtc_ports(self) -> tuple[int, ...]:
+        """The shared UDP port of each worker, after `start`: the real ones where the settings leave the choice (0)."""
+        return self._shared.numbers
+
+    @property
     def webrtc_port(self) -> int:
-        """The shared UDP port, after `start`: the real one where the settings leave the choice (0)."""
-        return self._shared.number
+        """The first of them."""
+        return self._shared.numbers[0]
 
     @property
     def engine(self) -> Engine:
@@ -119,17 +127,22 @@ class Relay:
             raise WrongState("not running", "start")
         return self._engine
 
-    def open_webrtc(self, owner: Owner, *, cname: str = "", interface: str = "", tos: int = 0) -> WebRtcTransport:
+    def open_webrtc(
+        self, owner: Owner, *, cname: str = "", interface: str = "", tos: int = 0, place: Place | None = None
+    ) -> WebRtcTransport:
         """
-        A transport on the shared port. `cname` is the RTCP name of the leg (random when empty), the same for all its transports.
+        A transport on a shared port. `cname` is the RTCP name of the leg (random when empty), the same for all its transports. It gets
+        the worker of `place`, so that what belongs together stays together.
 
         Its addresses are those of `interface`. Raises `Exhausted("transports")`, `ConfigError` when the interface has no WebRTC host,
         `WrongState` before start or after close.
         """
         number = self._next_transport()
-        ports, addresses = self._shared.of(interface)
+        worker = self._workers.choose(place)
+        ports, addresses = self._shared.of(interface, worker)
         transport = WebRtcTransport(self, number, owner, addresses, ports, cname=cname, tos=tos)
         self._transports[number] = transport
+        self._workers.take(number, worker, place)
         return transport
 
     def open_plain(
@@ -144,16 +157,19 @@ class Relay:
         credentials: IceCredentials | None = None,
         cname: str = "",
         tos: int = 0,
+        place: Place | None = None,
     ) -> PlainTransport:
         """
         Take a port pair (one port with `rtcp_mux`) on local address `host`, announced as on `interface`; None: its first.
 
         `secured`: nothing passes before keys are there (`set_keys` for SDES, `start` for DTLS). `ice`: the ports answer ICE checks, each
-        as one component, under `credentials` (fresh ones when None; several transports may share theirs). `tos` is the IP TOS octet.
+        as one component, under `credentials` (fresh ones when None; several transports may share theirs). `tos` is the IP TOS octet,
+        `place` as for WebRTC.
         Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the interface's plain ones.
         """
         number = self._next_transport()
-        ports, address, rtcp_port = self._plain.take(host, interface, single=rtcp_mux, now=self.loop.time())
+        worker = self._workers.choose(place)
+        ports, address, rtcp_port = self._plain.take(host, interface, single=rtcp_mux, now=self.loop.time(), worker=worker)
         try:
             transport = PlainTransport(
                 self,
@@ -172,22 +188,27 @@ class Relay:
             self._plain.give_back(ports, self.loop.time())
             raise
         self._transports[number] = transport
+        self._workers.take(number, worker, place)
         return transport
 
-    def open_raw(self, owner: Owner, *, host: str | None = None, interface: str = "", tos: int = 0) -> RawTransport:
+    def open_raw(
+        self, owner: Owner, *, host: str | None = None, interface: str = "", tos: int = 0, place: Place | None = None
+    ) -> RawTransport:
         """
-        Take one port for datagrams that are no RTP (UDPTL); they go nowhere before `join_raw`. `host` and `interface` as for plain ones.
+        Take one port for datagrams that are no RTP (UDPTL); they go nowhere before `join_raw`. The rest is as for plain ones.
 
         Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the interface's plain ones.
         """
         number = self._next_transport()
-        ports, address, _ = self._plain.take(host, interface, single=True, now=self.loop.time())
+        worker = self._workers.choose(place)
+        ports, address, _ = self._plain.take(host, interface, single=True, now=self.loop.time(), worker=worker)
         try:
             transport = RawTransport(self, number, owner, address, ports, tos=tos)
         except BaseException:
             self._plain.give_back(ports, self.loop.time())
             raise
         self._raws[number] = transport
+        self._workers.take(number, worker, place)
         return transport
 
     def join_raw(self, one: RawTransport, other: RawTransport) -> None:
@@ -352,6 +373,7 @@ class Relay:
         """A transport is closed: take it from the engine, and its own ports."""
         self.engine.remove_transport(transport.id)
         self._transports.pop(transport.id, None)
+        self._workers.leave(transport.id)
         if ports:
             self._plain.give_back(ports, self.loop.time())
         self._ufrags.difference_update(transport.ufrags)
@@ -361,6 +383,7 @@ class Relay:
         self.part_raw(transport)
         self.engine.remove_transport(transport.id)
         self._raws.pop(transport.id, None)
+        self._workers.leave(transport.id)
         self._plain.give_back(ports, self.loop.time())
 
     def _source_of(self, target: Stream) -> Stream | None:
@@ -399,6 +422,8 @@ class Relay:
                 stream.transport.ssrc_seen(stream, ssrc)
             case ConsentLost(number) if (transport := self._transports.get(number)) is not None:
                 transport.consent_lost()
+            case TransportFailed(number):
+                self._engine_failed(number)
             case MediaReceiving(number, receiving) if (stream := self._streams.get(number)) is not None:
                 stream.transport.media_receiving(stream, receiving)
             case NotKept(number, sequences) if (stream := self._streams.get(number)) is not None:
@@ -407,6 +432,14 @@ class Relay:
                 stream.receive_tone(event, self._tone_clock(stream, event.payload_type))
             case _:
                 pass
+
+    def _engine_failed(self, number: TransportId) -> None:
+        """A defect of the engine has cost a transport, which carries nothing any more: its leg has failed."""
+        log.error("engine fault", extra={"transport": int(number)})
+        if (transport := self._transports.get(number)) is not None:
+            transport.tell(Failed("engine-fault"))
+        elif (raw := self._raws.get(number)) is not None:
+            raw.tell(Failed("engine-fault"))
 
     def _tone_clock(self, stream: Stream, payload_type: int) -> int:
         for rules in self._routes.get(stream.id, {}).values():

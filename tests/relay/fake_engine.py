@@ -12,6 +12,7 @@ from typing import Any
 from boringsdp.relay.engine import (
     EMPTY,
     Address,
+    EngineFacts,
     EngineStatistics,
     Event,
     EventSink,
@@ -78,8 +79,10 @@ class FakeLoop:
 class FakeEngine:
     """Keeps the commands in `commands`, and hands out the figures that a test puts into `received`, `sent` and `routes_now`."""
 
-    def __init__(self, sink: EventSink) -> None:
+    def __init__(self, sink: EventSink, workers: int = 1) -> None:
         self.sink = sink
+        self.workers = workers
+        self.worker_of: dict[PortId, int] = {}
         self.commands: list[tuple[Any, ...]] = []
         self.ports: dict[PortId, Address] = {}
         self.refuse: set[int] = set()
@@ -108,11 +111,17 @@ class FakeEngine:
         self.commands = [known for known in self.commands if known[0] != command]
         return [tuple(rest) for rest in found]
 
-    def open_port(self, address: Address) -> tuple[PortId, Address]:
+    @property
+    def facts(self) -> EngineFacts:
+        return EngineFacts(name="fake", workers=self.workers)
+
+    def open_port(self, address: Address, worker: int = 0) -> tuple[PortId, Address]:
+        assert 0 <= worker < self.workers
         if address[1] in self.refuse or address in self.ports.values():
             raise OSError(errno.EADDRINUSE, "in use")
         number = PortId(next(self._numbers))
         self.ports[number] = (address[0], address[1] or 50_000 + number)
+        self.worker_of[number] = worker
         return number, self.ports[number]
 
     def close_port(self, port: PortId) -> None:

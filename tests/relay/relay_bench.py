@@ -33,14 +33,15 @@ KEYS = Keys(Profile.AES128_CM_SHA1_80, b"k" * 16, b"s" * 14)
 class Bench:
     """A started relay on a fake engine and a fake loop."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, workers: int = 1, **settings: Any) -> None:
+        self.workers = workers
         self.settings = RelaySettings(**{"plain_ports": (20000, 20009), **settings})
         self.relay = Relay(self._make, self.settings)
         self.loop = FakeLoop()
         self.events: list[TransportEvent] = []
 
     def _make(self, sink: Any) -> FakeEngine:
-        self.engine = FakeEngine(sink)
+        self.engine = FakeEngine(sink, self.workers)
         return self.engine
 
     async def start(self) -> Bench:

@@ -1,8 +1,11 @@
 //! The native engine of BoringSDP for Python: worker threads that own the sockets, and the classes that command them.
 
+mod bpf;
 mod engine;
 mod events;
+mod handed_out;
 mod link;
+mod lookup;
 mod mmsg;
 mod news;
 mod poll;

@@ -18,7 +18,7 @@ pub enum Way {
     /// By a socket bound to it.
     Own(Arc<Socket>),
     /// By the sockets of `Steering`: received by one of `Steering::receivers` (told by the destination address), sent by `fd`, the worker's
-    /// raw socket of the port's family, with headers by `raw::write_headers`.
+    /// raw socket of the port's host, with headers by `raw::write_headers`.
     Steered { fd: RawFd },
 }
 
@@ -72,8 +72,10 @@ impl Opener {
         match &self.steering {
             Some(steering) if steering.takes(address) => {
                 let address = steering.open(address, worker)?;
-                Ok(Port { way: Way::Steered { fd: steering.sender(worker, !address.is_v4()) }, address, shared: false })
+                let fd = steering.sender(worker, address).inspect_err(|_| steering.close(address))?;
+                Ok(Port { way: Way::Steered { fd }, address, shared: false })
             }
+            Some(steering) if steering.uses(address) => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
             _ => {
                 let socket = Socket::bind(address)?;
                 let address = socket.address()?;

@@ -11,7 +11,7 @@ use boringsdp_core::Plane;
 
 use crate::mmsg::BATCH;
 use crate::ports::{Port, PortTable, Way};
-use crate::raw;
+use crate::raw::{self, UDP_HEADER};
 use crate::socket::{Name, Socket};
 
 /// One integer of ancillary data, as the kernel wants it.
@@ -162,7 +162,8 @@ impl Sender {
                 let index = rest[done].0 as usize;
                 match ports.get(outbox.items()[index].port) {
                     Some(Port { way: Way::Own(socket), .. }) => self.recover(socket, outbox, index, &error),
-                    _ => self.failed.push(NotSent { index, blocked: is_blocked(&error) }),
+                    Some(Port { way: Way::Steered { .. }, address, .. }) => self.recover_raw(*address, outbox, index, error),
+                    None => self.failed.push(NotSent { index, blocked: false }),
                 }
                 done += 1;
             }
@@ -201,6 +202,19 @@ impl Sender {
         };
         let error =
             if again { send_one(socket, outbox.data(item), item).err() } else { Some(io::Error::from_raw_os_error(raw_error(error))) };
+        if let Some(error) = error {
+            self.failed.push(NotSent { index, blocked: is_blocked(&error) });
+        }
+    }
+
+    /// The same for a packet whose headers we wrote.
+    #[cold]
+    fn recover_raw(&mut self, from: Address, outbox: &Outbox, index: usize, error: io::Error) {
+        let item = &outbox.items()[index];
+        let error = match error.raw_os_error() {
+            Some(libc::EMSGSIZE) => raw::send_in_fragments(outbox.data_with(item, UDP_HEADER), from, item.to, item.tos).err(),
+            _ => Some(error),
+        };
         if let Some(error) = error {
             self.failed.push(NotSent { index, blocked: is_blocked(&error) });
         }

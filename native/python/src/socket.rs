@@ -35,7 +35,7 @@ impl Socket {
         }
         set_buffers(&socket.fd)?;
         socket.set_dont_fragment(true);
-        socket.bind_to(address)?;
+        bind(&socket.fd, address)?;
         Ok(socket)
     }
 
@@ -45,17 +45,7 @@ impl Socket {
 
     /// Where it is bound.
     pub fn address(&self) -> io::Result<Address> {
-        let (mut name, mut length) = (Name::empty(), Name::LENGTH);
-        // SAFETY: `name` has room for `length` octets.
-        check(unsafe { libc::getsockname(self.raw(), (&raw mut name).cast(), &raw mut length) })?;
-        name.get().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
-    }
-
-    fn bind_to(&self, address: Address) -> io::Result<()> {
-        let (name, length) = Name::new(address);
-        // SAFETY: `name` holds an address of `length` octets.
-        check(unsafe { libc::bind(self.raw(), (&raw const name).cast(), length) })?;
-        Ok(())
+        address_of(&self.fd)
     }
 
     /// Let packets be fragmented from now on; false when they may be already.
@@ -92,6 +82,22 @@ pub fn open(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::socket(family, kind, protocol) })?;
     // SAFETY: the descriptor is new and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Bind to a numeric address.
+pub fn bind(fd: &OwnedFd, address: Address) -> io::Result<()> {
+    let (name, length) = Name::new(address);
+    // SAFETY: `name` holds an address of `length` octets.
+    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const name).cast(), length) })?;
+    Ok(())
+}
+
+/// Where a socket is bound.
+pub fn address_of(fd: &OwnedFd) -> io::Result<Address> {
+    let (mut name, mut length) = (Name::empty(), Name::LENGTH);
+    // SAFETY: `name` has room for `length` octets.
+    check(unsafe { libc::getsockname(fd.as_raw_fd(), (&raw mut name).cast(), &raw mut length) })?;
+    name.get().ok_or_else(|| io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
 }
 
 /// Set an integer option.

@@ -1,0 +1,356 @@
+//! The little of bpf(2) that steering needs: maps, one program that is assembled here, and its link to a network namespace.
+//!
+//! The program is of type `sk_lookup` (Linux 5.9): the kernel runs it when it looks for the socket of an arriving packet. In C:
+//!
+//! ```c
+//! struct key { u8 ip[16]; u32 port; };                        // IPv4 as IPv4-mapped IPv6
+//! if (ctx->protocol != IPPROTO_UDP) return SK_PASS;
+//! index = bpf_map_lookup_elem(&ports, &key);                  // of ctx->local_ip*, ctx->local_port
+//! if (!index) return SK_PASS;                                 // not a port of ours
+//! sk = bpf_map_lookup_elem(&sockets, index);
+//! if (!sk) return SK_PASS;
+//! bpf_sk_assign(ctx, sk, 0);                                  // refused when another program was first, which is well
+//! bpf_sk_release(sk);
+//! return SK_PASS;
+//! ```
+
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+const MAP_CREATE: i32 = 0;
+const MAP_UPDATE: i32 = 2;
+const MAP_DELETE: i32 = 3;
+const PROGRAM_LOAD: i32 = 5;
+const LINK_CREATE: i32 = 28;
+
+const TYPE_HASH: u32 = 1;
+const TYPE_SOCKMAP: u32 = 15;
+const NO_PREALLOCATION: u32 = 1;
+const NO_EXIST: u64 = 1;
+const PROGRAM_TYPE_SK_LOOKUP: u32 = 30;
+const ATTACH_SK_LOOKUP: u32 = 36;
+
+/// Octets of a key of the map of ports: an IPv6 address and a port in the machine's order, as `u32`.
+pub const KEY: usize = 20;
+
+#[repr(C)]
+#[derive(Default)]
+struct MapCreate {
+    kind: u32,
+    key: u32,
+    value: u32,
+    entries: u32,
+    flags: u32,
+    inner: u32,
+    node: u32,
+    name: [u8; 16],
+}
+
+#[repr(C)]
+struct MapElement {
+    map: u32,
+    padding: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ProgramLoad {
+    kind: u32,
+    count: u32,
+    instructions: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log: u64,
+    kernel_version: u32,
+    flags: u32,
+    name: [u8; 16],
+    interface: u32,
+    attach: u32,
+}
+
+#[repr(C)]
+struct LinkCreate {
+    program: u32,
+    target: u32,
+    attach: u32,
+    flags: u32,
+}
+
+/// SAFETY: every address in `attributes` must be that of memory which is as large as the command takes it to be.
+unsafe fn bpf<T>(command: i32, attributes: &mut T) -> io::Result<i32> {
+    // SAFETY: the attributes are `size_of::<T>()` octets; what they point to is the caller's promise.
+    let returned = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attributes, size_of::<T>()) };
+    if returned < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(returned as i32)
+    }
+}
+
+/// SAFETY: as for `bpf`, and the command must be one that returns a new descriptor.
+unsafe fn bpf_descriptor<T>(command: i32, attributes: &mut T) -> io::Result<OwnedFd> {
+    // SAFETY: passed on to the caller.
+    let fd = unsafe { bpf(command, attributes) }?;
+    // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// As `bpftool` shows it.
+fn name(text: &str) -> [u8; 16] {
+    let mut octets = [0; 16];
+    for (to, from) in octets.iter_mut().zip(text.bytes().take(15)) {
+        *to = from;
+    }
+    octets
+}
+
+/// A map from (local address, port) to the index of a socket.
+pub struct PortMap(OwnedFd);
+
+impl PortMap {
+    /// Empty; takes memory for each entry as it comes, and 16 octets for each that may come.
+    pub fn new(entries: u32) -> io::Result<Self> {
+        let mut attributes = MapCreate {
+            kind: TYPE_HASH,
+            key: KEY as u32,
+            value: 4,
+            entries,
+            flags: NO_PREALLOCATION,
+            name: name("boringsdp_ports"),
+            ..MapCreate::default()
+        };
+        // SAFETY: the attributes hold no addresses.
+        unsafe { bpf_descriptor(MAP_CREATE, &mut attributes) }.map(Self)
+    }
+
+    /// Put a new entry in. `EEXIST` when it is there already, `E2BIG` when the map is full.
+    pub fn insert(&self, key: &[u8; KEY], index: u32) -> io::Result<()> {
+        // SAFETY: a key and a value of this map.
+        unsafe { element(MAP_UPDATE, &self.0, key.as_ptr(), (&raw const index).cast(), NO_EXIST) }
+    }
+
+    pub fn remove(&self, key: &[u8; KEY]) -> io::Result<()> {
+        // SAFETY: a key of this map.
+        unsafe { element(MAP_DELETE, &self.0, key.as_ptr(), std::ptr::null(), 0) }
+    }
+}
+
+/// The sockets that packets can be steered to, by index.
+pub struct SocketMap(OwnedFd);
+
+impl SocketMap {
+    pub fn new(entries: u32) -> io::Result<Self> {
+        let mut attributes =
+            MapCreate { kind: TYPE_SOCKMAP, key: 4, value: 4, entries, name: name("boringsdp_socks"), ..MapCreate::default() };
+        // SAFETY: the attributes hold no addresses.
+        unsafe { bpf_descriptor(MAP_CREATE, &mut attributes) }.map(Self)
+    }
+
+    /// A bound UDP socket; its entry goes when the socket is closed.
+    pub fn insert(&self, index: u32, socket: &OwnedFd) -> io::Result<()> {
+        let value = socket.as_raw_fd() as u32;
+        // SAFETY: a key and a value of this map.
+        unsafe { element(MAP_UPDATE, &self.0, (&raw const index).cast(), (&raw const value).cast(), 0) }
+    }
+}
+
+/// SAFETY: `key` must be the address of a whole key of the map, and `value` of a whole value, or null where the command takes none.
+unsafe fn element(command: i32, map: &OwnedFd, key: *const u8, value: *const u8, flags: u64) -> io::Result<()> {
+    let mut attributes = MapElement { map: map.as_raw_fd() as u32, padding: 0, key: key as u64, value: value as u64, flags };
+    // SAFETY: the caller's promise.
+    unsafe { bpf(command, &mut attributes) }.map(|_| ())
+}
+
+/// The program, attached to this thread's network namespace until it is dropped.
+pub struct Link {
+    _link: OwnedFd,
+}
+
+impl Link {
+    /// Load and attach. The error holds the verifier's log when it was the verifier that refused.
+    pub fn new(ports: &PortMap, sockets: &SocketMap) -> Result<Self, (io::Error, String)> {
+        let program = load(&instructions(ports.0.as_raw_fd(), sockets.0.as_raw_fd()))?;
+        let namespace = std::fs::File::open("/proc/thread-self/ns/net").map_err(|error| (error, String::new()))?;
+        let mut attributes =
+            LinkCreate { program: program.as_raw_fd() as u32, target: namespace.as_raw_fd() as u32, attach: ATTACH_SK_LOOKUP, flags: 0 };
+        // SAFETY: the attributes hold no addresses. The link keeps the program, and the program keeps the maps.
+        let link = unsafe { bpf_descriptor(LINK_CREATE, &mut attributes) }.map_err(|error| (error, String::new()))?;
+        Ok(Self { _link: link })
+    }
+}
+
+fn load(instructions: &[Instruction]) -> Result<OwnedFd, (io::Error, String)> {
+    load_with(instructions, &mut []).or_else(|first| {
+        if !matches!(first.raw_os_error(), Some(libc::EACCES | libc::EINVAL)) {
+            return Err((first, String::new()));
+        }
+        let mut log = vec![0; 16 << 10];
+        load_with(instructions, &mut log).map_err(|error| {
+            let end = log.iter().position(|octet| *octet == 0).unwrap_or(log.len());
+            (error, String::from_utf8_lossy(&log[..end]).trim().to_owned())
+        })
+    })
+}
+
+fn load_with(instructions: &[Instruction], log: &mut [u8]) -> io::Result<OwnedFd> {
+    let license = c"Apache-2.0";
+    let mut attributes = ProgramLoad {
+        kind: PROGRAM_TYPE_SK_LOOKUP,
+        count: instructions.len() as u32,
+        instructions: instructions.as_ptr() as u64,
+        license: license.as_ptr() as u64,
+        log_level: u32::from(!log.is_empty()),
+        log_size: log.len() as u32,
+        log: if log.is_empty() { 0 } else { log.as_mut_ptr() as u64 },
+        name: name("boringsdp_steer"),
+        attach: ATTACH_SK_LOOKUP,
+        ..ProgramLoad::default()
+    };
+    // SAFETY: `instructions`, `license` (ended by 0) and `log` live until the call returns, and their lengths are theirs.
+    unsafe { bpf_descriptor(PROGRAM_LOAD, &mut attributes) }
+}
+
+/// One instruction, as the kernel reads it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Instruction {
+    code: u8,
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+fn instruction(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Instruction {
+    let registers = if cfg!(target_endian = "big") { to << 4 | from } else { from << 4 | to };
+    Instruction { code, registers, offset, immediate }
+}
+
+/// Offsets in `struct bpf_sk_lookup`, the program's argument.
+mod context {
+    pub const FAMILY: i16 = 8;
+    pub const PROTOCOL: i16 = 12;
+    pub const LOCAL_IP4: i16 = 40;
+    pub const LOCAL_IP6: i16 = 44;
+    pub const LOCAL_PORT: i16 = 60;
+}
+
+fn load_word(to: u8, from: u8, offset: i16) -> Instruction {
+    instruction(0x61, to, from, offset, 0) // to = *(u32 *)(from + offset)
+}
+
+fn store_word(to: u8, offset: i16, from: u8) -> Instruction {
+    instruction(0x63, to, from, offset, 0) // *(u32 *)(to + offset) = from
+}
+
+fn store_constant(to: u8, offset: i16, value: i32) -> Instruction {
+    instruction(0x62, to, 0, offset, value) // *(u32 *)(to + offset) = value
+}
+
+fn copy(to: u8, from: u8) -> Instruction {
+    instruction(0xbf, to, from, 0, 0)
+}
+
+fn set(to: u8, value: i32) -> Instruction {
+    instruction(0xb7, to, 0, 0, value)
+}
+
+fn add(to: u8, value: i32) -> Instruction {
+    instruction(0x07, to, 0, 0, value)
+}
+
+fn call(helper: i32) -> Instruction {
+    instruction(0x85, 0, 0, 0, helper)
+}
+
+/// Two instructions: `to` becomes a map.
+fn load_map(to: u8, map: RawFd) -> [Instruction; 2] {
+    const PSEUDO_MAP: u8 = 1;
+    [instruction(0x18, to, PSEUDO_MAP, 0, map), instruction(0, 0, 0, 0, 0)]
+}
+
+const JUMP: u8 = 0x05;
+const JUMP_IF_EQUAL: u8 = 0x15;
+const JUMP_UNLESS_EQUAL: u8 = 0x55;
+
+/// A program being written, whose jumps forward are filled in when their target is reached.
+#[derive(Default)]
+struct Assembly {
+    instructions: Vec<Instruction>,
+}
+
+/// Jumps that wait for one target.
+#[derive(Default)]
+struct Label(Vec<usize>);
+
+impl Assembly {
+    fn add(&mut self, instructions: impl IntoIterator<Item = Instruction>) {
+        self.instructions.extend(instructions);
+    }
+
+    fn jump(&mut self, code: u8, register: u8, value: i32, label: &mut Label) {
+        label.0.push(self.instructions.len());
+        self.instructions.push(instruction(code, register, 0, 0, value));
+    }
+
+    /// The target of a label's jumps is the next instruction.
+    fn here(&mut self, label: Label) {
+        let target = self.instructions.len();
+        for from in label.0 {
+            self.instructions[from].offset = (target - from - 1) as i16;
+        }
+    }
+}
+
+fn instructions(ports: RawFd, sockets: RawFd) -> Vec<Instruction> {
+    const R0: u8 = 0; // what a helper returned, and the verdict
+    const R1: u8 = 1; // a helper's arguments, lost in a call
+    const R2: u8 = 2;
+    const R3: u8 = 3;
+    const CONTEXT: u8 = 6; // kept over calls
+    const SOCKET: u8 = 7;
+    const FRAME: u8 = 10;
+    const AT_KEY: i16 = -24; // 16 octets of address, 4 of port
+    const AT_PORT: i16 = -8;
+    const AT_INDEX: i16 = -4;
+    const HELPER_LOOKUP: i32 = 1;
+    const HELPER_RELEASE: i32 = 86;
+    const HELPER_ASSIGN: i32 = 124;
+    const PASS: i32 = 1;
+
+    let (mut program, mut pass, mut six, mut ready) = (Assembly::default(), Label::default(), Label::default(), Label::default());
+    program.add([copy(CONTEXT, R1), load_word(R1, CONTEXT, context::PROTOCOL)]);
+    program.jump(JUMP_UNLESS_EQUAL, R1, libc::IPPROTO_UDP, &mut pass);
+    program.add([load_word(R1, CONTEXT, context::LOCAL_PORT), store_word(FRAME, AT_PORT, R1), load_word(R1, CONTEXT, context::FAMILY)]);
+    program.jump(JUMP_IF_EQUAL, R1, libc::AF_INET6, &mut six);
+    program.jump(JUMP_UNLESS_EQUAL, R1, libc::AF_INET, &mut pass);
+    program.add([
+        store_constant(FRAME, AT_KEY, 0),
+        store_constant(FRAME, AT_KEY + 4, 0),
+        store_constant(FRAME, AT_KEY + 8, i32::from_ne_bytes([0, 0, 0xff, 0xff])),
+        load_word(R1, CONTEXT, context::LOCAL_IP4),
+        store_word(FRAME, AT_KEY + 12, R1),
+    ]);
+    program.jump(JUMP, 0, 0, &mut ready);
+    program.here(six);
+    for at in [0, 4, 8, 12] {
+        program.add([load_word(R1, CONTEXT, context::LOCAL_IP6 + at), store_word(FRAME, AT_KEY + at, R1)]);
+    }
+    program.here(ready);
+    program.add(load_map(R1, ports));
+    program.add([copy(R2, FRAME), add(R2, AT_KEY.into()), call(HELPER_LOOKUP)]);
+    program.jump(JUMP_IF_EQUAL, R0, 0, &mut pass);
+    program.add([load_word(R1, R0, 0), store_word(FRAME, AT_INDEX, R1)]);
+    program.add(load_map(R1, sockets));
+    program.add([copy(R2, FRAME), add(R2, AT_INDEX.into()), call(HELPER_LOOKUP)]);
+    program.jump(JUMP_IF_EQUAL, R0, 0, &mut pass);
+    program.add([copy(SOCKET, R0), copy(R1, CONTEXT), copy(R2, R0), set(R3, 0), call(HELPER_ASSIGN)]);
+    program.add([copy(R1, SOCKET), call(HELPER_RELEASE)]);
+    program.here(pass);
+    program.add([set(R0, PASS), instruction(0x95, 0, 0, 0, 0)]);
+    program.instructions
+}
