@@ -13,6 +13,7 @@ mod ports;
 mod raw;
 mod send;
 mod socket;
+mod srtp_test;
 mod state;
 mod steer;
 mod values;
@@ -24,5 +25,6 @@ use pyo3::prelude::*;
 fn boringsdp_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("EVENTS", events::NAMES)?;
+    module.add_class::<srtp_test::Srtp>()?;
     module.add_class::<engine::Engine>()
 }

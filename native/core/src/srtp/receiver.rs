@@ -1,45 +1,109 @@
 //! Verifies and decrypts what a peer sends.
 
+use super::session::Session;
+use super::OLD_KEYS_S;
 use crate::drops::Reason;
 use crate::error::Command;
 use crate::keys::Keys;
 
 /// Verifies and decrypts what a peer sends, in place.
 pub struct SrtpReceiver {
-    keys: Keys,
+    present: Box<Session>,
+    others: Vec<Other>,
 }
+
+/// Keys that may verify what the present ones do not.
+struct Other {
+    session: Box<Session>,
+    /// When former keys are forgotten. None: the new keys, with the rollover counter kept.
+    expires: Option<f64>,
+}
+
+type Unprotect = fn(&mut Session, &mut [u8]) -> Result<usize, Reason>;
 
 impl SrtpReceiver {
     /// `indices` is the last packet index (rollover counter << 16 | sequence) of each SSRC already received under these keys.
     ///
     /// Refuses keys that do not fit their profile.
-    pub fn new(keys: Keys, _indices: &[(u32, i64)]) -> Command<Self> {
-        Ok(Self { keys })
+    pub fn new(keys: Keys, indices: &[(u32, i64)]) -> Command<Self> {
+        Ok(Self { present: session(keys, indices.iter())?, others: Vec::new() })
     }
 
     pub fn keys(&self) -> &Keys {
-        &self.keys
+        self.present.keys()
     }
 
     /// Receive under new keys; the old stay good for `OLD_KEYS_S`. The same keys again change nothing.
-    pub fn rekey(&mut self, _keys: Keys, _indices: &[(u32, i64)], _now: f64) -> Command<()> {
-        todo!()
+    ///
+    /// `indices` is where each SSRC stands. RFC 3711 §3.3.1 keeps the rollover counter over a change of keys, RFC 4568 §6.4 lets it start
+    /// again with a new transport address: both are tried until one verifies.
+    pub fn rekey(&mut self, keys: Keys, indices: &[(u32, i64)], now: f64) -> Command<()> {
+        if keys == *self.keys() {
+            return Ok(());
+        }
+        let rolled = indices.iter().filter(|(_, index)| *index > 0xffff);
+        let kept = if rolled.clone().next().is_some() { Some(session(keys.clone(), rolled)?) } else { None };
+        let former = std::mem::replace(&mut self.present, Session::new(keys)?);
+        self.others.truncate(1);
+        self.others.insert(0, Other { session: former, expires: Some(now + OLD_KEYS_S) });
+        if let Some(session) = kept {
+            self.others.insert(0, Other { session, expires: None });
+        }
+        Ok(())
     }
 
     /// Forget keys whose time is over.
-    pub fn tick(&mut self, _now: f64) {}
-
-    /// Verify and decrypt one SRTP packet: the length of the plain one, which stands at the start of `packet`.
-    pub fn unprotect(&mut self, _packet: &mut [u8]) -> Result<usize, Reason> {
-        todo!()
+    pub fn tick(&mut self, now: f64) {
+        self.others.retain(|other| other.expires.is_none_or(|expires| expires > now));
     }
 
-    /// Verify and decrypt one SRTCP packet: the length of the plain one, which stands at the start of `packet`.
-    pub fn unprotect_rtcp(&mut self, _packet: &mut [u8]) -> Result<usize, Reason> {
-        todo!()
-    }
-
-    /// Bring what the next packet needs into the cache.
+    /// Verify and decrypt one SRTP packet: the length of the plain one, which stands at the start of `packet`. A packet that is refused
+    /// is as it was.
     #[inline]
-    pub fn touch(&self) {}
+    pub fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Reason> {
+        let result = self.present.unprotect(packet);
+        if result.is_ok() || self.others.is_empty() {
+            return result;
+        }
+        let Some((place, length)) = self.try_others(Session::unprotect, packet) else {
+            return result;
+        };
+        if self.others[place].expires.is_none() {
+            self.present = self.others.remove(place).session;
+            self.others.retain(|other| other.expires.is_some());
+        }
+        Ok(length)
+    }
+
+    /// Verify and decrypt one SRTCP packet: the length of the plain one, which stands at the start of `packet`. A packet that is refused
+    /// is as it was.
+    pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Reason> {
+        self.present
+            .unprotect_rtcp(packet)
+            .or_else(|reason| self.try_others(Session::unprotect_rtcp, packet).map(|(_, length)| length).ok_or(reason))
+    }
+
+    #[cold]
+    fn try_others(&mut self, unprotect: Unprotect, packet: &mut [u8]) -> Option<(usize, usize)> {
+        let mut others = self.others.iter_mut().enumerate();
+        others.find_map(|(place, other)| unprotect(&mut other.session, packet).ok().map(|length| (place, length)))
+    }
+
+    /// Reads all that the next RTP packet needs, so that it is in the cache.
+    #[inline]
+    pub fn touch(&self) {
+        self.present.touch();
+    }
+}
+
+impl std::fmt::Debug for SrtpReceiver {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "SrtpReceiver({:?})", self.keys())
+    }
+}
+
+fn session<'a>(keys: Keys, indices: impl Iterator<Item = &'a (u32, i64)>) -> Command<Box<Session>> {
+    let mut session = Session::new(keys)?;
+    indices.for_each(|(ssrc, index)| session.received(*ssrc, *index));
+    Ok(session)
 }

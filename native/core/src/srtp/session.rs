@@ -1,0 +1,279 @@
+//! What one set of keys protects or unprotects in one direction: the keys derived from it, and where each SSRC stands.
+
+use subtle::ConstantTimeEq;
+
+use super::header::{self, Header};
+use super::replay::RtcpWindow;
+use super::streams::{Place, Streams};
+use super::transform::{Tag, Transform, ENCRYPTED};
+use super::{MAX_PROTECT, MAX_UNPROTECT};
+use crate::drops::Reason;
+use crate::error::{Command, CommandError};
+use crate::keys::{Keys, Profile};
+
+/// Packets of RTP for which keys are good (RFC 3711 §9.2).
+const LIFETIME: u64 = (1 << 48) - 1;
+/// A fast-forward begins at the first and goes on by the second, less than 2^15, so that each rollover is seen.
+const STEPS: (u64, u64) = (0x4000, 0x7000);
+const RTCP_TRAILER: usize = 4;
+
+/// What packets need comes first, on as few cache lines as can be.
+#[repr(C, align(64))]
+pub struct Session {
+    transform: Transform,
+    left: u64,
+    mki_length: u32,
+    /// Octets of a tag: of RTP, of RTCP.
+    tag_lengths: (u8, u8),
+    /// The tag is part of the ciphertext: the MKI, and the trailer of RTCP, come behind it.
+    aead: bool,
+    streams: Streams,
+    rtcp: Box<Rtcp>,
+    keys: Keys,
+}
+
+struct Rtcp {
+    transform: Transform,
+    windows: Vec<(u32, RtcpWindow)>,
+}
+
+impl Session {
+    /// Refuses keys that do not fit their profile.
+    pub fn new(keys: Keys) -> Command<Box<Self>> {
+        let profile = keys.profile;
+        if keys.key.len() != profile.key_length() || keys.salt.len() != profile.salt_length() {
+            let wanted = format!("{} takes {} + {} bytes", member(profile), profile.key_length(), profile.salt_length());
+            return Err(CommandError::Value(wanted));
+        }
+        let (tag_lengths, aead) = match profile {
+            Profile::Aes128CmSha1_80 => ((10, 10), false),
+            Profile::Aes128CmSha1_32 => ((4, 10), false),
+            Profile::AeadAes128Gcm | Profile::AeadAes256Gcm => ((16, 16), true),
+        };
+        Ok(Box::new(Self {
+            transform: Transform::new(&keys, false),
+            left: LIFETIME,
+            mki_length: keys.mki.len() as u32,
+            tag_lengths,
+            aead,
+            streams: Streams::default(),
+            rtcp: Box::new(Rtcp { transform: Transform::new(&keys, true), windows: Vec::new() }),
+            keys,
+        }))
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Go to where the packet of that index was received last.
+    pub fn received(&mut self, ssrc: u32, index: i64) {
+        let index = u64::try_from(index).unwrap_or((index & 0xffff) as u64);
+        let before = index.checked_sub(STEPS.0 + 1).map(|way| STEPS.0 + way - way % STEPS.1);
+        self.forward(ssrc, before.into_iter().chain([index]));
+    }
+
+    /// Go to at most that index, and less than 2^15 before it.
+    pub fn sent(&mut self, ssrc: u32, index: i64) {
+        let way = u64::try_from(index).ok().and_then(|index| index.checked_sub(STEPS.0));
+        self.forward(ssrc, way.map(|way| STEPS.0 + way - way % STEPS.1).into_iter());
+    }
+
+    fn forward(&mut self, ssrc: u32, indices: impl Iterator<Item = u64>) {
+        for index in indices {
+            let found = self.streams.find(ssrc);
+            let highest = found.map_or(0, |(_, window)| window.highest);
+            let place = found.map(|(place, _)| place);
+            self.streams.add(ssrc, place, index.wrapping_sub(highest) as i64);
+        }
+    }
+
+    /// Verify and decrypt an SRTP packet in place: the length of the plain one. A packet that is refused is as it was.
+    pub fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Reason> {
+        let tag_length = usize::from(self.tag_lengths.0);
+        let (end, length) = self.without_mki(packet, if self.aead { 0 } else { tag_length })?;
+        let header = match self.mki_length {
+            0 => header::rtp(packet)?,
+            _ => header_without_mki(packet, end, length)?,
+        };
+        let (place, index, difference) = self.locate(&header)?;
+        let Some(body) = length.checked_sub(tag_length) else {
+            return Err(Reason::Unverified);
+        };
+        if header.length > body {
+            return Err(Reason::Malformed);
+        }
+
+        let sealed = &packet[..body];
+        let given = if self.aead { &packet[body..length] } else { &packet[packet.len() - tag_length..] };
+        let tag = self.transform.rtp_tag(header.ssrc, index, sealed, header.length);
+        if !matches(&tag, given) {
+            return Err(Reason::Unverified);
+        }
+        self.use_key()?;
+        self.transform.crypt(header.ssrc, index, &mut packet[header.length..body]);
+        self.streams.add(header.ssrc, place, difference);
+        Ok(body)
+    }
+
+    /// Verify and decrypt an SRTCP packet in place: the length of the plain one. A packet that is refused is as it was.
+    pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Reason> {
+        let tag_length = usize::from(self.tag_lengths.1);
+        let (end, length) = self.without_mki(packet, if self.aead { 0 } else { tag_length })?;
+        if length < 8 + RTCP_TRAILER + tag_length {
+            return Err(Reason::Malformed);
+        }
+        let ssrc = header::rtcp(packet)?;
+        let (trailer_at, body) = (end - RTCP_TRAILER, length - RTCP_TRAILER - tag_length);
+        let trailer = packet[trailer_at..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+        if !self.aead && trailer & ENCRYPTED == 0 {
+            return Err(Reason::Malformed);
+        }
+        let index = trailer & !ENCRYPTED;
+        let place = self.rtcp.windows.iter().position(|(known, _)| *known == ssrc);
+        if let Some(place) = place {
+            self.rtcp.windows[place].1.check(index)?;
+        }
+
+        let (sealed, given) =
+            if self.aead { (&packet[..body], &packet[body..trailer_at]) } else { (&packet[..end], &packet[packet.len() - tag_length..]) };
+        let tag = self.rtcp.transform.rtcp_tag(ssrc, trailer, sealed);
+        if !matches(&tag, given) {
+            return Err(Reason::Unverified);
+        }
+        if trailer & ENCRYPTED != 0 {
+            self.rtcp.transform.crypt(ssrc, u64::from(index), &mut packet[8..body]);
+        }
+        self.rtcp.window(ssrc, place).add(index);
+        Ok(body)
+    }
+
+    /// Encrypt the RTP packet that begins at `start` and append its tag. A packet that is refused is as it was.
+    pub fn protect(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<(), Reason> {
+        let packet = buffer.get_mut(start..).unwrap_or_default();
+        if packet.len() > MAX_PROTECT {
+            return Err(Reason::TooLong);
+        }
+        let header = header::rtp(packet)?;
+        self.use_key()?;
+        let (place, index, difference) = self.locate(&header)?;
+        self.streams.add(header.ssrc, place, difference);
+        self.transform.crypt(header.ssrc, index, &mut packet[header.length..]);
+        let tag = self.transform.rtp_tag(header.ssrc, index, packet, header.length);
+        self.append(buffer, &tag[..usize::from(self.tag_lengths.0)], &[]);
+        Ok(())
+    }
+
+    /// Encrypt the RTCP packet that begins at `start` and append its index and tag. A packet that is refused is as it was.
+    pub fn protect_rtcp(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<(), Reason> {
+        let packet = buffer.get_mut(start..).unwrap_or_default();
+        if packet.len() > MAX_PROTECT {
+            return Err(Reason::TooLong);
+        }
+        let ssrc = header::rtcp(packet)?;
+        let place = self.rtcp.windows.iter().position(|(known, _)| *known == ssrc);
+        let index = self.rtcp.window(ssrc, place).next()?;
+        let trailer = ENCRYPTED | index;
+        self.rtcp.transform.crypt(ssrc, u64::from(index), &mut packet[8..]);
+        if !self.aead {
+            buffer.extend_from_slice(&trailer.to_be_bytes());
+        }
+        let tag = self.rtcp.transform.rtcp_tag(ssrc, trailer, &buffer[start..]);
+        let behind = trailer.to_be_bytes();
+        self.append(buffer, &tag[..usize::from(self.tag_lengths.1)], if self.aead { &behind } else { &[] });
+        Ok(())
+    }
+
+    /// Reads all that the next RTP packet needs, so that it is in the cache.
+    #[inline]
+    pub fn touch(&self) {
+        self.transform.touch();
+        self.streams.touch();
+    }
+
+    /// Check the MKI, which has so many octets behind it: where it begins, and the length of the packet without it.
+    #[inline]
+    fn without_mki(&self, packet: &[u8], behind: usize) -> Result<(usize, usize), Reason> {
+        let mut end = packet.len().saturating_sub(behind);
+        let mut length = packet.len();
+        if self.mki_length > 0 {
+            let mki = self.keys.mki.as_slice();
+            if !packet[..end].ends_with(mki) {
+                return Err(Reason::Unverified);
+            }
+            end -= mki.len();
+            length -= mki.len();
+        }
+        if length > MAX_UNPROTECT {
+            return Err(Reason::TooLong);
+        }
+        Ok((end, length))
+    }
+
+    /// Where an RTP packet stands: the place of its SSRC, its packet index, and how far that is from the highest. Refuses what was seen.
+    #[inline]
+    fn locate(&self, header: &Header) -> Result<(Option<Place>, u64, i64), Reason> {
+        let Some((place, window)) = self.streams.find(header.ssrc) else {
+            return Ok((None, u64::from(header.sequence), i64::from(header.sequence)));
+        };
+        let (index, difference) = window.estimate(header.sequence);
+        window.check(difference)?;
+        Ok((Some(place), index, difference))
+    }
+
+    #[inline]
+    fn use_key(&mut self) -> Result<(), Reason> {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return Err(Reason::KeyUsedUp);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn append(&self, buffer: &mut Vec<u8>, tag: &[u8], trailer: &[u8]) {
+        if self.mki_length == 0 {
+            buffer.extend_from_slice(tag);
+            buffer.extend_from_slice(trailer);
+        } else if self.aead {
+            [tag, trailer, &self.keys.mki].into_iter().for_each(|part| buffer.extend_from_slice(part));
+        } else {
+            [&self.keys.mki, tag].into_iter().for_each(|part| buffer.extend_from_slice(part));
+        }
+    }
+}
+
+impl Rtcp {
+    fn window(&mut self, ssrc: u32, place: Option<usize>) -> &mut RtcpWindow {
+        let place = place.unwrap_or_else(|| {
+            self.windows.push((ssrc, RtcpWindow::default()));
+            self.windows.len() - 1
+        });
+        &mut self.windows[place].1
+    }
+}
+
+/// The header of a packet whose MKI begins at `end`. One so short that its header reaches beyond is read as if there were no MKI.
+fn header_without_mki(packet: &[u8], end: usize, length: usize) -> Result<Header, Reason> {
+    header::rtp(&packet[..end]).or_else(|_| {
+        let mut whole = packet[..end].to_vec();
+        whole.extend_from_slice(&packet[packet.len() - (length - end)..]);
+        header::rtp(&whole)
+    })
+}
+
+/// Whether the tag begins with what was given, in a time that does not depend on either.
+#[inline]
+fn matches(tag: &Tag, given: &[u8]) -> bool {
+    tag.get(..given.len()).is_some_and(|tag| tag.ct_eq(given).into())
+}
+
+/// The name of the profile in Python.
+fn member(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Aes128CmSha1_80 => "AES128_CM_SHA1_80",
+        Profile::Aes128CmSha1_32 => "AES128_CM_SHA1_32",
+        Profile::AeadAes128Gcm => "AEAD_AES_128_GCM",
+        Profile::AeadAes256Gcm => "AEAD_AES_256_GCM",
+    }
+}
