@@ -148,6 +148,10 @@ class Gateway:
         for host in media.plain_hosts:
             told = media.plain_advertised.get(host)
             yield "plain RTP", f"udp {joined(host, f'{first}-{last}')}{f' (announced as {told})' if told else ''}"
+        if media.trunk_port:
+            last = media.trunk_port + 2 * self._engine.workers - 1
+            for host in media.plain_hosts:
+                yield "trunk RTP", f"udp {joined(host, f'{media.trunk_port}-{last}')} for {', '.join(media.trunks)}"
         for name, hosts in media.interfaces.items():
             for host in hosts:
                 told = media.interface_advertised[name].get(host, host)
@@ -258,6 +262,9 @@ def relay_settings(config: Config) -> RelaySettings:
         plain_ports=(config.rtp.port_min, config.rtp.port_max),
         advertised=config.webrtc.advertised,
         plain_advertised={plain: config.rtp.advertised} if config.rtp.advertised else {},
+        trunk_port=config.rtp.trunk_port,
+        trunks=config.rtp.trunks,
+        trunk_interfaces=frozenset(config.rtp.trunk_interfaces),
         port_rest_s=config.rtp.port_rest,
         ice_timeout_s=config.webrtc.ice_timeout,
         dtls_timeout_s=config.webrtc.dtls_timeout,

@@ -244,10 +244,33 @@ def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("janus.allow_origin", "janus.enforce_cors"), "is needed by janus.enforce_cors"
     if config.janus.tokens and config.janus.token_secret:
         yield ("janus.token_secret", "janus.tokens"), "cannot be set beside janus.tokens: tokens are either stored or signed"
+    yield from _across_trunk(config)
     yield from _across_ng(config)
     for local in config.webrtc.advertised:
         if config.webrtc.addresses and local not in config.webrtc.addresses:
             yield ("webrtc.advertised", "webrtc.addresses"), f"{local} is not among webrtc.addresses"
+
+
+def _across_trunk(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    rtp, webrtc, workers = config.rtp, config.webrtc.port, config.engine.workers
+    strange = [name for name in rtp.trunk_interfaces if name != "*" and name not in config.ng.interfaces]
+    if strange:
+        yield ("rtp.trunk_interfaces", "ng.interfaces"), f"{strange[0]} is not in ng.interfaces"
+    if not rtp.trunk_port:
+        if rtp.trunks or rtp.trunk_interfaces:
+            yield ("rtp.trunk_port", "rtp.trunks", "rtp.trunk_interfaces"), "is needed: the port that calls with rtp.trunks share"
+        return
+    if not rtp.trunks:
+        yield ("rtp.trunks", "rtp.trunk_port"), "is needed by rtp.trunk_port: the networks that media comes from"
+    ports = range(rtp.trunk_port, rtp.trunk_port + 2 * workers)
+    if rtp.trunk_port % 2 or rtp.trunk_port < 1024 or ports[-1] > 65535:
+        yield ("rtp.trunk_port", "engine.workers"), f"must be even, 1024 to {65536 - 2 * workers}, not {rtp.trunk_port}"
+    elif ports[0] <= rtp.port_max and rtp.port_min <= ports[-1]:
+        yield ("rtp.trunk_port", "rtp.port_min", "rtp.port_max"), f"lies in the range of plain legs ({rtp.port_min}-{rtp.port_max})"
+    elif webrtc and webrtc < ports.stop and ports.start < webrtc + workers:
+        yield ("rtp.trunk_port", "webrtc.port"), f"is that of browsers ({webrtc})"
+    elif any(checks.parse_endpoint(text)[1] in ports for text in config.ng.listen):
+        yield ("rtp.trunk_port", "ng.listen"), "is that of NG"
 
 
 def _across_ng(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -54,6 +54,17 @@ class RtpConfig:
     port_rest: float = setting(
         30.0, "Seconds a released port rests, so that late packets are not heard in another call.", checks.between(0, 3600)
     )
+    trunk_port: int = setting(
+        0,
+        "The one RTP port (even; RTCP on the next) that all calls with rtp.trunks share, two more for each further engine worker; 0: none.",
+        checks.port,
+    )
+    trunks: tuple[str, ...] = setting(
+        (), "Networks of carriers that send from exactly the address that their SDP names, each call from its own.", checks.networks
+    )
+    trunk_interfaces: tuple[str, ...] = setting(
+        (), "Names of ng.interfaces where only rtp.trunks are called: offers to them name rtp.trunk_port too; *: everywhere."
+    )
     latch: str = setting(
         "once",
         "strict: hear only the announced address; once: the first source that sends replaces it; follow: the peer may move.",

@@ -33,6 +33,8 @@ def check_free(config: Config, media: RelaySettings, ng: NgSettings, workers: in
     for host in media.plain_hosts:
         key = "rtp.address_v6" if host == config.rtp.address_v6 else "ng.interfaces" if host in interfaces else "rtp.address"
         wanted.append((key, key, host, 0, socket.SOCK_DGRAM))
+        trunk = range(media.trunk_port, media.trunk_port + 2 * workers) if media.trunk_port else ()
+        wanted += [(key, "rtp.trunk_port", host, port, socket.SOCK_DGRAM) for port in trunk]
     for name in ("websocket", "http") if config.janus.enabled else ():
         host, port = getattr(config.janus, f"{name}_host"), getattr(config.janus, f"{name}_port")
         wanted.append((f"janus.{name}_host", f"janus.{name}_port", host, port, socket.SOCK_STREAM))

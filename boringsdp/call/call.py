@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +14,7 @@ from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed
 from boringsdp.call.exchange import Branch
 from boringsdp.call.fragments import translated
 from boringsdp.call.leg import Leg
-from boringsdp.call.negotiation import Negotiation, State
+from boringsdp.call.negotiation import Negotiation, Shape, State
 from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
 from boringsdp.call.patience import REASONS, Heard, Patience
 from boringsdp.call.report import CallReport
@@ -24,14 +23,6 @@ from boringsdp.call.translator import Agreement, Translator
 from boringsdp.errors import BoringError, Exhausted, WrongState
 from boringsdp.relay import Place, Relay
 from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
-
-
-class _Shape(enum.Enum):
-    """How the legs of a call are joined; decided by its first offer."""
-
-    UNDECIDED = "undecided"
-    PAIR = "pair"
-    ECHO = "echo"
 
 
 class Call:
@@ -70,7 +61,7 @@ class Call:
         self._began = self._loop.time()
         self._closed = False
         self._answers = 0
-        self._shape = _Shape.UNDECIDED
+        self._shape = Shape.UNDECIDED
         self._near: Leg | None = None
         self._branches: dict[str, Branch] = {}
         self._echo: Negotiation | None = None
@@ -182,7 +173,7 @@ class Call:
                 leg.close()
             raise
         source.tag = tag or source.tag
-        self._shape, self._near = _Shape.PAIR, near
+        self._shape, self._near = Shape.PAIR, near
         self._branches[turn.name] = turn
         self._touch(turn.negotiation.offer, party)
         return text
@@ -257,7 +248,7 @@ class Call:
 
     def echo(self, sdp: str | Description, policy: CodecPolicy = DEFAULT_POLICY) -> str:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
-        self._check_open(_Shape.ECHO)
+        self._check_open(Shape.ECHO)
         turn = self._echo or Negotiation(self.timeouts.answer_s)
         leg = self._near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
         try:
@@ -265,7 +256,7 @@ class Call:
         except BoringError:
             leg.transports.undo()
             raise
-        self._shape, self._near, self._echo = _Shape.ECHO, leg, turn
+        self._shape, self._near, self._echo = Shape.ECHO, leg, turn
         self._touch(turn.offer, Party.A)
         self._touch(turn.answer, Party.B)
         leg.apply(media_plans(leg.memory))
@@ -314,6 +305,11 @@ class Call:
         """Send digits to `party` as telephone-events of our own; returns how many were queued, 0 when it takes none."""
         leg = self._leg(party, branch)
         return 0 if leg is None else leg.send_dtmf(digits, duration_ms, gap_ms, volume_dbm0)
+
+    def retire(self) -> None:
+        """The call is going to be closed unless another offer or answer comes: on a trunk's port another may have its peers' addresses."""
+        for leg in self._legs():
+            leg.retire()
 
     def close(self, reason: str = "closed") -> None:
         """End the call: ports go to rest, `CallClosed` is the last event. Closing twice is nothing."""
@@ -380,15 +376,15 @@ class Call:
     def _legs(self) -> list[Leg]:
         return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches.values()]]
 
-    def _check_open(self, shape: _Shape) -> None:
+    def _check_open(self, shape: Shape) -> None:
         if self._closed:
             raise WrongState(State.CLOSED.value, "an open call")
-        if self._shape not in (_Shape.UNDECIDED, shape):
+        if self._shape not in (Shape.UNDECIDED, shape):
             raise WrongState(f"joined as {self._shape.value}", shape.value)
 
     def _check_offer(self, party: Party, turn: Branch) -> None:
         """Raise `WrongState` when `party` may not offer now: party A's leg takes part in one exchange at a time, or offers to many."""
-        self._check_open(_Shape.PAIR)
+        self._check_open(Shape.PAIR)
         turn.negotiation.check_offer(party)
         self._check_others(turn)
         if party is Party.B and turn.pending is None and not self._translator.rounds.idle:

@@ -117,12 +117,23 @@ class Leg:
                 raise SdpError(f"the address of m={media.kind} ({host}) is {family}, ours is not", media.line, media.line_number)
 
     def check_plans(self, plans: Sequence[MediaPlan]) -> None:
-        """Raise `SdpError` when media would be sent where the policy forbids it; where ICE decides, the peer proves that it wants it."""
+        """
+        Raise `SdpError` when media would be sent where the policy forbids it, or comes from where a trunk's port does not hear it.
+
+        Where ICE decides, the peer proves that it wants the media.
+        """
+        shared: set[Address] = set()
         for plan in plans:
             if plan.accepted and not served_by_ice(plan):
                 for place in (plan.remote, plan.remote_rtcp):
                     if place is not None:
                         self._settings.destinations.check_host(plan.kind, place[0])
+                transport = self.transports.prepared(plan.transport_slot)
+                if plan.remote is not None and plan.leads_transport and isinstance(transport, PlainTransport) and transport.trunk:
+                    reason = "is that of another m-line" if plan.remote in shared else transport.refusal(plan.remote)
+                    if reason:
+                        raise SdpError(f"the address of m={plan.kind} ({plan.remote[0]} port {plan.remote[1]}) {reason}")
+                    shared.add(plan.remote)
 
     # --- before a text of ours ---------------------------------------------------------------------------------------------------------
 
@@ -134,7 +145,7 @@ class Leg:
         """
         received = memory.received
         peers = {
-            media.index: media.address[0]
+            media.index: media.address
             for media in (received.medias if received is not None else ())
             if media.address is not None and is_numeric(media.address[0])
         }
@@ -172,6 +183,10 @@ class Leg:
         addresses = addresses_of(transport, self.options)
         rtcp_port = None if isinstance(transport, RawTransport) else transport.rtcp_port
         return addresses if rtcp_port is None else [*addresses, *((host, rtcp_port) for host, _ in addresses)]
+
+    def retire(self) -> None:
+        """The call is over but for a delay."""
+        self.transports.retire()
 
     def close(self) -> None:
         """Close everything; no event follows."""

@@ -22,6 +22,14 @@ from boringsdp.call.events import Party
 from boringsdp.errors import WrongState
 
 
+class Shape(enum.Enum):
+    """How the legs of a call are joined; decided by its first offer."""
+
+    UNDECIDED = "undecided"
+    PAIR = "pair"
+    ECHO = "echo"
+
+
 class State(enum.Enum):
     IDLE = "idle"
     """Nothing offered yet."""

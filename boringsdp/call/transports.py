@@ -11,6 +11,7 @@ from boringsdp.call.settings import CallSettings
 from boringsdp.call.streams import keys_of, rules_of
 from boringsdp.errors import Exhausted
 from boringsdp.relay import (
+    Address,
     IceCredentials,
     Latch,
     Place,
@@ -42,8 +43,8 @@ class Wish:
 
     style: LegStyle
     options: LegOptions
-    peers: dict[int, str]
-    """Numeric addresses that the peer's SDP named, by slot."""
+    peers: dict[int, Address]
+    """Where the peer's SDP said that it is, by slot; numeric addresses only."""
     setup: str = ""
 
 
@@ -87,6 +88,16 @@ class LegTransports:
     def told(self, slot: int) -> AnyTransport | None:
         """The transport that our last text named for `slot`."""
         return self._ready.transports.get(slot) or self._force.transports.get(slot)
+
+    def prepared(self, slot: int) -> AnyTransport | None:
+        """The transport that the text under way, or else our last one, names for `slot`."""
+        return self._trial.transports.get(slot) or self.told(slot)
+
+    def retire(self) -> None:
+        """The call is over but for a delay."""
+        for transport in {**self._force.transports, **self._ready.transports}.values():
+            if isinstance(transport, PlainTransport):
+                transport.retire()
 
     def carries(self, plan: MediaPlan) -> bool:
         """Whether the transport that our last text named is still there for `plan`, and of its kind."""
@@ -169,7 +180,10 @@ class LegTransports:
             return False
         if need.ice:
             return transport.credentials is not None and (need.credentials is None or need.credentials[0] == transport.credentials.ufrag)
-        return not need.shared and _reaches(transport, wish.peers.get(need.slot)) and (need.rtcp_mux or transport.rtcp_port is not None)
+        peer = wish.peers.get(need.slot)
+        if need.shared or (peer is not None and transport.refusal(peer)):
+            return False
+        return _reaches(transport, peer) and (need.rtcp_mux or transport.rtcp_port is not None)
 
     def _open(self, need: MediaNeed, wish: Wish) -> AnyTransport:
         options, tos, place = wish.options, wish.options.tos or 0, self._place
@@ -190,6 +204,8 @@ class LegTransports:
             cname=self.cname,
             tos=tos,
             place=place,
+            peer=wish.peers.get(need.slot),
+            may_share=options.latch is not Latch.ASYMMETRIC,
         )
         if secured:
             self._secured.add(transport.id)
@@ -197,8 +213,9 @@ class LegTransports:
             self._dtls.add(transport.id)
         return transport
 
-    def _host(self, peer: str | None, options: LegOptions) -> str | None:
+    def _host(self, place: Address | None, options: LegOptions) -> str | None:
         """The local address of a port of our own: in the peer's family, else in the one that was asked for, on the leg's interface."""
+        peer = None if place is None else place[0]
         if peer is None and not options.family and not options.interface:
             return self._settings.plain_host
         for wanted in (peer, options.family or None, ""):
@@ -401,5 +418,5 @@ def _fingerprints(plan: MediaPlan) -> list[tuple[str, str]]:
     return [(fingerprint.hash, fingerprint.value) for fingerprint in plan.remote_fingerprints]
 
 
-def _reaches(transport: PlainTransport | RawTransport, peer: str | None) -> bool:
-    return peer is None or transport.reaches(peer)
+def _reaches(transport: PlainTransport | RawTransport, peer: Address | None) -> bool:
+    return peer is None or transport.reaches(peer[0])

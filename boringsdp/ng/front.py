@@ -205,6 +205,8 @@ class NgFront:
             self._dialogs.delete_at(dialog, leg, self._loop.time() + max(delay, 0.0))
             if delay <= 0:
                 self._end(dialog, leg, report)
+            elif leg is None:
+                dialog.call.retire()
         self._arm()
         return reply
 

@@ -1,4 +1,4 @@
-"""A transport on ports of its own: with ICE-lite or without, in the clear, or keyed by SDES or DTLS, RTCP beside or multiplexed."""
+"""A transport on ports of its own or a trunk's: with ICE-lite or not, in the clear or keyed by SDES or DTLS, RTCP beside or multiplexed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from boringsdp.rtp.keys import Profile
 
 if TYPE_CHECKING:
     from boringsdp.relay.relay import Relay
+    from boringsdp.relay.trunk import TrunkPorts
 
 
 class PlainTransport(Transport):
     """
-    RTP and RTCP on ports of its own; `addresses` is the one RTP address.
+    RTP and RTCP on ports of its own, or on a trunk's; `addresses` is the one RTP address.
 
     How the peer is found: by its checks, with `credentials`, until `set_remote` says that it speaks no ICE (or is ICE-lite too); then at
     the announced address, by latching. How it is keyed: in the clear (unless `secured`), by `set_keys`, or by `start`; the last one counts.
@@ -42,12 +43,19 @@ class PlainTransport(Transport):
         credentials: IceCredentials | None = None,
         cname: str = "",
         tos: int = 0,
+        trunk: TrunkPorts | None = None,
     ) -> None:
         super().__init__(relay, transport, owner, (address,), cname=cname)
         self.rtcp_port = rtcp_port
         self.credentials: IceCredentials | None = None
         """What the peer's checks must use; None without ICE."""
-        self._ports = ports
+        self.ports = ports
+        self.trunk = trunk
+        """Whose ports they are when they are shared: the peer is then where it says, and nowhere else."""
+        self.claimed: tuple[PortId, Address] | None = None
+        """The peer's address there."""
+        self.retired = False
+        """The call is over but for a delay: another may have the peer's address."""
         self._secured = secured
         self._profile: Profile | None = None
         self._announced: tuple[Address | None, Address | None] | None = None
@@ -60,7 +68,8 @@ class PlainTransport(Transport):
                 id=transport,
                 ports=ports[:1],
                 rtcp_port=ports[1] if len(ports) > 1 else None,
-                own=True,
+                own=trunk is None,
+                shared=trunk is not None,
                 ice=self.credentials,
                 secured=secured,
                 tos=tos,
@@ -93,14 +102,22 @@ class PlainTransport(Transport):
         Say where the peer announced itself; opens the latching window. `rtcp` None: the next port, or the same with rtcp-mux.
 
         With ICE only for a peer that speaks none, or is ICE-lite: checks count no more. The same again is nothing: an unchanged re-offer
-        must not open the window to a stranger (`relatch` does). Raises `WrongState` for a host name.
+        must not open the window to a stranger (`relatch` does). On a trunk's port `refusal` should be asked first: what it refuses is
+        `Failed("address-taken")`. Raises `WrongState` for a host name.
         """
         self._require_open()
+        self.retired = False
+        if self.trunk is not None:
+            latch = Latch.STRICT
         if rtp is not None and rtcp is None:
             rtcp = rtp if self.rtcp_port is None else (rtp[0], min(65535, rtp[1] + 1))
         if (self._announced, self.latch) == ((rtp, rtcp), latch):
             return
-        self.relay.engine.set_remote(self.id, rtp, rtcp, latch)
+        if self.trunk is None:
+            self.relay.engine.set_remote(self.id, rtp, rtcp, latch)
+        elif not self._claim(rtp, rtcp):
+            self.tell(Failed("address-taken"))
+            return
         if self.ice:
             self.ice, self._remote = False, None
         self._announced, self.latch = (rtp, rtcp), latch
@@ -110,10 +127,37 @@ class PlainTransport(Transport):
         if rtp is not None and not self.closed:
             self._begin_if_ready()
 
+    def refusal(self, rtp: Address) -> str:
+        """Why the peer cannot be heard at a numeric address, on a trunk's port; empty when it can."""
+        return "" if self.trunk is None else self.trunk.refusal(self, rtp)
+
+    def retire(self) -> None:
+        """The call is over but for a delay: what comes goes on until another call on the same port says that its peer is there."""
+        self.retired = True
+
+    def give_way(self) -> None:
+        """Another call has the peer's address from now on."""
+        assert self.trunk is not None
+        self.trunk.release(self)
+        self.relay.engine.set_remote(self.id, None, None, Latch.STRICT)
+        self._announced = None
+
+    def _claim(self, rtp: Address | None, rtcp: Address | None) -> bool:
+        """Take the peer's address on a trunk's port; False when it cannot be had. An RTCP address that another has is done without."""
+        assert self.trunk is not None
+        if rtp is not None and self.refusal(rtp):
+            return False
+        self.trunk.claim(self, rtp)
+        try:
+            self.relay.engine.set_remote(self.id, rtp, rtcp, Latch.STRICT)
+        except WrongState:
+            self.relay.engine.set_remote(self.id, rtp, None, Latch.STRICT)
+        return True
+
     def relatch(self) -> None:
         """Open the latching window anew although the peer announced nothing new; nothing before `set_remote`, or with ICE."""
         self._require_open()
-        if self._announced is not None and self.latch is not None:
+        if self._announced is not None and self.latch is not None and self.trunk is None:
             self.relay.engine.set_remote(self.id, *self._announced, self.latch)
 
     def restart_ice(self) -> IceCredentials:
@@ -285,4 +329,8 @@ class PlainTransport(Transport):
         if self._dtls is not None:
             self._dtls.close()
         self._stop_waiting()
-        self.relay.forget_transport(self, self._ports)
+        if self.trunk is None:
+            self.relay.forget_transport(self, self.ports)
+        else:
+            self.trunk.release(self)
+            self.relay.forget_transport(self, ())

@@ -94,6 +94,11 @@ class PlainPorts:
         return sum(pool.used for pool in self._pools.values())
 
     @property
+    def announced(self) -> Mapping[str, Mapping[str, str]]:
+        """The hosts of each interface ("": all), and what peers are told instead of each."""
+        return self._interfaces
+
+    @property
     def capacity(self) -> int:
         return sum(pool.capacity for pool in self._pools.values())
 

@@ -14,6 +14,7 @@ from typing import Any
 from boringsdp.dtls import Identity
 from boringsdp.errors import Exhausted, WrongState
 from boringsdp.relay.engine import (
+    Address,
     ConsentLost,
     DtlsReceived,
     Engine,
@@ -43,6 +44,7 @@ from boringsdp.relay.raw import RawTransport
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamRules
 from boringsdp.relay.stream import Stream
 from boringsdp.relay.transport import Transport, WebRtcTransport
+from boringsdp.relay.trunk import TrunkPorts
 from boringsdp.rtp.silence import SILENCE
 
 UFRAG_OCTETS, PASSWORD_OCTETS = 6, 16
@@ -92,6 +94,7 @@ class Relay:
             self._shared = SharedPorts(engine, self.settings)
             self._plain = PlainPorts(engine, self.settings)
             self._workers = Workers(engine.facts.workers)
+            self._trunk = TrunkPorts(engine, self.settings, self._plain.announced)
         except BaseException:
             await engine.close()
             raise
@@ -105,7 +108,7 @@ class Relay:
             transport.close()
         for raw in list(self._raws.values()):
             raw.close()
-        for port in self._shared.ids:
+        for port in (*self._shared.ids, *self._trunk.ids):
             self._engine.close_port(port)
         engine, self._engine = self._engine, None
         await engine.close()
@@ -158,6 +161,8 @@ class Relay:
         cname: str = "",
         tos: int = 0,
         place: Place | None = None,
+        peer: Address | None = None,
+        may_share: bool = False,
     ) -> PlainTransport:
         """
         Take a port pair (one port with `rtcp_mux`) on local address `host`, announced as on `interface`; None: its first.
@@ -165,11 +170,13 @@ class Relay:
         `secured`: nothing passes before keys are there (`set_keys` for SDES, `start` for DTLS). `ice`: the ports answer ICE checks, each
         as one component, under `credentials` (fresh ones when None; several transports may share theirs). `tos` is the IP TOS octet,
         `place` as for WebRTC.
+        With `may_share` and without `ice` the ports are the trunks' if `peer`, where the peer has said that it is, is one (`TrunkPorts`).
         Raises `Exhausted("ports")` or `Exhausted("transports")`, `ConfigError` for a host that is not among the interface's plain ones.
         """
         number = self._next_transport()
-        worker = self._workers.choose(place)
-        ports, address, rtcp_port = self._plain.take(host, interface, single=rtcp_mux, now=self.loop.time(), worker=worker)
+        worker, now = self._workers.choose(place), self.loop.time()
+        shared = self._trunk.take(host, interface, peer, worker, single=rtcp_mux) if may_share and not ice else None
+        ports, address, rtcp_port = shared or self._plain.take(host, interface, single=rtcp_mux, now=now, worker=worker)
         try:
             transport = PlainTransport(
                 self,
@@ -183,10 +190,14 @@ class Relay:
                 credentials=credentials,
                 cname=cname,
                 tos=tos,
+                trunk=None if shared is None else self._trunk,
             )
         except BaseException:
-            self._plain.give_back(ports, self.loop.time())
+            if shared is None:
+                self._plain.give_back(ports, self.loop.time())
             raise
+        if shared is not None:
+            self._trunk.claim(transport, peer)
         self._transports[number] = transport
         self._workers.take(number, worker, place)
         return transport
@@ -280,6 +291,7 @@ class Relay:
             "streams": len(self._streams),
             "ports_used": self._plain.used,
             "ports_total": self._plain.capacity,
+            "trunk_addresses": self._trunk.held,
             "handshakes": dict(self.handshakes),
             "handshakes_under_way": self.half_open.count,
             "handshakes_refused": self.half_open.refused,

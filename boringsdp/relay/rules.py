@@ -30,6 +30,12 @@ class RelaySettings:
     By interface, what its hosts are announced as, for all kinds of ports: one host may be known by another address on each interface. A
     host that is not in it is announced as everywhere.
     """
+    trunk_port: int = 0
+    """The RTP port on each plain host that calls with `trunks` share, RTCP on the next, two for each of the engine's workers; 0: none."""
+    trunks: tuple[str, ...] = ()
+    """Networks whose media comes from exactly the address that SDP names, each call from an address of its own."""
+    trunk_interfaces: frozenset[str] = frozenset()
+    """Interfaces on which every plain peer is in them, so that this is known before it has answered; `*`: everywhere."""
     port_rest_s: float = 30.0
     ice_timeout_s: float = 30.0
     """From `start()` to the first authenticated check; and from a lost consent to the failure, unless the peer returns."""

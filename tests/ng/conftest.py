@@ -70,6 +70,9 @@ class FakeCall:
         self.told.append(("reject", {"branch": branch}))
         self.pending = None
 
+    def retire(self) -> None:
+        self.told.append(("retire", {}))
+
     def drop_branch(self, branch: str) -> None:
         self.told.append(("drop", {"branch": branch}))
         del self.legs[Party.B, branch]
