@@ -11,6 +11,7 @@ from typing import Any
 import boringsdp.relay.engine as contract
 from boringsdp.errors import LocalError
 from boringsdp.relay.engine import (
+    Address,
     EngineStatistics,
     Event,
     PortStatistics,
@@ -56,7 +57,7 @@ class NativeSubject:
                 arrived: list[Sent] | None = engine.receive(*args, step.now) if args[0] in self._ports else None
                 return arrived
             case "open_port":
-                self._open_port(*args[0], args[1] % self._workers)
+                self._open_port(args[0], args[1] % self._workers)
             case "close_port":
                 engine.close_port(*args)
                 self._ports.discard(args[0])
@@ -72,9 +73,9 @@ class NativeSubject:
                 return found
         return None
 
-    def _open_port(self, host: str, port: int, worker: int) -> None:
+    def _open_port(self, address: Address, worker: int) -> None:
         self._last_port += 1
-        number, _ = self._engine.open_port(host, port, worker)
+        number, _ = self._engine.open_port(*address, worker)
         assert number == self._last_port
         self._ports.add(number)
 

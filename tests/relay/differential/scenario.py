@@ -34,7 +34,8 @@ class Story:
         things: list[tuple[float, Callable[[], None]]] = [
             (80, self._talk), (6, self._overtaken), (3, self._replay), (4, self._broken), (2, self._junk), (5, self._rtcp), (3, self._dtls),
             (6, self._check), (2, self._stun), (0.15, self._flood), (1.5, self._wander),
-            (1, self._key), (0.3, self._unkey), (0.5, self._key_rtcp), (2, self._announce), (0.4, self._mux), (0.4, self._mark),
+            (1, self._key), (0.3, self._unkey), (0.5, self._key_rtcp), (2, self._announce), (0.6, self._claim),
+            (0.4, self._mux), (0.4, self._mark),
             (2, self.world.add_route), (1.5, self.world.hold), (0.4, self._unroute), (1, self._change_stream), (0.3, self._remove_stream),
             (0.3, self._remove_leg), (0.5, self._add_leg), (0.8, self._restart_ice), (1.5, self._send), (1.5, self._send_rtcp),
             (4, self._inject), (0.04, self._inject_many), (2.5, self._resend), (0.8, self._forward), (0.5, self._snapshot),
@@ -196,11 +197,16 @@ class Story:
         if leg is None or (leg.known and self.rng.random() < 0.7):
             return
         others = [other.rtp for other in self.world.legs]
-        usual = 0.5 if leg.known else 0.85
-        rtp = leg.rtp if self.rng.random() < usual else self.rng.choice((None, self.world.address(v6=":" in leg.rtp[0]), *others))
+        rtp = leg.rtp if self.rng.random() < 0.85 else self.rng.choice((None, self.world.address(v6=":" in leg.rtp[0]), *others))
         rtcp: Address | None = leg.rtcp if self.rng.random() < 0.6 else self.rng.choice((None, rtp))
         latch = leg.spec.latch if self.rng.random() < 0.6 else self.rng.choice(list(Latch))
         self.world.step("set_remote", leg.spec.id, rtp, rtcp, latch)
+
+    def _claim(self) -> None:
+        """A peer says that it is where another one is."""
+        legs = [leg for leg in self.world.legs if leg.spec.shared or (leg.known and not leg.spec.own)]
+        if legs:
+            self.world.step("set_remote", self.rng.choice(legs).spec.id, self.rng.choice(legs).rtp, None, Latch.STRICT)
 
     def _key(self, leg: Leg | None = None, way: Way | None = None) -> None:
         rng, leg = self.rng, leg or self._leg()

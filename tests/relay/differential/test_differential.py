@@ -82,7 +82,7 @@ def test_the_native_engine_does_what_the_plane_does(workers: int) -> None:
 
 
 def _for_many(step: Step) -> Step:
-    """The same for more than one worker: each draws for itself, so that all must draw the same, and the plane does not write workers down."""
+    """Each worker draws for itself, so that all must draw the same; and the plane in Python does not write workers down."""
     return replace(step, args=(step.args[0][:1], False)) if step.what == "restart" else step
 
 
