@@ -1,17 +1,15 @@
 //! What others tell a worker: changes of its ports, packets from other workers, that it is to wake up or to stop.
 
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use boringsdp_core::address::Address;
 use boringsdp_core::outbox::PortKey;
 use boringsdp_core::plane::Handoff;
 
 use crate::poll::{Bell, Epoll};
-use crate::ports::{Port, PortTable, Way};
+use crate::ports::{Port, PortTable, Steered, Way};
 
 /// Handoffs that may wait for a worker; more are lost, and counted.
 const MAX_HANDOFFS: usize = 4096;
@@ -63,7 +61,7 @@ impl Token {
 pub struct Known {
     pub ports: PortTable,
     /// The steered ones among them.
-    pub steered: HashMap<Address, PortKey>,
+    pub steered: Steered,
     /// The `Link::generation` up to which this is so.
     pub generation: u64,
 }
@@ -232,6 +230,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::ports::Opener;
+    use boringsdp_core::address::Address;
     use std::net::{IpAddr, Ipv4Addr};
 
     #[test]

@@ -1,6 +1,5 @@
 //! Datagrams taken together: `recvmmsg` and `recvfrom` into slots that are used again and again.
 
-use std::collections::HashMap;
 use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::RawFd;
@@ -9,6 +8,7 @@ use std::ptr::null_mut;
 use boringsdp_core::address::Address;
 use boringsdp_core::outbox::PortKey;
 
+use crate::ports::Steered;
 use crate::socket::{Name, MAX_DATAGRAM};
 
 /// Datagrams worked together at most.
@@ -127,10 +127,14 @@ impl Inbox {
         got == room
     }
 
-    /// The same of a socket into which many ports are steered: `ports` says which one each datagram was sent to.
-    pub fn take_steered(&mut self, fd: RawFd, ports: &HashMap<Address, PortKey>) -> bool {
+    /// Take what fits of a socket into which many ports are steered; how many there were. To be followed by `sort`.
+    pub fn take_steered(&mut self, fd: RawFd) -> usize {
+        self.receive(fd, CONTROL)
+    }
+
+    /// Find the ports to which the datagrams of `take_steered` were sent; false when the socket was drained.
+    pub fn sort(&mut self, got: usize, ports: &Steered) -> bool {
         let (first, room) = (self.taken.len(), self.room());
-        let got = self.receive(fd, CONTROL);
         for index in first..first + got {
             let port = self.destination(index).and_then(|to| ports.get(&to).copied());
             self.strays += u64::from(port.is_none());

@@ -2,6 +2,8 @@
 //!
 //! Each worker has a table of its ports under their keys, and so has the side that takes commands: both send through the same sockets.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
@@ -56,6 +58,42 @@ impl PortTable {
     }
 }
 
+/// The ports of one worker that are steered, by where they are.
+pub type Steered = HashMap<Address, PortKey, BuildHasherDefault<PortHasher>>;
+
+/// Quick, and good enough for addresses that are all our own: nobody else chooses what is put in.
+#[derive(Default)]
+pub struct PortHasher(u64);
+
+impl Hasher for PortHasher {
+    #[inline]
+    fn write(&mut self, octets: &[u8]) {
+        for eight in octets.chunks(8) {
+            let mut word = [0; 8];
+            word[..eight.len()].copy_from_slice(eight);
+            self.write_u64(u64::from_ne_bytes(word));
+        }
+    }
+
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    #[inline]
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(word.into());
+    }
+
+    #[inline]
+    fn write_usize(&mut self, _length: usize) {} // the same for all
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
 /// How an engine opens ports.
 pub struct Opener {
     steering: Option<Steering>,
@@ -81,6 +119,13 @@ impl Opener {
                 let address = socket.address()?;
                 Ok(Port { way: Way::Own(Arc::new(socket)), address, shared: false })
             }
+        }
+    }
+
+    /// The engine ends: open no more.
+    pub fn end(&self) {
+        if let Some(steering) = &self.steering {
+            steering.end();
         }
     }
 

@@ -96,19 +96,21 @@ fn checksum(from: Address, to: Address, length: u16, udp: &[u8]) -> [u8; 2] {
     }
 }
 
-/// The sum of all 32-bit words; at most 16k of them, so that it has room in 64 bits many times over.
+/// A number that is congruent to the ones' complement sum of all 16-bit words, below 2^34.
 #[inline]
 fn add(octets: &[u8]) -> u64 {
-    let mut words = octets.chunks_exact(4);
-    let mut sum = 0;
+    let mut words = octets.chunks_exact(8);
+    let mut sum = 0u128;
     for word in &mut words {
-        sum += u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+        sum += u128::from(u64::from_ne_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]));
     }
-    let mut last = [0; 4];
+    let mut last = [0; 8];
     for (to, from) in last.iter_mut().zip(words.remainder()) {
         *to = *from;
     }
-    sum + u64::from(u32::from_ne_bytes(last))
+    sum += u128::from(u64::from_ne_bytes(last));
+    let (high, low) = ((sum >> 64) as u64, sum as u64);
+    high + (low >> 32) + (low & 0xffff_ffff)
 }
 
 /// Send in fragments what was too long for its path: `datagram` begins with the UDP header that `write_headers` wrote. Slow.

@@ -182,5 +182,8 @@ impl State {
         for link in &self.links {
             link.forget();
         }
+        if let Some(opener) = &self.opener {
+            opener.end();
+        }
     }
 }

@@ -32,10 +32,11 @@ pub struct Steering {
     _sockets: Vec<OwnedFd>,
     ports: PortMap,
     state: Mutex<State>,
-    _link: Link,
 }
 
 struct State {
+    /// None when all has ended.
+    link: Option<Link>,
     /// The open ports, each with the socket that keeps others off it, where one is needed.
     open: HashMap<Address, Option<OwnedFd>>,
     /// Raw sockets by worker and host.
@@ -43,11 +44,6 @@ struct State {
     handed_out: HandedOut,
     /// None where the kernel lacks it: then every port is held by a socket.
     lookup: Option<Lookup>,
-}
-
-/// What is missing for steering, in words.
-pub fn available() -> Result<(), String> {
-    Steering::new(1, None).map(|_| ())
 }
 
 impl Steering {
@@ -72,8 +68,14 @@ impl Steering {
             "" => refused("attach an sk_lookup program", &error),
             log => format!("{}\n{log}", refused("load an sk_lookup program", &error)),
         })?;
-        let state = State { open: HashMap::new(), senders: HashMap::new(), handed_out: HandedOut::default(), lookup: Lookup::new().ok() };
-        Ok(Self { range, receivers, _sockets: sockets, ports, state: Mutex::new(state), _link: link })
+        let state = State {
+            link: Some(link),
+            open: HashMap::new(),
+            senders: HashMap::new(),
+            handed_out: HandedOut::default(),
+            lookup: Lookup::new().ok(),
+        };
+        Ok(Self { range, receivers, _sockets: sockets, ports, state: Mutex::new(state) })
     }
 
     /// Whether this port is to be steered: its number lies in the range (0 does when there is none), and its host is one.
@@ -112,6 +114,13 @@ impl Steering {
         let state = &mut *self.state();
         let _ = self.ports.remove(&key(address)); // first, so that nothing arrives for a port that is somebody else's by now
         state.open.remove(&address);
+    }
+
+    /// Steer nothing any more. The kernel has room for 64 programs in a namespace, so that it does not wait until this is dropped.
+    pub fn end(&self) {
+        let state = &mut *self.state();
+        state.link = None;
+        state.open.clear();
     }
 
     /// Whether a steered port would share this address with a socket that is bound there, which the kernel need not notice.
@@ -292,7 +301,8 @@ mod tests {
         // SAFETY: one pollfd.
         unsafe { libc::poll(&raw mut ready, 1, 200) };
         let mut inbox = Inbox::new();
-        inbox.take_steered(socket, &HashMap::from([(port, 7)]));
+        let got = inbox.take_steered(socket);
+        inbox.sort(got, &[(port, 7)].into_iter().collect());
         let data = inbox.datagrams().next().map(|(_, _, data)| data.to_vec());
         data
     }

@@ -1,6 +1,7 @@
 //! A worker thread: waits for datagrams of its ports, lets its plane work them, sends what comes of it.
 
 use std::mem::zeroed;
+use std::os::fd::RawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 
@@ -165,8 +166,8 @@ impl Worker {
                         self.relay();
                     }
                 }
-                Token::Port { key, shared: true, fd } => self.drain(|inbox, _| inbox.take_many(fd, key)),
-                Token::Steered { fd } => self.drain(|inbox, known| inbox.take_steered(fd, &known.steered)),
+                Token::Port { key, shared: true, fd } => self.drain(|worker| worker.inbox.take_many(fd, key)),
+                Token::Steered { fd } => self.drain(|worker| worker.take_steered(fd)),
                 Token::Bell => self.link().drain_bell(),
             }
         }
@@ -179,16 +180,29 @@ impl Worker {
     }
 
     /// Take what a shared socket holds, with a bound.
-    fn drain(&mut self, take: impl Fn(&mut Inbox, &Known) -> bool) {
+    fn drain(&mut self, take: impl Fn(&mut Self) -> bool) {
         if self.inbox.room() < ENOUGH {
             self.relay();
         }
         for _ in 0..ROUNDS {
-            if !take(&mut self.inbox, &self.known) {
+            if !take(self) {
                 break;
             }
             self.relay();
         }
+    }
+
+    /// Take what fits of a socket into which ports are steered; false when it was drained.
+    fn take_steered(&mut self, fd: RawFd) -> bool {
+        let got = self.inbox.take_steered(fd);
+        let link = &self.state.links[self.number];
+        if link.has_changed(&self.known) {
+            // What was sent to a port right after it was opened is to find it.
+            let closed = link.closed();
+            self.inbox.retain(|key| !closed.contains(&key));
+            link.catch_up(&mut self.known);
+        }
+        self.inbox.sort(got, &self.known.steered)
     }
 
     fn catch_up(&mut self) {
