@@ -27,6 +27,7 @@ from boringsdp.janus_api.plugin import ENTRY_POINT_GROUP
 from boringsdp.ng.client import exchange
 from boringsdp.ng.requests import Learning
 from boringsdp.ng.settings import NgSettings
+from tests.support.engines import engine_flags
 
 LOCAL = {
     "webrtc.addresses": "127.0.0.1",
@@ -42,7 +43,7 @@ LOCAL = {
 
 
 def configuration(**changes: str) -> Config:
-    return load(flags=LOCAL | {key.replace("__", "."): value for key, value in changes.items()}).config
+    return load(flags=LOCAL | engine_flags() | {key.replace("__", "."): value for key, value in changes.items()}).config
 
 
 @asynccontextmanager

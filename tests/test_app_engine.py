@@ -16,7 +16,11 @@ from boringsdp.errors import ConfigError
 from boringsdp.listening import check_free
 from tests.load.test_leaks import SETTINGS
 
-BARE = SETTINGS | {"webrtc.port": "0", "ng.listen": "", "engine.kind": "asyncio"}
+BARE = {key: value for key, value in SETTINGS.items() if not key.startswith("engine.")} | {
+    "webrtc.port": "0",
+    "ng.listen": "",
+    "engine.kind": "asyncio",
+}
 
 
 async def test_the_engine_is_told_on_the_screen_in_the_log_and_in_the_metrics(caplog: pytest.LogCaptureFixture):

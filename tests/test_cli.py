@@ -21,6 +21,7 @@ import pytest
 from boringsdp import __version__, config
 from boringsdp.cli import main
 from boringsdp.ng.message import format_of, parse_body, write_body
+from tests.support.engines import engine_arguments
 
 OFFER = Path(__file__).parent / "golden" / "captured" / "chromium-offer-audio.sdp"
 PLAIN = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
@@ -278,7 +279,7 @@ class Serving:
 
     def __init__(self, *arguments: str) -> None:
         ports = "--janus.http_port=0 --janus.websocket_port=0 --webrtc.port=0 --janus.http_host=127.0.0.1 --janus.websocket_host=127.0.0.1"
-        ports += " --ng.listen=127.0.0.1:0"
+        ports = f"{ports} --ng.listen=127.0.0.1:0 {' '.join(engine_arguments())}"
         command = [sys.executable, "-m", "boringsdp", "serve", "--webrtc.addresses=127.0.0.1", "--rtp.address=127.0.0.1", *ports.split()]
         self.process = subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

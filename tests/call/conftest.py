@@ -9,7 +9,7 @@ import pytest
 
 from boringsdp.call import CallEvent, Calls, CallSettings
 from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from tests.support.engines import make_relay
 
 
 @dataclass
@@ -33,7 +33,7 @@ def relay_settings() -> RelaySettings:
 
 @pytest.fixture
 async def bench(settings: CallSettings, relay_settings: RelaySettings) -> AsyncIterator[Bench]:
-    relay = Relay(AsyncioEngine, relay_settings)
+    relay = make_relay(relay_settings)
     await relay.start()
     try:
         yield Bench(relay, Calls(relay, settings))

@@ -19,7 +19,7 @@ from boringsdp.janus_api.plugin import PluginContext
 from boringsdp.janus_api.settings import Authentication, JanusSettings
 from boringsdp.nosip_plugin import NoSipPlugin
 from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.engine import EMPTY, Address, EventSink, Keys, Latch, PortId, TransportId, TransportSpec, Way
+from boringsdp.relay.engine import EMPTY, Address, EngineFacts, EventSink, Keys, Latch, PortId, TransportId, TransportSpec, Way
 from boringsdp.relay.plane import Plane
 from boringsdp.sdp import SessionDescription
 
@@ -43,7 +43,11 @@ class MemoryEngine:
         for name in ("mux_rtcp", "set_tos", "statistics", "stream_statistics", "transport_statistics"):
             setattr(self, name, getattr(self.plane, name))
 
-    def open_port(self, address: Address) -> tuple[PortId, Address]:
+    @property
+    def facts(self) -> EngineFacts:
+        return EngineFacts(name="memory")
+
+    def open_port(self, address: Address, worker: int = 0) -> tuple[PortId, Address]:
         self._number += 1
         number = PortId(self._number)
         bound = (address[0], address[1] or 40_000 + number)

@@ -19,6 +19,7 @@ from tests.interop import browsers, peer
 from tests.interop.browsers import Browser
 from tests.interop.peer import PlainPeer, plain_peer
 from tests.interop.rig import NODE_MODULES, Rig, serve_static
+from tests.support.engines import engine_arguments
 
 ARTIFACTS = Path(__file__).with_name("artifacts")
 
@@ -95,6 +96,7 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gat
         *(f"--webrtc.addresses={own_address()}", "--webrtc.port=0", "--rtp.address=127.0.0.1", "--rtp.allow=127.0.0.0/8"),
         *("--janus.websocket_host=127.0.0.1", f"--janus.websocket_port={websocket}"),
         *("--janus.http_host=127.0.0.1", f"--janus.http_port={http}", "--log.level=info", "--limits.drain=0", "--ng.listen="),
+        *engine_arguments(),
     ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BORINGSDP_")}
     with log.open("wb") as output:

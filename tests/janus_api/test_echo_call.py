@@ -15,15 +15,15 @@ from boringsdp.call import Calls, CallSettings
 from boringsdp.echotest_plugin import EchoTestPlugin
 from boringsdp.janus_api.plugin import PluginContext
 from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
 from tests.janus_api.sockets import Running, Socket, running
+from tests.support.engines import make_relay
 
 PACKAGE = EchoTestPlugin.package
 
 
 @asynccontextmanager
 async def echoing() -> AsyncIterator[tuple[Running, Relay]]:
-    relay = Relay(AsyncioEngine, RelaySettings())
+    relay = make_relay(RelaySettings())
     await relay.start()
     calls = Calls(relay, CallSettings())
     try:

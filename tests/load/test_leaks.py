@@ -14,6 +14,7 @@ from bench.call_setup import call
 from boringsdp import config
 from boringsdp.app import Gateway
 from boringsdp.dtls import Identity
+from tests.support.engines import engine_flags
 from tests.support.gateway import free_port
 from tests.support.janus_client import JanusClient
 
@@ -30,7 +31,7 @@ SETTINGS = {
     "janus.http_host": "127.0.0.1",
     "janus.http_port": "0",
     "ng.listen": "127.0.0.1:0",
-}
+} | engine_flags()
 
 
 def live_objects() -> Counter[str]:

@@ -13,18 +13,18 @@ import pytest
 from boringsdp.call import Calls, CallSettings
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings
 from boringsdp.sdp import describe
 from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
+from tests.support.engines import make_relay
 
 DELAY_S = 0.1
 
 
 @pytest.fixture
 async def proxy() -> AsyncIterator[Proxy]:
-    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
+    relay = make_relay(RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings(delete_delay_s=DELAY_S))

@@ -16,16 +16,16 @@ from boringsdp.ng import notices
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.notices import Timeout
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings
 from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
 from tests.ng.test_front_media import taken
+from tests.support.engines import make_relay
 
 
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[Proxy]:
-    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
+    relay = make_relay(RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings(timeout_url="http://127.0.0.1:9/", **settings))

@@ -12,9 +12,9 @@ import pytest
 from boringsdp.call import Calls, CallSettings
 from boringsdp.ng.front import INTERNAL, NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings
 from tests.ng.conftest import plain_sdp
+from tests.support.engines import make_relay
 
 COMMANDS = 800
 SDPS = [path.read_bytes().decode() for path in sorted(Path("tests/golden/captured").glob("*.sdp"))]
@@ -55,7 +55,7 @@ def command(dice: random.Random, number: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_every_command_has_a_reply_and_nothing_is_left(seed: int):
-    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(40000, 41000), port_rest_s=0.0))
+    relay = make_relay(RelaySettings(plain_ports=(40000, 41000), port_rest_s=0.0))
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings())

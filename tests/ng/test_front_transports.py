@@ -17,12 +17,12 @@ import pytest
 from boringsdp.call import Calls, CallSettings
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings
 from boringsdp.sdp import describe
 from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
 from tests.ng.test_front_media import taken
+from tests.support.engines import make_relay
 
 PROTOCOLS = ["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"]
 CASES = [(protocol, mux, ice) for protocol in PROTOCOLS for mux in ("demux", "offer") for ice in ("remove", "force", "optional")]
@@ -32,7 +32,7 @@ ATTEMPTS = 150
 
 @asynccontextmanager
 async def gateway() -> AsyncIterator[Proxy]:
-    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
+    relay = make_relay(RelaySettings(plain_ports=(40000, 40200), port_rest_s=0.0))
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings(delete_delay_s=0.0))

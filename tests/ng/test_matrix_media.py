@@ -10,8 +10,8 @@ import pytest
 from boringsdp.call import Calls, CallSettings
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings, reports
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings, reports
+from tests.support.engines import make_relay
 from tests.support.ng_dialogue import Dialogue
 from tests.support.ng_peer import KINDS, Kind, Peer
 
@@ -20,7 +20,7 @@ from tests.support.ng_peer import KINDS, Kind, Peer
 async def front(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NgFront]:
     monkeypatch.setattr(reports, "FIRST", (0.2, 0.3))
     monkeypatch.setitem(reports.INTERVAL, "audio", 0.4)
-    relay = Relay(AsyncioEngine, RelaySettings(webrtc_hosts=("127.0.0.1",), plain_ports=(45000, 45999), port_rest_s=0.0))
+    relay = make_relay(RelaySettings(webrtc_hosts=("127.0.0.1",), plain_ports=(45000, 45999), port_rest_s=0.0))
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings(delete_delay_s=0.0))

@@ -13,10 +13,10 @@ import pytest
 from boringsdp.call import Calls, CallSettings
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings, reports
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings, reports
 from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
+from tests.support.engines import make_relay
 from tests.support.ng_dialogue import Dialogue
 from tests.support.ng_peer import KINDS, Kind, Peer
 
@@ -39,7 +39,7 @@ async def front(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NgFront]:
         interfaces=INTERFACES,
         port_rest_s=0.0,
     )
-    relay = Relay(AsyncioEngine, settings)
+    relay = make_relay(settings)
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings(delete_delay_s=0.0, interfaces=INTERFACES))

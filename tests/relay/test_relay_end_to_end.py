@@ -34,8 +34,8 @@ from boringsdp.relay import (
     TransportEvent,
     WebRtcTransport,
 )
-from boringsdp.relay.asyncio_engine import AsyncioEngine
 from boringsdp.rtp import rtcp
+from tests.support.engines import make_relay
 
 PCMU = {0: StreamFormat(name="PCMU", clock_rate=8000), 101: StreamFormat(name="telephone-event", clock_rate=8000)}
 
@@ -47,7 +47,7 @@ def _loopback_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def relay() -> AsyncIterator[Relay]:
-    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(41000, 41199)))
+    relay = make_relay(RelaySettings(plain_ports=(41000, 41199)))
     await relay.start()
     yield relay
     await relay.close()
@@ -193,7 +193,7 @@ async def test_an_echo_comes_back_as_the_same_tone(relay: Relay, setup: str) -> 
 
 async def test_ipv6_beside_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: ["::1"])
-    relay = Relay(AsyncioEngine, RelaySettings(webrtc_hosts=("127.0.0.1", "::1")))
+    relay = make_relay(RelaySettings(webrtc_hosts=("127.0.0.1", "::1")))
     await relay.start()
     events = Events()
     peer, transport = await call_us(relay, events, address=1)
@@ -405,7 +405,7 @@ async def test_video_starts_with_a_key_frame_and_asks_for_more(relay: Relay) -> 
 
 
 async def test_nothing_is_left_behind() -> None:
-    relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(41200, 41299)))
+    relay = make_relay(RelaySettings(plain_ports=(41200, 41299)))
     await relay.start()
     events = Events()
     peer, transport = await call_us(relay, events)

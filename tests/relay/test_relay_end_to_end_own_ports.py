@@ -35,8 +35,8 @@ from boringsdp.relay import (
     TransportEvent,
     reports,
 )
-from boringsdp.relay.asyncio_engine import AsyncioEngine
 from boringsdp.rtp import rtcp
+from tests.support.engines import make_relay
 
 AUDIO = StreamRules(kind="audio", formats={0: StreamFormat(name="PCMU", clock_rate=8000)})
 SAME = RouteRules(payload_types={0: 0})
@@ -48,7 +48,7 @@ async def relays() -> AsyncIterator[tuple[Relay, Relay]]:
     async with AsyncExitStack() as stack:
         made = []
         for first in (42000, 42100):
-            relay = Relay(AsyncioEngine, RelaySettings(plain_ports=(first, first + 99)))
+            relay = make_relay(RelaySettings(plain_ports=(first, first + 99)))
             await relay.start()
             stack.push_async_callback(relay.close)
             made.append(relay)

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.engines import engine_arguments
+
 START_S = 30.0
 
 
@@ -49,7 +51,9 @@ class Gateway:
 @contextlib.contextmanager
 def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
     """
-    Run `boringsdp serve` until the block ends; loopback destinations are allowed, `flags` (`--section.key=value`) are added.
+    Run `boringsdp serve` on the engine under test until the block ends.
+
+    Loopback destinations are allowed, `flags` (`--section.key=value`) are added.
 
     Raises AssertionError with the gateway's log when it does not come up.
     """
@@ -68,6 +72,7 @@ def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
         f"--janus.http_port={http_port}",
         f"--ng.listen=127.0.0.1:{ng_port}",
         "--limits.drain=0",
+        *engine_arguments(),
         *flags,
     ]
     with tempfile.TemporaryDirectory() as folder:

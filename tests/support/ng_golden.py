@@ -38,8 +38,8 @@ from typing import Any
 from boringsdp.call import Calls, CallSettings, LegOptions, Party
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Latch, Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import Latch, RelaySettings
+from tests.support.engines import make_relay
 
 ROOT = Path(__file__).parent.parent / "golden" / "ng_messages"
 PORTS = (44000, 44399)
@@ -59,6 +59,7 @@ NG = NgSettings(
     templates={"to-phone": "RTP/AVP ICE=remove rtcp-mux-demux", "to-browser": "WebRTC"},
     acl=("127.0.0.0/8",),
 )
+
 LISTS = frozenset({
     "flags", "replace", "rtcp-mux", "SDES", "OSRTP", "bundle", "supports", "sdp-media-remove", "direction", "received-from", "from-tags",
 })  # fmt: skip
@@ -249,7 +250,7 @@ def play(path: Path) -> str:
 
 async def _play(path: Path) -> str:
     head, requests = read_case(path)
-    relay = Relay(AsyncioEngine, RELAY)
+    relay = make_relay(RELAY)
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NG)
