@@ -12,6 +12,8 @@ pub const UDP_HEADER: usize = 8;
 const V4_HEADER: usize = 20;
 const V6_HEADER: usize = 40;
 const HOPS: u8 = 64;
+/// For all calls of a worker together.
+const SEND_BUFFER: i32 = 4 << 20;
 const UDP: u8 = libc::IPPROTO_UDP as u8;
 
 /// A raw socket that sends whole packets from `host` and hears nothing. `EPERM` without CAP_NET_RAW.
@@ -23,7 +25,7 @@ pub fn sender(host: Address) -> io::Result<OwnedFd> {
     if !host.is_v4() {
         socket::set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_HDRINCL, 1)?;
     }
-    socket::set_buffers(&socket)?;
+    socket::set_buffers(&socket, 0, SEND_BUFFER)?;
     socket::bind(&socket, host.with_port(0))?;
     Ok(socket)
 }

@@ -33,7 +33,7 @@ impl Socket {
         if v6 {
             socket.set(libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
         }
-        set_buffers(&socket.fd)?;
+        set_buffers(&socket.fd, RECEIVE_BUFFER, SEND_BUFFER)?;
         socket.set_dont_fragment(true);
         bind(&socket.fd, address)?;
         Ok(socket)
@@ -108,11 +108,9 @@ pub fn set_option(fd: &OwnedFd, level: i32, option: i32, value: i32) -> io::Resu
     Ok(())
 }
 
-/// Big buffers, beyond `net.core.rmem_max` for who may (CAP_NET_ADMIN).
-pub fn set_buffers(fd: &OwnedFd) -> io::Result<()> {
-    for (forced, option, size) in
-        [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, RECEIVE_BUFFER), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, SEND_BUFFER)]
-    {
+/// Buffers of so many octets, beyond `net.core.rmem_max` for who may (CAP_NET_ADMIN).
+pub fn set_buffers(fd: &OwnedFd, receive: i32, send: i32) -> io::Result<()> {
+    for (forced, option, size) in [(libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive), (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send)] {
         set_option(fd, libc::SOL_SOCKET, forced, size).or_else(|_| set_option(fd, libc::SOL_SOCKET, option, size))?;
     }
     Ok(())
