@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the folder of a Rust toolchain that is new enough for this crate: of PATH, rustup's own, or the system's.
+# Prints the folder of a Rust toolchain that is new enough for this crate: of PATH, rustup's own, or the system's (RUST_PLACES).
 # Else one line on standard error says what is missing, and the exit status is 1.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,7 +11,7 @@ not_older() { # not_older VERSION: whether it is the wanted one or a later one
 }
 
 IFS=:
-for folder in $PATH "${CARGO_HOME:-${HOME:-/nonexistent}/.cargo}/bin" /usr/local/bin /usr/bin; do
+for folder in $PATH ${RUST_PLACES:-${CARGO_HOME:-${HOME:-/nonexistent}/.cargo}/bin:/usr/local/bin:/usr/bin}; do
     [ -x "$folder/cargo" ] && [ -x "$folder/rustc" ] || continue
     version=$(PATH=$folder:$PATH "$folder/rustc" --version 2>/dev/null | sed -n 's/^rustc \([0-9]*\.[0-9]*\).*/\1/p')
     [ -n "$version" ] || continue

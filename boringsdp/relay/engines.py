@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -64,15 +63,16 @@ def choose_engine(settings: EngineSettings) -> Choice:
 def _native() -> tuple[Callable[..., Engine] | None, str]:
     """The native engine's class, or why it cannot be had."""
     try:
-        library = importlib.import_module("boringsdp_native")
+        import boringsdp_native
     except ModuleNotFoundError:
         return None, f"boringsdp-native is not installed ({INSTALL})"
     except ImportError as error:  # of another machine or another Python
         return None, f"boringsdp-native cannot be loaded: {error}"
-    if not hasattr(library, "Engine"):
+    if not hasattr(boringsdp_native, "Engine"):
         return None, f"what is installed as boringsdp-native is something else ({INSTALL})"
-    engine: Callable[..., Engine] = importlib.import_module("boringsdp.relay.native_engine").NativeEngine
-    return engine, ""
+    from boringsdp.relay.native_engine import NativeEngine
+
+    return NativeEngine, ""
 
 
 def describe(facts: EngineFacts, settings: EngineSettings, reason: str) -> str:
