@@ -197,10 +197,12 @@ class SrtpReceiver:
             return
         self._present.expires = now + OLD_KEYS_S
         rolled = {ssrc: index for ssrc, index in indices.items() if index > 0xFFFF}
-        others = [self._present, *self._others[:1]]
+        others, present = [self._present, *self._others[:1]], _Receiving(keys)
         if rolled:
-            others.insert(0, _Receiving(keys, rolled))
-        self._present = _Receiving(keys)
+            kept = _Receiving(keys, rolled)
+            kept.rtcp = present.rtcp  # SRTCP carries its index, and none of its packets is to be taken by both
+            others.insert(0, kept)
+        self._present = present
         self._others = others
         self.unprotect = self._try_all
 
@@ -210,6 +212,8 @@ class SrtpReceiver:
             return self._present.rtcp(data)
         except SrtpError as error:
             for other in self._others:
+                if other.keys == self.keys:
+                    continue
                 try:
                     return other.rtcp(data)
                 except SrtpError:

@@ -98,6 +98,20 @@ def test_old_keys_expire() -> None:
     assert receiver.unprotect(SrtpSender(two).protect(packet(5))) == packet(5)
 
 
+def test_no_report_is_taken_twice_while_the_rollover_counter_is_in_doubt() -> None:
+    keys, index = fresh_keys(), 3 * 65536 + 7
+    receiver, sender = SrtpReceiver(fresh_keys()), SrtpSender(fresh_keys())
+    sender.rekey(keys, {5: index})
+    receiver.rekey(keys, {5: index}, now=100.0)
+    report = sender.protect_rtcp(REPORT)
+    assert receiver.unprotect_rtcp(report) == REPORT
+    with pytest.raises(SrtpError, match="replayed"):
+        receiver.unprotect_rtcp(report)
+    assert receiver.unprotect(sender.protect(packet(index + 1))) == packet(index + 1)
+    with pytest.raises(SrtpError, match="replayed"):
+        receiver.unprotect_rtcp(report)
+
+
 def test_keys_are_not_shown() -> None:
     keys = Keys(Profile.AEAD_AES_128_GCM, b"K" * 16, b"S" * 12, b"M")
     assert "K" * 4 not in repr(keys)

@@ -19,8 +19,6 @@ struct Other {
     expires: Option<f64>,
 }
 
-type Unprotect = fn(&mut Session, &mut [u8]) -> Result<usize, Reason>;
-
 impl SrtpReceiver {
     /// `indices` is the last packet index (rollover counter << 16 | sequence) of each SSRC already received under these keys.
     ///
@@ -65,11 +63,13 @@ impl SrtpReceiver {
         if result.is_ok() || self.others.is_empty() {
             return result;
         }
-        let Some((place, length)) = self.try_others(Session::unprotect, packet) else {
+        let Some((place, length)) = self.try_others(packet) else {
             return result;
         };
         if self.others[place].expires.is_none() {
-            self.present = self.others.remove(place).session;
+            let mut session = self.others.remove(place).session;
+            session.swap_rtcp(&mut self.present);
+            self.present = session;
             self.others.retain(|other| other.expires.is_some());
         }
         Ok(length)
@@ -78,15 +78,20 @@ impl SrtpReceiver {
     /// Verify and decrypt one SRTCP packet: the length of the plain one, which stands at the start of `packet`. A packet that is refused
     /// is as it was.
     pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, Reason> {
-        self.present
-            .unprotect_rtcp(packet)
-            .or_else(|reason| self.try_others(Session::unprotect_rtcp, packet).map(|(_, length)| length).ok_or(reason))
+        let reason = match self.present.unprotect_rtcp(packet) {
+            Err(reason) if !self.others.is_empty() => reason,
+            result => return result,
+        };
+        let keys = self.present.keys();
+        // SRTCP carries its index: a session that differs in the rollover counter alone would take a replay.
+        let mut others = self.others.iter_mut().filter(|other| other.session.keys() != keys);
+        others.find_map(|other| other.session.unprotect_rtcp(packet).ok()).ok_or(reason)
     }
 
     #[cold]
-    fn try_others(&mut self, unprotect: Unprotect, packet: &mut [u8]) -> Option<(usize, usize)> {
+    fn try_others(&mut self, packet: &mut [u8]) -> Option<(usize, usize)> {
         let mut others = self.others.iter_mut().enumerate();
-        others.find_map(|(place, other)| unprotect(&mut other.session, packet).ok().map(|length| (place, length)))
+        others.find_map(|(place, other)| other.session.unprotect(packet).ok().map(|length| (place, length)))
     }
 
     /// Reads all that the next RTP packet needs, so that it is in the cache.

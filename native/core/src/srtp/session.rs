@@ -66,6 +66,11 @@ impl Session {
         &self.keys
     }
 
+    /// Exchange with another session of the same keys how far RTCP is.
+    pub fn swap_rtcp(&mut self, other: &mut Session) {
+        std::mem::swap(&mut self.rtcp, &mut other.rtcp);
+    }
+
     /// Go to where the packet of that index was received last.
     pub fn received(&mut self, ssrc: u32, index: i64) {
         let index = u64::try_from(index).unwrap_or((index & 0xffff) as u64);

@@ -196,6 +196,21 @@ fn new_keys_with_the_rollover_counter_kept_or_begun_again() {
 }
 
 #[test]
+fn no_report_is_taken_twice_while_the_rollover_counter_is_in_doubt() {
+    for profile in Profile::ALL {
+        let (mut sender, mut receiver) = pair(profile);
+        sender.rekey(keys(profile, 2), &[(5, 0x3_0007)]).unwrap();
+        receiver.rekey(keys(profile, 2), &[(5, 0x3_0007)], 100.0).unwrap();
+        let mut report = octets("80c90001 00000005");
+        sender.protect_rtcp(&mut report, 0).unwrap();
+        assert_eq!(receiver.unprotect_rtcp(&mut report.clone()), Ok(8));
+        assert_eq!(receiver.unprotect_rtcp(&mut report.clone()), Err(Reason::Replayed));
+        assert!(receiver.unprotect(&mut protected(&mut sender, 8)).is_ok());
+        assert_eq!(receiver.unprotect_rtcp(&mut report.clone()), Err(Reason::Replayed));
+    }
+}
+
+#[test]
 fn keys_that_were_forgotten_are_not_used_again() {
     let (mut sender, _) = pair(Profile::Aes128CmSha1_80);
     for seed in [2, 3, 1, 4, 5] {
