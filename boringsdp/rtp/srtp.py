@@ -231,7 +231,10 @@ class SrtpReceiver:
         try:
             return self._present.rtp(data)
         except SrtpError as error:
+            replayed = str(error) == REPLAYED
             for other in self._others:
+                if replayed and other.keys == self.keys:
+                    continue  # it may not know the SSRC, and would take the packet again
                 try:
                     plain = other.rtp(data)
                 except SrtpError:

@@ -98,7 +98,7 @@ def test_old_keys_expire() -> None:
     assert receiver.unprotect(SrtpSender(two).protect(packet(5))) == packet(5)
 
 
-def test_no_report_is_taken_twice_while_the_rollover_counter_is_in_doubt() -> None:
+def test_nothing_is_taken_twice_while_the_rollover_counter_is_in_doubt() -> None:
     keys, index = fresh_keys(), 3 * 65536 + 7
     receiver, sender = SrtpReceiver(fresh_keys()), SrtpSender(fresh_keys())
     sender.rekey(keys, {5: index})
@@ -107,6 +107,10 @@ def test_no_report_is_taken_twice_while_the_rollover_counter_is_in_doubt() -> No
     assert receiver.unprotect_rtcp(report) == REPORT
     with pytest.raises(SrtpError, match="replayed"):
         receiver.unprotect_rtcp(report)
+    other = sender.protect(HEADER.pack(0x80, 0, 1, 0, 6))
+    assert receiver.unprotect(other)
+    with pytest.raises(SrtpError, match="replayed"):
+        receiver.unprotect(other)
     assert receiver.unprotect(sender.protect(packet(index + 1))) == packet(index + 1)
     with pytest.raises(SrtpError, match="replayed"):
         receiver.unprotect_rtcp(report)

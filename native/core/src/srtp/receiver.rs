@@ -59,13 +59,11 @@ impl SrtpReceiver {
     /// is as it was.
     #[inline]
     pub fn unprotect(&mut self, packet: &mut [u8]) -> Result<usize, Reason> {
-        let result = self.present.unprotect(packet);
-        if result.is_ok() || self.others.is_empty() {
-            return result;
-        }
-        let Some((place, length)) = self.try_others(packet) else {
-            return result;
+        let reason = match self.present.unprotect(packet) {
+            Err(reason) if !self.others.is_empty() => reason,
+            result => return result,
         };
+        let (place, length) = self.try_others(packet, reason).ok_or(reason)?;
         if self.others[place].expires.is_none() {
             let mut session = self.others.remove(place).session;
             session.swap_rtcp(&mut self.present);
@@ -89,8 +87,11 @@ impl SrtpReceiver {
     }
 
     #[cold]
-    fn try_others(&mut self, packet: &mut [u8]) -> Option<(usize, usize)> {
-        let mut others = self.others.iter_mut().enumerate();
+    fn try_others(&mut self, packet: &mut [u8], reason: Reason) -> Option<(usize, usize)> {
+        let keys = self.present.keys();
+        let others = self.others.iter_mut().enumerate();
+        // One that has the present keys may not know the SSRC, and would take the packet again.
+        let mut others = others.filter(|(_, other)| reason != Reason::Replayed || other.session.keys() != keys);
         others.find_map(|(place, other)| other.session.unprotect(packet).ok().map(|length| (place, length)))
     }
 
