@@ -8,6 +8,10 @@ from random import Random
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from boringsdp.errors import SrtpError
 from boringsdp.rtp.keys import Keys, Profile
@@ -164,6 +168,28 @@ def test_every_packet_and_refusal_is_the_same(profile: Profile, mki: bytes) -> N
     seen = run(1, profile, mki).seen
     seen = {reason: seen.get(reason, 0) + count for reason, count in run(2, profile, mki).seen.items()}
     assert seen.keys() >= {None, "unverified", "replayed", "malformed", "too_long"}
+
+
+def session_key(keys: Keys, label: int, length: int) -> bytes:
+    """RFC 3711 §4.3.1, with a key derivation rate of zero."""
+    start = bytearray(keys.salt.ljust(16, b"\0"))
+    start[7] ^= label
+    return Cipher(AES(keys.key), CTR(bytes(start))).encryptor().update(bytes(length))
+
+
+@pytest.mark.parametrize("profile", [Profile.AEAD_AES_128_GCM, Profile.AEAD_AES_256_GCM])
+def test_reports_in_the_clear_are_the_same(profile: Profile) -> None:
+    """RFC 7714 §9.3: authenticated, not encrypted, the E bit not set."""
+    keys = first_keys(Random(3), profile, b"")
+    pair = Pair(keys, {})
+    key, salt = session_key(keys, 3, profile.key_length), int.from_bytes(session_key(keys, 5, 12), "big")
+    for index, length in ((1, 0), (2, 20), (130, 52), (3, 20), (2, 20), (131, 24)):
+        report = struct.pack("!BBHI", 0x80, 201, 1, 5) + bytes(length)
+        nonce = (salt ^ (5 << 48 | index)).to_bytes(12, "big")
+        trailer = struct.pack("!I", index)
+        tag = AESGCM(key).encrypt(nonce, b"", report + trailer)
+        pair.unprotect(report + tag + trailer, True)
+    assert pair.seen == {None: 5, "replayed": 1}
 
 
 @pytest.mark.parametrize("profile", list(Profile))

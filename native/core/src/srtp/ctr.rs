@@ -8,19 +8,25 @@ use aes::cipher::{Array, Block, BlockCipherEncBackend, BlockCipherEncClosure, Bl
 /// Combine `data` with the key stream whose first block is that of `start`, read as a big-endian number.
 #[inline]
 pub fn apply(cipher: &impl BlockCipherEncrypt<BlockSize = U16>, start: u128, data: &mut [u8]) {
-    cipher.encrypt_with_backend(Apply { counter: start, data });
+    cipher.encrypt_with_backend(Apply { counter: start, first: None, data });
+}
+
+/// The block of `start` encrypted; and combine `data` with the key stream that follows it.
+#[inline]
+pub fn apply_after_first(cipher: &impl BlockCipherEncrypt<BlockSize = U16>, start: u128, data: &mut [u8]) -> u128 {
+    let mut first = start;
+    cipher.encrypt_with_backend(Apply { counter: start.wrapping_add(1), first: Some(&mut first), data });
+    first
 }
 
 /// The block of `counter` encrypted.
-#[inline]
 pub fn block(cipher: &impl BlockCipherEncrypt<BlockSize = U16>, counter: u128) -> u128 {
-    let mut block = Array(counter.to_be_bytes());
-    cipher.encrypt_block(&mut block);
-    u128::from_be_bytes(block.0)
+    apply_after_first(cipher, counter, &mut [])
 }
 
 struct Apply<'a> {
     counter: u128,
+    first: Option<&'a mut u128>,
     data: &'a mut [u8],
 }
 
@@ -31,7 +37,12 @@ impl BlockSizeUser for Apply<'_> {
 impl BlockCipherEncClosure for Apply<'_> {
     #[inline(always)]
     fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
-        let Self { mut counter, mut data } = self;
+        let Self { mut counter, first, mut data } = self;
+        if let Some(first) = first {
+            let mut block: Block<B> = Array(first.to_be_bytes());
+            backend.encrypt_block((&mut block).into());
+            *first = u128::from_be_bytes(block.0);
+        }
         let width = B::ParBlocksSize::USIZE;
         // Wider backends are for long messages: a packet has 10 blocks, which overlap in the processor one by one as well.
         if width > 1 && width <= 8 {

@@ -122,6 +122,12 @@ impl RtcpWindow {
         }
     }
 
+    /// A sender's after that index.
+    #[cfg(test)]
+    pub fn at(start: u32) -> Self {
+        Self { start, bits: 0 }
+    }
+
     /// The next index to send under, or none when all were.
     pub fn next(&mut self) -> Result<u32, Reason> {
         if self.start >= RTCP_LAST {

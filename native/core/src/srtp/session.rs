@@ -1,18 +1,16 @@
 //! What one set of keys protects or unprotects in one direction: the keys derived from it, and where each SSRC stands.
 
-use subtle::ConstantTimeEq;
-
 use super::header::{self, Header};
 use super::replay::RtcpWindow;
 use super::streams::{Place, Streams};
-use super::transform::{Tag, Transform, ENCRYPTED};
+use super::transform::{matches, Transform, ENCRYPTED};
 use super::{MAX_PROTECT, MAX_UNPROTECT};
 use crate::drops::Reason;
 use crate::error::{Command, CommandError};
 use crate::keys::{Keys, Profile};
 
-/// Packets of RTP for which keys are good (RFC 3711 §9.2).
-const LIFETIME: u64 = (1 << 48) - 1;
+/// Packets of RTP for which keys are good (RFC 3711 §9.2); libsrtp stops two short of 2^48 as well.
+const LIFETIME: u64 = (1 << 48) - 2;
 /// A fast-forward begins at the first and goes on by the second, less than 2^15, so that each rollover is seen.
 const STEPS: (u64, u64) = (0x4000, 0x7000);
 const RTCP_TRAILER: usize = 4;
@@ -109,14 +107,14 @@ impl Session {
             return Err(Reason::Malformed);
         }
 
-        let sealed = &packet[..body];
-        let given = if self.aead { &packet[body..length] } else { &packet[packet.len() - tag_length..] };
-        let tag = self.transform.rtp_tag(header.ssrc, index, sealed, header.length);
-        if !matches(&tag, given) {
+        self.check_lifetime()?;
+        let at = if self.aead { body } else { packet.len() - tag_length };
+        let (sealed, rest) = packet.split_at_mut(body);
+        let tag = &rest[at - body..at - body + tag_length];
+        if !self.transform.open(header.ssrc, index, sealed, header.length, tag) {
             return Err(Reason::Unverified);
         }
-        self.use_key()?;
-        self.transform.crypt(header.ssrc, index, &mut packet[header.length..body]);
+        self.left -= 1;
         self.streams.add(header.ssrc, place, difference);
         Ok(body)
     }
@@ -160,11 +158,11 @@ impl Session {
             return Err(Reason::TooLong);
         }
         let header = header::rtp(packet)?;
-        self.use_key()?;
+        self.check_lifetime()?;
         let (place, index, difference) = self.locate(&header)?;
+        self.left -= 1;
         self.streams.add(header.ssrc, place, difference);
-        self.transform.crypt(header.ssrc, index, &mut packet[header.length..]);
-        let tag = self.transform.rtp_tag(header.ssrc, index, packet, header.length);
+        let tag = self.transform.seal(header.ssrc, index, packet, header.length);
         self.append(buffer, &tag[..usize::from(self.tag_lengths.0)], &[]);
         Ok(())
     }
@@ -226,9 +224,9 @@ impl Session {
         Ok((Some(place), index, difference))
     }
 
+    /// Refuse a packet when the keys were used for as many as they are good for.
     #[inline]
-    fn use_key(&mut self) -> Result<(), Reason> {
-        self.left = self.left.saturating_sub(1);
+    fn check_lifetime(&self) -> Result<(), Reason> {
         if self.left == 0 {
             return Err(Reason::KeyUsedUp);
         }
@@ -267,12 +265,6 @@ fn header_without_mki(packet: &[u8], end: usize, length: usize) -> Result<Header
     })
 }
 
-/// Whether the tag begins with what was given, in a time that does not depend on either.
-#[inline]
-fn matches(tag: &Tag, given: &[u8]) -> bool {
-    tag.get(..given.len()).is_some_and(|tag| tag.ct_eq(given).into())
-}
-
 /// The name of the profile in Python.
 fn member(profile: Profile) -> &'static str {
     match profile {
@@ -280,5 +272,38 @@ fn member(profile: Profile) -> &'static str {
         Profile::Aes128CmSha1_32 => "AES128_CM_SHA1_32",
         Profile::AeadAes128Gcm => "AEAD_AES_128_GCM",
         Profile::AeadAes256Gcm => "AEAD_AES_256_GCM",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Box<Session> {
+        Session::new(Keys { profile: Profile::AeadAes128Gcm, key: vec![1; 16], salt: vec![2; 12], mki: Vec::new() }).unwrap()
+    }
+
+    #[test]
+    fn keys_are_used_up() {
+        let mut packet = [0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 5].to_vec();
+        let mut sender = session();
+        sender.left = 1;
+        assert_eq!(sender.protect(&mut packet.clone(), 0), Ok(()));
+        packet[3] = 2;
+        assert_eq!(sender.protect(&mut packet, 0), Err(Reason::KeyUsedUp));
+        assert_eq!(sender.unprotect(&mut [packet, vec![0; 16]].concat()), Err(Reason::KeyUsedUp));
+    }
+
+    #[test]
+    fn srtcp_indices_are_used_up() {
+        let report = [0x80, 201, 0, 1, 0, 0, 0, 5].to_vec();
+        let (mut sender, mut receiver) = (session(), session());
+        sender.rtcp.windows.push((5, RtcpWindow::at(0x7fff_fffe)));
+        let mut last = report.clone();
+        assert_eq!(sender.protect_rtcp(&mut last, 0), Ok(()));
+        assert_eq!(last[24..], [0xff; 4]);
+        assert_eq!(receiver.unprotect_rtcp(&mut last.clone()), Ok(8));
+        assert_eq!(receiver.unprotect_rtcp(&mut last), Err(Reason::Replayed));
+        assert_eq!(sender.protect_rtcp(&mut report.clone(), 0), Err(Reason::KeyUsedUp));
     }
 }
