@@ -1,36 +1,67 @@
 //! The planes of all workers, and the commands that find the right one.
-#![allow(unused_variables, dead_code)]
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use foldhash::fast::RandomState;
 
 use crate::address::Address;
+use crate::commands::{no_stream, no_transport, Elsewhere};
+use crate::drops::{Drops, Reason};
 use crate::error::{Command, CommandError};
 use crate::event::Event;
+use crate::handoff::Parcel;
 use crate::keys::{Keys, Way};
 use crate::outbox::{Outbox, PortKey};
 use crate::plane::Plane;
 use crate::random::Randomness;
+use crate::reach::TransportRef;
+use crate::rewrite::StreamRef;
 use crate::spec::{IceCredentials, PortId, Remote, Route, StreamId, StreamSpec, TransportId, TransportSpec};
 use crate::statistics::{EngineStatistics, StreamStatistics, TransportStatistics};
+use crate::stream::{Injected, Link};
 
-/// Why a snapshot was not taken up: it is refused, or a port could not be opened.
-#[derive(Debug)]
-pub enum RestoreError<E> {
-    Command(CommandError),
-    Open(E),
-}
+pub use crate::snapshot::RestoreError;
 
-/// All planes. Commands may come from any thread; each takes the lock of the planes it concerns, for as long as it takes to change a few
-/// fields.
+/// All planes. Commands may come from any thread, one at a time; each takes the lock of the planes it concerns, one after the other, for as
+/// long as it takes to change a few fields.
 pub struct Cluster {
     planes: Vec<Mutex<Plane>>,
     max_transports: usize,
+    /// Which worker has what. Held for the whole of each command, so that commands do not meet each other half done; never by a worker.
+    directory: Mutex<Directory>,
+}
+
+#[derive(Default)]
+struct Directory {
+    ports: HashMap<PortId, usize, RandomState>,
+    transports: HashMap<TransportId, usize, RandomState>,
+    streams: HashMap<StreamId, usize, RandomState>,
+}
+
+impl Directory {
+    fn port(&self, id: PortId) -> Command<usize> {
+        self.ports.get(&id).copied().ok_or_else(|| CommandError::wrong(format!("no port {id}"), "open_port"))
+    }
+
+    fn transport(&self, id: TransportId) -> Command<usize> {
+        self.transports.get(&id).copied().ok_or_else(|| no_transport(id))
+    }
+
+    fn stream(&self, id: StreamId) -> Command<usize> {
+        self.streams.get(&id).copied().ok_or_else(|| no_stream(id))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Cluster {
     /// `randomness` makes each worker's source of random numbers.
     pub fn new(workers: usize, randomness: &mut dyn FnMut(usize) -> Box<dyn Randomness>, max_transports: usize) -> Self {
-        Self { planes: (0..workers).map(|worker| Mutex::new(Plane::new(worker, randomness(worker)))).collect(), max_transports }
+        let planes = (0..workers).map(|worker| Mutex::new(Plane::new(worker, randomness(worker)))).collect();
+        Self { planes, max_transports, directory: Mutex::default() }
     }
 
     pub fn workers(&self) -> usize {
@@ -42,93 +73,233 @@ impl Cluster {
         &self.planes[worker]
     }
 
+    pub(crate) fn lock(&self, worker: usize) -> MutexGuard<'_, Plane> {
+        lock(&self.planes[worker])
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        lock(&self.directory)
+    }
+
+    /// Do what a command left to do on any worker.
+    fn finish(&self, elsewhere: Elsewhere) {
+        let mut nothing = Outbox::new(); // none of these sends
+        for (worker, parcel) in elsewhere {
+            self.lock(worker).accept(parcel, &mut nothing);
+        }
+    }
+
     /// Append what every plane has to report to `events`.
     pub fn take_events(&self, events: &mut Vec<Event>) {
-        todo!()
+        for plane in &self.planes {
+            lock(plane).take_events(events);
+        }
     }
 
     // --- ports
 
     /// Take a bound port up for `worker`; the key names it in datagrams and outboxes of that worker alone.
     pub fn open_port(&self, port: PortId, address: Address, worker: usize) -> Command<PortKey> {
-        todo!()
+        let mut directory = self.directory();
+        if worker >= self.workers() {
+            return Err(CommandError::wrong(format!("worker {worker}"), "one that there is"));
+        }
+        if directory.ports.contains_key(&port) {
+            return Err(CommandError::wrong(format!("port {port} exists"), "a new id"));
+        }
+        let key = self.lock(worker).ports.open(port, address)?;
+        directory.ports.insert(port, worker);
+        Ok(key)
     }
 
-    /// Which worker and key a port had. The key may be given out again by the next `open_port`.
+    /// Which worker and key a port had. The key is given out again, but not soon.
     pub fn close_port(&self, port: PortId) -> Command<(usize, PortKey)> {
-        todo!()
+        let mut directory = self.directory();
+        let worker = directory.port(port)?;
+        let key = self.lock(worker).ports.close(port)?;
+        directory.ports.remove(&port);
+        Ok((worker, key))
     }
 
     pub fn find_port(&self, port: PortId) -> Option<(usize, PortKey)> {
-        todo!()
+        let worker = self.directory().port(port).ok()?;
+        let key = self.lock(worker).ports.find(port).ok()?;
+        Some((worker, key))
     }
 
     // --- transports
 
+    /// All its ports must be of one worker. The TOS of `spec` is one octet: what is none is refused before (as in `set_tos`).
     pub fn add_transport(&self, spec: TransportSpec, now: f64) -> Command<()> {
-        todo!()
+        let mut directory = self.directory();
+        if directory.transports.contains_key(&spec.id) {
+            return Err(CommandError::wrong(format!("transport {} exists", spec.id), "a new id"));
+        }
+        if directory.transports.len() >= self.max_transports {
+            return Err(CommandError::Exhausted("transports"));
+        }
+        let Some(first) = spec.ports.first() else {
+            return Err(CommandError::wrong("no ports", "at least one port"));
+        };
+        if let Some(ice) = &spec.ice {
+            self.require_new_ufrag(&ice.ufrag)?;
+        }
+        let worker = directory.port(*first)?;
+        for port in spec.ports.iter().chain(&spec.rtcp_port) {
+            if directory.port(*port)? != worker {
+                return Err(CommandError::wrong("ports of several workers", "ports of one worker"));
+            }
+        }
+        let id = spec.id;
+        self.lock(worker).add_transport(spec, now)?;
+        directory.transports.insert(id, worker);
+        Ok(())
+    }
+
+    fn require_new_ufrag(&self, ufrag: &str) -> Command<()> {
+        if self.planes.iter().any(|plane| lock(plane).has_ufrag(ufrag)) {
+            return Err(CommandError::wrong("user fragment in use", "a new one"));
+        }
+        Ok(())
     }
 
     pub fn remove_transport(&self, transport: TransportId) -> Command<()> {
-        todo!()
+        let mut directory = self.directory();
+        let worker = directory.transport(transport)?;
+        let mut elsewhere = Vec::new();
+        let streams = {
+            let mut plane = self.lock(worker);
+            let streams = plane.transport_mut(transport)?.streams.clone();
+            plane.remove_transport(transport, &mut elsewhere)?;
+            streams
+        };
+        for (stream, _) in streams {
+            directory.streams.remove(&stream);
+        }
+        directory.transports.remove(&transport);
+        self.finish(elsewhere);
+        Ok(())
     }
 
     pub fn restart_ice(&self, transport: TransportId, credentials: IceCredentials) -> Command<()> {
-        todo!()
+        let directory = self.directory();
+        let worker = directory.transport(transport)?;
+        if self.lock(worker).transport_mut(transport)?.ice.is_none() {
+            return Err(CommandError::wrong("transport without ICE", "an ICE transport"));
+        }
+        self.require_new_ufrag(&credentials.ufrag)?;
+        self.lock(worker).restart_ice(transport, &credentials)
     }
 
     pub fn set_remote(&self, transport: TransportId, remote: Remote, now: f64) -> Command<()> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        self.lock(worker).set_remote(transport, &remote, now)
     }
 
     pub fn mux_rtcp(&self, transport: TransportId, muxed: bool) -> Command<()> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        self.lock(worker).mux_rtcp(transport, muxed)
     }
 
-    /// `tos` is checked here: any integer may come.
+    /// `tos` is checked here: any number may come.
     pub fn set_tos(&self, transport: TransportId, tos: i64) -> Command<()> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        let octet = u8::try_from(tos).map_err(|_| CommandError::wrong(format!("TOS {tos}"), "0 to 255"))?;
+        self.lock(worker).set_tos(transport, octet)
     }
 
     pub fn set_keys(&self, transport: TransportId, way: Way, keys: Option<Keys>, rollover: &[(u32, i64)], now: f64) -> Command<()> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        self.lock(worker).set_keys(transport, way, keys, rollover, now)
     }
 
     pub fn set_rtcp_keys(&self, transport: TransportId, way: Way, keys: Option<Keys>, now: f64) -> Command<()> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        self.lock(worker).set_rtcp_keys(transport, way, keys, now)
     }
 
     /// Both must be raw; they may be of different workers.
     pub fn forward(&self, source: TransportId, target: Option<TransportId>) -> Command<()> {
-        todo!()
+        let directory = self.directory();
+        let find = |id: TransportId| -> Command<TransportRef> { self.lock(directory.transport(id)?).raw_transport(id) };
+        let source = find(source)?;
+        let target = target.map(find).transpose()?;
+        let former = self.lock(source.worker).set_target(source.key, target);
+        if let Some(former) = former {
+            self.finish(vec![(former.worker, Parcel::Unfed { target: former.key, source })]);
+        }
+        if let Some(target) = target {
+            self.lock(target.worker).add_feeder(target.key, source);
+        }
+        Ok(())
     }
 
     // --- streams and routes
 
     pub fn add_stream(&self, spec: StreamSpec) -> Command<()> {
-        todo!()
+        let mut directory = self.directory();
+        let worker = directory.transport(spec.transport)?;
+        let id = spec.id;
+        if directory.streams.get(&id).is_some_and(|known| *known != worker) {
+            return Err(CommandError::wrong(format!("stream {id} is on another transport"), "a new id"));
+        }
+        self.lock(worker).add_stream(spec)?;
+        directory.streams.insert(id, worker);
+        Ok(())
     }
 
     pub fn remove_stream(&self, stream: StreamId) -> Command<()> {
-        todo!()
+        let mut directory = self.directory();
+        let worker = directory.stream(stream)?;
+        let mut elsewhere = Vec::new();
+        self.lock(worker).remove_stream(stream, &mut elsewhere)?;
+        directory.streams.remove(&stream);
+        self.finish(elsewhere);
+        Ok(())
+    }
+
+    fn stream_ref(&self, directory: &Directory, id: StreamId) -> Command<StreamRef> {
+        let worker = directory.stream(id)?;
+        Ok(StreamRef { worker, key: self.lock(worker).stream_key(id)? })
     }
 
     pub fn route(&self, route: Route) -> Command<()> {
-        todo!()
+        let directory = self.directory();
+        let (source, target) = (self.stream_ref(&directory, route.source)?, self.stream_ref(&directory, route.target)?);
+        let link = Link::new(target, route.enabled, &route.telephone_events);
+        let former = self.lock(target.worker).feed(target.key, route, source);
+        if let Some(former) = former {
+            self.finish(vec![(former.worker, Parcel::Unlink { source: former.key, target })]);
+        }
+        self.lock(source.worker).link(source.key, link);
+        Ok(())
     }
 
     pub fn unroute(&self, source: StreamId, target: StreamId) -> Command<()> {
-        todo!()
+        let directory = self.directory();
+        let to = self.stream_ref(&directory, target)?;
+        let no_route = || CommandError::wrong(format!("no route from {source} to {target}"), "route");
+        let from = {
+            let mut plane = self.lock(to.worker);
+            let feed = plane.streams.get_mut(to.key).and_then(|stream| stream.feed.take_if(|feed| feed.route.source == source));
+            feed.ok_or_else(no_route)?.origin
+        };
+        self.finish(vec![(from.worker, Parcel::Unlink { source: from.key, target: to })]);
+        Ok(())
     }
 
     // --- sending: each returns the worker whose ports and transports the datagrams in `out` name
 
     pub fn send(&self, transport: TransportId, data: &[u8], rtcp: bool, to: Option<Address>, out: &mut Outbox) -> Command<usize> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        self.lock(worker).send(transport, data, rtcp, to, out)?;
+        Ok(worker)
     }
 
     pub fn send_rtcp(&self, transport: TransportId, data: &[u8], out: &mut Outbox) -> Command<usize> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        self.lock(worker).send_rtcp(transport, data, out)?;
+        Ok(worker)
     }
 
     /// `marker` and `same_timestamp` as in the contract.
@@ -143,42 +314,52 @@ impl Cluster {
         now: f64,
         out: &mut Outbox,
     ) -> Command<usize> {
-        todo!()
+        let worker = self.directory().stream(stream)?;
+        self.lock(worker).inject(stream, &Injected { payload_type, payload, marker, same_timestamp }, now, out)?;
+        Ok(worker)
     }
 
     pub fn resend(&self, stream: StreamId, sequences: &[u16], now: f64, out: &mut Outbox) -> Command<usize> {
-        todo!()
+        let worker = self.directory().stream(stream)?;
+        self.lock(worker).resend(stream, sequences, now, out)?;
+        Ok(worker)
     }
 
     // --- reading
 
     pub fn statistics(&self) -> EngineStatistics {
-        todo!()
+        let mut total = EngineStatistics::default();
+        let mut drops = Drops::default();
+        for plane in &self.planes {
+            let plane = lock(plane);
+            for transport in plane.transports.values() {
+                total.transports.push((transport.spec.id, transport.statistics()));
+                for (id, key) in &transport.streams {
+                    total.streams.extend(plane.streams.get(*key).map(|stream| (*id, stream.statistics(*key, transport.sources.iter()))));
+                }
+            }
+            drops.add(&plane.desk.drops);
+        }
+        total.drops = drops.iter().collect();
+        total
     }
 
     pub fn stream_statistics(&self, stream: StreamId) -> Command<StreamStatistics> {
-        todo!()
+        let worker = self.directory().stream(stream)?;
+        let plane = self.lock(worker);
+        let key = plane.stream_key(stream)?;
+        let found = plane.streams.get(key).and_then(|state| Some((state, plane.transports.get(state.transport)?)));
+        let (state, transport) = found.ok_or_else(|| no_stream(stream))?;
+        Ok(state.statistics(key, transport.sources.iter()))
     }
 
     pub fn transport_statistics(&self, transport: TransportId) -> Command<TransportStatistics> {
-        todo!()
+        let worker = self.directory().transport(transport)?;
+        Ok(self.lock(worker).transport_mut(transport)?.statistics())
     }
 
-    // --- snapshot
-
-    /// The record of `boringsdp/relay/plane/snapshot.py` as JSON, with the `worker` of each port besides. It holds keys: a secret.
-    pub fn snapshot(&self, now: f64) -> String {
-        todo!()
-    }
-
-    /// Take up a snapshot. `open` binds a port again (id, address, worker) and takes it up by `open_port` of this cluster; no lock is held
-    /// meanwhile.
-    pub fn restore<E>(
-        &self,
-        json: &str,
-        now: f64,
-        open: &mut dyn FnMut(PortId, Address, usize) -> Result<(), E>,
-    ) -> Result<(), RestoreError<E>> {
-        todo!()
+    /// Count what belongs to no transport and no worker.
+    pub fn count(&self, worker: usize, reason: Reason) {
+        self.lock(worker).count(reason);
     }
 }

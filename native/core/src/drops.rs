@@ -43,6 +43,16 @@ impl Drops {
         }
     }
 
+    /// Add what another has counted.
+    pub fn add(&mut self, other: &Drops) {
+        for &(reason, count) in &other.0 {
+            match self.0.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, total)) => *total += count,
+                None => self.0.push((reason, count)),
+            }
+        }
+    }
+
     pub fn get(&self, reason: Reason) -> u64 {
         self.0.iter().find(|(known, _)| *known == reason).map_or(0, |(_, count)| *count)
     }
