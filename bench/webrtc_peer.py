@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -74,7 +75,7 @@ class Peer(asyncio.DatagramProtocol):
         mapped = (Attribute.XOR_MAPPED_ADDRESS, write_xor_address(addr, request.transaction))
         self._transport.sendto(write_stun(Kind.SUCCESS, request.transaction, [mapped], password=self._password.encode()), addr)
 
-    def _perform(self, actions: list[object]) -> None:
+    def _perform(self, actions: Sequence[object]) -> None:
         for action in actions:
             if isinstance(action, Transmit):
                 self._transport.sendto(action.datagram, self._remote)
