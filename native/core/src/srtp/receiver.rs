@@ -40,8 +40,14 @@ impl SrtpReceiver {
             return Ok(());
         }
         let rolled = indices.iter().filter(|(_, index)| *index > 0xffff);
-        let kept = if rolled.clone().next().is_some() { Some(session(keys.clone(), rolled)?) } else { None };
-        let former = std::mem::replace(&mut self.present, Session::new(keys)?);
+        let present = Session::new(keys.clone())?;
+        let mut kept = None;
+        if rolled.clone().next().is_some() {
+            let mut session = session(keys, rolled)?;
+            session.share_rtcp(&present);
+            kept = Some(session);
+        }
+        let former = std::mem::replace(&mut self.present, present);
         self.others.truncate(1);
         self.others.insert(0, Other { session: former, expires: Some(now + OLD_KEYS_S) });
         if let Some(session) = kept {
@@ -65,9 +71,7 @@ impl SrtpReceiver {
         };
         let (place, length) = self.try_others(packet, reason).ok_or(reason)?;
         if self.others[place].expires.is_none() {
-            let mut session = self.others.remove(place).session;
-            session.swap_rtcp(&mut self.present);
-            self.present = session;
+            self.present = self.others.remove(place).session;
             self.others.retain(|other| other.expires.is_some());
         }
         Ok(length)

@@ -1,5 +1,7 @@
 //! What one set of keys protects or unprotects in one direction: the keys derived from it, and where each SSRC stands.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use super::header::{self, Header};
 use super::replay::RtcpWindow;
 use super::streams::{Place, Streams};
@@ -26,7 +28,8 @@ pub struct Session {
     /// The tag is part of the ciphertext: the MKI, and the trailer of RTCP, come behind it.
     aead: bool,
     streams: Streams,
-    rtcp: Box<Rtcp>,
+    /// Shared by sessions of the same keys that differ in where RTP stands: SRTCP carries its index.
+    rtcp: Arc<Mutex<Rtcp>>,
     keys: Keys,
 }
 
@@ -55,7 +58,7 @@ impl Session {
             tag_lengths,
             aead,
             streams: Streams::default(),
-            rtcp: Box::new(Rtcp { transform: Transform::new(&keys, true), windows: Vec::new() }),
+            rtcp: Arc::new(Mutex::new(Rtcp { transform: Transform::new(&keys, true), windows: Vec::new() })),
             keys,
         }))
     }
@@ -64,9 +67,9 @@ impl Session {
         &self.keys
     }
 
-    /// Exchange with another session of the same keys how far RTCP is.
-    pub fn swap_rtcp(&mut self, other: &mut Session) {
-        std::mem::swap(&mut self.rtcp, &mut other.rtcp);
+    /// Take the state of RTCP of a session of the same keys for its own.
+    pub fn share_rtcp(&mut self, other: &Session) {
+        self.rtcp = Arc::clone(&other.rtcp);
     }
 
     /// Go to where the packet of that index was received last.
@@ -133,21 +136,22 @@ impl Session {
             return Err(Reason::Malformed);
         }
         let index = trailer & !ENCRYPTED;
-        let place = self.rtcp.windows.iter().position(|(known, _)| *known == ssrc);
+        let mut rtcp = lock(&self.rtcp);
+        let place = rtcp.windows.iter().position(|(known, _)| *known == ssrc);
         if let Some(place) = place {
-            self.rtcp.windows[place].1.check(index)?;
+            rtcp.windows[place].1.check(index)?;
         }
 
         let (sealed, given) =
             if self.aead { (&packet[..body], &packet[body..trailer_at]) } else { (&packet[..end], &packet[packet.len() - tag_length..]) };
-        let tag = self.rtcp.transform.rtcp_tag(ssrc, trailer, sealed);
+        let tag = rtcp.transform.rtcp_tag(ssrc, trailer, sealed);
         if !matches(&tag, given) {
             return Err(Reason::Unverified);
         }
         if trailer & ENCRYPTED != 0 {
-            self.rtcp.transform.crypt(ssrc, u64::from(index), &mut packet[8..body]);
+            rtcp.transform.crypt(ssrc, u64::from(index), &mut packet[8..body]);
         }
-        self.rtcp.window(ssrc, place).add(index);
+        rtcp.window(ssrc, place).add(index);
         Ok(body)
     }
 
@@ -174,14 +178,15 @@ impl Session {
             return Err(Reason::TooLong);
         }
         let ssrc = header::rtcp(packet)?;
-        let place = self.rtcp.windows.iter().position(|(known, _)| *known == ssrc);
-        let index = self.rtcp.window(ssrc, place).next()?;
+        let mut rtcp = lock(&self.rtcp);
+        let place = rtcp.windows.iter().position(|(known, _)| *known == ssrc);
+        let index = rtcp.window(ssrc, place).next()?;
         let trailer = ENCRYPTED | index;
-        self.rtcp.transform.crypt(ssrc, u64::from(index), &mut packet[8..]);
+        rtcp.transform.crypt(ssrc, u64::from(index), &mut packet[8..]);
         if !self.aead {
             buffer.extend_from_slice(&trailer.to_be_bytes());
         }
-        let tag = self.rtcp.transform.rtcp_tag(ssrc, trailer, &buffer[start..]);
+        let tag = rtcp.transform.rtcp_tag(ssrc, trailer, &buffer[start..]);
         let behind = trailer.to_be_bytes();
         self.append(buffer, &tag[..usize::from(self.tag_lengths.1)], if self.aead { &behind } else { &[] });
         Ok(())
@@ -246,6 +251,11 @@ impl Session {
     }
 }
 
+/// No two threads ever want it at once: sessions that share it are those of one receiver.
+fn lock(rtcp: &Mutex<Rtcp>) -> MutexGuard<'_, Rtcp> {
+    rtcp.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Rtcp {
     fn window(&mut self, ssrc: u32, place: Option<usize>) -> &mut RtcpWindow {
         let place = place.unwrap_or_else(|| {
@@ -298,7 +308,7 @@ mod tests {
     fn srtcp_indices_are_used_up() {
         let report = [0x80, 201, 0, 1, 0, 0, 0, 5].to_vec();
         let (mut sender, mut receiver) = (session(), session());
-        sender.rtcp.windows.push((5, RtcpWindow::at(0x7fff_fffe)));
+        lock(&sender.rtcp).windows.push((5, RtcpWindow::at(0x7fff_fffe)));
         let mut last = report.clone();
         assert_eq!(sender.protect_rtcp(&mut last, 0), Ok(()));
         assert_eq!(last[24..], [0xff; 4]);

@@ -217,6 +217,27 @@ fn nothing_is_taken_twice_while_the_rollover_counter_is_in_doubt() {
 }
 
 #[test]
+fn nor_when_keys_change_again_before_the_doubt_is_over() {
+    let profile = Profile::Aes128CmSha1_80;
+    let (mut sender, mut receiver) = pair(profile);
+    let place = [(5, 0x3_0007)];
+    sender.rekey(keys(profile, 2), &place).unwrap();
+    receiver.rekey(keys(profile, 2), &place, 0.0).unwrap();
+    let mut reports = [octets("80c90001 00000005"), octets("80c90001 00000005")];
+    reports.iter_mut().for_each(|report| sender.protect_rtcp(report, 0).unwrap());
+    assert_eq!(receiver.unprotect_rtcp(&mut reports[0].clone()), Ok(8));
+    receiver.rekey(keys(profile, 3), &place, 1.0).unwrap();
+    assert_eq!(receiver.unprotect_rtcp(&mut reports[0].clone()), Err(Reason::Unverified));
+    assert_eq!(receiver.unprotect_rtcp(&mut reports[1].clone()), Ok(8));
+    // the first of the two sessions that took these keys is forgotten, what it has taken is not
+    receiver.tick(11.0);
+    assert_eq!(receiver.unprotect_rtcp(&mut reports[1].clone()), Err(Reason::Unverified));
+    assert!(receiver.unprotect(&mut protected(&mut sender, 8)).is_ok());
+    assert_eq!(receiver.keys(), &keys(profile, 2));
+    assert_eq!(receiver.unprotect_rtcp(&mut reports[1]), Err(Reason::Replayed));
+}
+
+#[test]
 fn keys_that_were_forgotten_are_not_used_again() {
     let (mut sender, _) = pair(Profile::Aes128CmSha1_80);
     for seed in [2, 3, 1, 4, 5] {
