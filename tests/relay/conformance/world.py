@@ -136,6 +136,7 @@ class World:
         self.peers: list[Peer] = []
         self.engine: Engine = engine_factory(self._report)
         self._numbers = itertools.count(1)
+        self._worker = 0
 
     def _report(self, events: Sequence[Event]) -> None:
         self.events.extend(events)
@@ -154,7 +155,11 @@ class World:
         return peer
 
     def port(self, host: str = "127.0.0.1") -> tuple[PortId, Address]:
-        return self.engine.open_port((host, 0))
+        return self.engine.open_port((host, 0), self._worker)
+
+    def _next_worker(self) -> None:
+        """The ports of the next leg are another worker's, where there are several: what passes between legs then passes between workers."""
+        self._worker = (self._worker + 1) % self.engine.facts.workers
 
     def pair(self, host: str = "127.0.0.1") -> tuple[tuple[PortId, Address], tuple[PortId, Address]]:
         """An RTP port and an RTCP port that one transport may use."""
@@ -176,6 +181,8 @@ class World:
 
     def webrtc(self, port: tuple[PortId, Address] | None = None, *, secured: bool = False, peer: Peer | None = None, **spec: Any) -> Leg:
         """An ICE transport on a shared port, not yet checked."""
+        if port is None:
+            self._next_worker()
         number, address = port or self.port()
         name = self.number()
         credentials = IceCredentials(f"ufrag{name:03}", f"password-of-leg-{name:08}")
@@ -194,6 +201,7 @@ class World:
         self, latch: Latch = Latch.STRICT, *, host: str = "127.0.0.1", rtcp: bool = False, announced: bool = True, **spec: Any
     ) -> Leg:
         """A transport on ports of its own that knows its peer's address, unless that is not announced yet."""
+        self._next_worker()
         number, address = self.port(host)
         rtcp_number, rtcp_address = self.port(host) if rtcp else (None, None)
         transport = TransportId(self.number())
@@ -209,6 +217,7 @@ class World:
 
     def own_ice(self, *, host: str = "127.0.0.1", rtcp: bool = True, **spec: Any) -> Leg:
         """A transport with ICE on ports of its own, not yet checked."""
+        self._next_worker()
         number, address = self.port(host)
         rtcp_number, rtcp_address = self.port(host) if rtcp else (None, None)
         name = self.number()
@@ -234,6 +243,7 @@ class World:
 
     def raw(self, latch: Latch = Latch.ONCE, *, host: str = "127.0.0.1", **spec: Any) -> Leg:
         """A transport whose datagrams are copied, and its peer."""
+        self._next_worker()
         number, address = self.port(host)
         transport = TransportId(self.number())
         self.engine.add_transport(TransportSpec(id=transport, ports=(number,), raw=True, **spec))
