@@ -65,7 +65,7 @@ async def test_says_what_it_is(make: Make) -> None:
 
 async def test_has_a_thread_for_each_worker_and_none_after(make: Make) -> None:
     world = make(workers=3)
-    assert set(threads()) == {"boringsdp-w0", "boringsdp-w1", "boringsdp-w2"}
+    await world.until(lambda: set(threads()) == {"boringsdp-w0", "boringsdp-w1", "boringsdp-w2"})  # each names itself
     await world.close()
     assert threads() == {}
     await world.close()

@@ -30,7 +30,11 @@ pub fn command_error(error: CommandError) -> PyErr {
 pub fn refusal(error: Refusal) -> PyErr {
     match error {
         Refusal::Command(error) => command_error(error),
-        Refusal::System(error) => PyOSError::new_err((error.raw_os_error(), error.to_string())),
+        Refusal::System(error) => {
+            let text = error.to_string();
+            let text = text.split(" (os error").next().unwrap_or_default().to_owned();
+            PyOSError::new_err((error.raw_os_error(), text))
+        }
     }
 }
 

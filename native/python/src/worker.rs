@@ -26,6 +26,9 @@ const ENOUGH: usize = 16;
 /// Over how long the rate is measured that decides whether wake-ups are held.
 const WINDOW_NS: u64 = 100_000_000;
 
+/// How long a worker rests after a defect of its own.
+const DEFECT_NS: u64 = 10_000_000;
+
 /// When wake-ups are held: above so many packets a second packets wait up to `interval_ns` to be taken together.
 #[derive(Clone, Copy)]
 pub struct Hold {
@@ -40,6 +43,8 @@ struct Holding {
     packets: u64,
     since: u64,
     last_wake: u64,
+    /// More sockets may have something than were told of at the last wake-up.
+    more: bool,
 }
 
 impl Holding {
@@ -92,7 +97,7 @@ impl Worker {
             sorted: Vec::new(),
             incoming: Vec::new(),
             lost_handoffs: 0,
-            holding: hold.map(|hold| Holding { hold, on: false, packets: 0, since: 0, last_wake: 0 }),
+            holding: hold.map(|hold| Holding { hold, on: false, packets: 0, since: 0, last_wake: 0, more: false }),
             deadline: None,
         }
     }
@@ -111,6 +116,7 @@ impl Worker {
                     eprintln!("boringsdp: worker {} met a defect of its own and goes on", self.number);
                     complained = true;
                 }
+                poll::sleep_until(poll::nanoseconds() + DEFECT_NS); // whatever it is, it shall not take the whole core
                 self.inbox.clear();
                 self.outbox.clear();
                 self.outgoing.clear();
@@ -127,9 +133,12 @@ impl Worker {
     fn wait(&mut self) -> usize {
         let link = &self.state.links[self.number];
         if let Some(holding) = self.holding.as_mut().filter(|holding| holding.on) {
-            poll::sleep_until(holding.last_wake + holding.hold.interval_ns);
+            if !holding.more {
+                poll::sleep_until(holding.last_wake + holding.hold.interval_ns);
+            }
             holding.last_wake = poll::nanoseconds();
             let ready = link.epoll.wait(&mut self.events[..], 0);
+            holding.more = ready == EVENTS;
             if ready == 0 {
                 holding.count(0, holding.last_wake);
             }
