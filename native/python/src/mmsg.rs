@@ -69,8 +69,17 @@ impl Inbox {
             header.msg_name = (&raw mut inbox.names[index]).cast();
             header.msg_iov = &raw mut inbox.vectors[index];
             header.msg_iovlen = 1;
+            header.msg_control = (&raw mut inbox.controls[index]).cast();
+            inbox.renew(index);
         }
         inbox
+    }
+
+    /// Let the kernel write an address and ancillary data once more.
+    #[inline]
+    fn renew(&mut self, index: usize) {
+        let header = &mut self.headers[index].msg_hdr;
+        (header.msg_namelen, header.msg_controllen) = (Name::LENGTH, CONTROL as _);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -118,49 +127,47 @@ impl Inbox {
 
     /// Take what fits of a shared socket; false when it was drained.
     pub fn take_many(&mut self, fd: RawFd, port: PortKey) -> bool {
-        let (first, room) = (self.taken.len(), self.room());
-        let got = self.receive(fd, 0);
-        for index in first..first + got {
-            let (port, source) = self.names[index].get().map_or((NOWHERE, UNKNOWN), |source| (port, source));
-            self.taken.push(Taken { port, source, length: self.headers[index].msg_len as usize });
-        }
-        got == room
+        let got = self.receive(fd);
+        self.put_in(got, |inbox, index| Some((port, inbox.names[index].get()?)))
     }
 
     /// Take what fits of a socket into which many ports are steered; how many there were. To be followed by `sort`.
     pub fn take_steered(&mut self, fd: RawFd) -> usize {
-        self.receive(fd, CONTROL)
+        self.receive(fd)
     }
 
     /// Find the ports to which the datagrams of `take_steered` were sent; false when the socket was drained.
     pub fn sort(&mut self, got: usize, ports: &Steered) -> bool {
-        let (first, room) = (self.taken.len(), self.room());
-        for index in first..first + got {
-            let port = self.destination(index).and_then(|to| ports.get(&to).copied());
-            self.strays += u64::from(port.is_none());
-            let (port, source) = port.zip(self.names[index].get()).unwrap_or((NOWHERE, UNKNOWN));
-            self.taken.push(Taken { port, source, length: self.headers[index].msg_len as usize });
-        }
-        got == room
+        self.put_in(got, |inbox, index| {
+            let port = inbox.destination(index).and_then(|to| ports.get(&to).copied());
+            inbox.strays += u64::from(port.is_none());
+            port.zip(inbox.names[index].get())
+        })
     }
 
     /// Fill the free slots; how many were.
-    fn receive(&mut self, fd: RawFd, control: usize) -> usize {
-        let first = self.taken.len();
-        for index in first..BATCH {
-            let header = &mut self.headers[index].msg_hdr;
-            header.msg_namelen = Name::LENGTH;
-            header.msg_controllen = control as _;
-            header.msg_control = if control == 0 { null_mut() } else { (&raw mut self.controls[index]).cast() };
-        }
-        let (headers, room) = (self.headers[first..].as_mut_ptr(), (BATCH - first) as u32);
-        // SAFETY: `room` headers follow, each with a slot, a name and, when asked for, ancillary data of their sizes.
-        let got = unsafe { libc::recvmmsg(fd, headers, room, libc::MSG_DONTWAIT as _, null_mut()) };
+    fn receive(&mut self, fd: RawFd) -> usize {
+        let (first, room) = (self.taken.len(), self.room());
+        let headers = self.headers[first..].as_mut_ptr();
+        // SAFETY: `room` headers follow, each with a slot, a name and room for ancillary data of their sizes.
+        let got = unsafe { libc::recvmmsg(fd, headers, room as u32, libc::MSG_DONTWAIT as _, null_mut()) };
         if got < 0 {
             self.fail();
             return 0;
         }
         got as usize
+    }
+
+    /// Write down what is in the next slots; `which` says the port and the source. Whether they are all full.
+    #[inline]
+    fn put_in(&mut self, got: usize, which: impl Fn(&mut Self, usize) -> Option<(PortKey, Address)>) -> bool {
+        let first = self.taken.len();
+        for index in first..first + got {
+            let (port, source) = which(self, index).unwrap_or((NOWHERE, Address::UNSPECIFIED));
+            self.taken.push(Taken { port, source, length: self.headers[index].msg_len as usize });
+            self.renew(index);
+        }
+        self.room() == 0
     }
 
     fn fail(&mut self) {
@@ -196,8 +203,6 @@ impl Inbox {
         })
     }
 }
-
-const UNKNOWN: Address = Address::UNSPECIFIED;
 
 #[cfg(test)]
 mod tests {

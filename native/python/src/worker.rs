@@ -74,7 +74,8 @@ pub struct Worker {
     /// An empty list with room, see `recycle`.
     batch: Vec<Datagram<'static>>,
     outgoing: Vec<(usize, Handoff)>,
-    sorted: Vec<Handoff>,
+    /// The same by worker.
+    sorted: Vec<Vec<Handoff>>,
     incoming: Vec<Handoff>,
     lost_handoffs: u64,
     holding: Option<Holding>,
@@ -83,6 +84,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(number: usize, state: Arc<State>, hold: Option<Hold>) -> Self {
+        let sorted = state.links.iter().map(|_| Vec::new()).collect();
         Self {
             number,
             state,
@@ -94,7 +96,7 @@ impl Worker {
             sender: Sender::new(),
             batch: Vec::with_capacity(BATCH),
             outgoing: Vec::new(),
-            sorted: Vec::new(),
+            sorted,
             incoming: Vec::new(),
             lost_handoffs: 0,
             holding: hold.map(|hold| Holding { hold, on: false, packets: 0, since: 0, last_wake: 0, more: false }),
@@ -281,12 +283,14 @@ impl Worker {
 
     /// Give other workers what is theirs.
     fn hand_over(&mut self) {
-        while let Some(worker) = self.outgoing.first().map(|(worker, _)| *worker) {
-            let (theirs, rest) = std::mem::take(&mut self.outgoing).into_iter().partition(|(to, _)| *to == worker);
-            self.outgoing = rest;
-            let theirs: Vec<(usize, Handoff)> = theirs;
-            self.sorted.extend(theirs.into_iter().map(|(_, handoff)| handoff));
-            self.lost_handoffs += self.state.links[worker].hand(&mut self.sorted) as u64;
+        if self.outgoing.is_empty() {
+            return;
+        }
+        for (worker, handoff) in self.outgoing.drain(..) {
+            self.sorted[worker].push(handoff);
+        }
+        for (link, theirs) in self.state.links.iter().zip(&mut self.sorted).filter(|(_, theirs)| !theirs.is_empty()) {
+            self.lost_handoffs += link.hand(theirs) as u64;
         }
     }
 
