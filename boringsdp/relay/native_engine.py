@@ -88,8 +88,7 @@ class NativeEngine:
                     return
                 self._sink([_EVENTS[kind](*fields) for kind, *fields in events])
         finally:
-            self._reporting = False
-        self._loop.call_soon(self._report)
+            self._reporting = False  # when there is more, the descriptor is readable still
 
     # --- ports and transports
 
