@@ -76,7 +76,11 @@ class Driver(Generic[Action]):
 
     def _wake(self, at: float) -> None:
         self._timer = self._armed = None
-        self.run(self._core.tick(max(at, self._loop.time())))  # loops may fire a hair early
+        actions = self._core.tick(max(at, self._loop.time()))  # loops may fire a hair early
+        if actions or self._running:
+            self.run(actions)
+        else:
+            self._arm()
 
 
 def _nothing(_action: object) -> None:

@@ -15,7 +15,7 @@ import asyncio
 import random
 import select
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 from boringsdp.errors import WrongState
@@ -270,6 +270,9 @@ class AsyncioEngine:
 
     def stream_statistics(self, stream: StreamId) -> StreamStatistics:
         return self._plane.stream_statistics(stream)
+
+    def losses(self, streams: Sequence[StreamId]) -> list[int]:
+        return self._plane.losses(streams)
 
     def transport_statistics(self, transport: TransportId) -> TransportStatistics:
         return self._plane.transport_statistics(transport)

@@ -394,6 +394,9 @@ class Engine(Protocol):
 
     def stream_statistics(self, stream: StreamId) -> StreamStatistics: ...
 
+    def losses(self, streams: Sequence[StreamId]) -> list[int]:
+        """`ReceiveStatistics.lost` of each of these streams, at a fraction of its cost; 0 for one that there is not."""
+
     def transport_statistics(self, transport: TransportId) -> TransportStatistics: ...
 
     def snapshot(self) -> dict[str, object]:

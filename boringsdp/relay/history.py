@@ -46,8 +46,7 @@ class QualityHistory:
     def add(self, sample: QualitySample) -> None:
         """Take the next sample; they come `INTERVAL` apart while media flows."""
         self.count += 1
-        for number, value in enumerate(_row(sample)):
-            self._sums[number] += value
+        self._sums = [total + value for total, value in zip(self._sums, _row(sample), strict=True)]
         if self.lowest is None or sample.mos < self.lowest.mos:
             self.lowest = sample
         if self.highest is None or sample.mos > self.highest.mos:
@@ -212,11 +211,14 @@ class Sampler:
 
     def _sample(self, stream: StreamId, now: float) -> bool:
         """Take one sample; False when nothing arrived since the last."""
-        source = self._present(stream)
-        if source is None:
+        received = self._statistics(stream).received
+        if received.ssrc:
+            self.seen(stream, received.ssrc)
+        sources = self._sources.get(stream)
+        if not sources:
             return False
-        received, before = self._statistics(stream).received, source.last
-        source.last = received
+        source = sources[-1]
+        before, source.last = source.last, received
         if received.packets <= before.packets:
             return False
         source.history.add(self._measure(stream, before, received, now))
@@ -242,8 +244,7 @@ class Sampler:
         mine = received.ssrc_packets if received.ssrc == successor else 0
         octets = received.bytes * mine // max(1, received.packets)
         end = source.last if received.ssrc == successor else received
-        source.last = replace(
-            received,
+        source.last = received._replace(
             packets=received.packets - mine,
             bytes=received.bytes - octets,
             highest_sequence=end.highest_sequence,

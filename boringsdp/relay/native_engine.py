@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import boringsdp_native
@@ -165,6 +164,9 @@ class NativeEngine:
     def stream_statistics(self, stream: StreamId) -> StreamStatistics:
         return _stream(self._native.stream_statistics(stream))
 
+    def losses(self, streams: Sequence[StreamId]) -> list[int]:
+        return [self._native.stream_statistics(stream)[0][3] for stream in streams]
+
     def transport_statistics(self, transport: TransportId) -> TransportStatistics:
         return _transport(self._native.transport_statistics(transport))
 
@@ -210,16 +212,6 @@ def _port(values: tuple[Any, ...]) -> PortStatistics:
     )  # fmt: skip
 
 
-_RECEIVED = tuple(field.name for field in fields(ReceiveStatistics))
-_SENT = tuple(field.name for field in fields(SendStatistics))
-
-
 def _stream(values: tuple[Any, ...]) -> StreamStatistics:
     received, sent, route = values
-    return StreamStatistics(
-        received=ReceiveStatistics(**dict(zip(_RECEIVED, received, strict=True))),
-        sent=SendStatistics(**dict(zip(_SENT, sent, strict=True))),
-        route=None
-        if route is None
-        else RouteState(source=route[0], source_ssrc=route[1], sequence_offset=route[2], timestamp_offset=route[3]),
-    )
+    return StreamStatistics(ReceiveStatistics._make(received), SendStatistics._make(sent), route and RouteState._make(route))

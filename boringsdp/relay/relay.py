@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 import secrets
@@ -13,6 +14,7 @@ from typing import Any
 
 from boringsdp.dtls import Identity
 from boringsdp.errors import Exhausted, WrongState
+from boringsdp.net.driver import Driver
 from boringsdp.relay.engine import (
     Address,
     ConsentLost,
@@ -36,7 +38,8 @@ from boringsdp.relay.engine import (
 )
 from boringsdp.relay.figures import PortFigures, port_figures, raw_figures
 from boringsdp.relay.keying import HalfOpen
-from boringsdp.relay.news import Failed, Owner
+from boringsdp.relay.losses import Losing, LossWatch
+from boringsdp.relay.news import Failed, Owner, SlowLink
 from boringsdp.relay.places import Place, Workers
 from boringsdp.relay.plain import PlainTransport
 from boringsdp.relay.ports import PlainPorts, SharedPorts, check_interfaces
@@ -80,6 +83,7 @@ class Relay:
         """Which source feeds a target."""
         self._ssrcs: set[int] = set()
         self._ufrags: set[str] = set()
+        self._losses = LossWatch(settings.slow_link_lost, lambda streams: self.engine.losses(streams))
         self._opened = self._opened_streams = 0
 
     async def start(self) -> None:
@@ -110,6 +114,7 @@ class Relay:
             raw.close()
         for port in (*self._shared.ids, *self._trunk.ids):
             self._engine.close_port(port)
+        self._losing.close()
         engine, self._engine = self._engine, None
         await engine.close()
 
@@ -380,6 +385,13 @@ class Relay:
             self._routes[source].pop(stream.id, None)
         self._streams.pop(stream.id, None)
         self._ssrcs.discard(stream.ssrc)
+        self._losses.remove(stream.id)
+        self._losing.run([])
+
+    def watch_losses(self, stream: Stream, receiving: bool) -> None:
+        """Media of a stream began to arrive, or stopped."""
+        self._losses.receiving(stream.id, receiving, self.loop.time())
+        self._losing.run([])
 
     def forget_transport(self, transport: Transport, ports: tuple[PortId, ...]) -> None:
         """A transport is closed: take it from the engine, and its own ports."""
@@ -408,6 +420,15 @@ class Relay:
             raise Exhausted("transports")
         self._opened += 1
         return TransportId(self._opened)
+
+    @functools.cached_property
+    def _losing(self) -> Driver[Losing]:
+        return Driver(self._losses, self._tell_loss, self.loop)
+
+    def _tell_loss(self, action: Losing) -> None:
+        stream = self._streams.get(action.stream)
+        if stream is not None:
+            stream.transport.tell(SlowLink(stream, False, action.lost))
 
     # --- from the engine -----------------------------------------------------------------------------------------------------------------
 

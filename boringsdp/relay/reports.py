@@ -101,6 +101,8 @@ class Reporter:
         self._sender_reports: dict[int, tuple[int, float]] = {}
         """Middle 32 bits of the NTP time of the last sender report by SSRC, and when it came."""
         self._next: float | None = None
+        self._names: tuple[tuple[int, ...], bytes] = (), b""
+        """The source description that was sent last, and whose it is."""
 
     # --- commands ------------------------------------------------------------------------------------------------------------------------
 
@@ -228,7 +230,10 @@ class Reporter:
         return [] if stream is None else [KeyFrameWanted(stream)]
 
     def _by_ssrc(self, ssrc: int) -> StreamId | None:
-        return next((stream for stream, known in self._streams.items() if known.ssrc == ssrc), None)
+        for stream, known in self._streams.items():
+            if known.ssrc == ssrc:
+                return stream
+        return None
 
     # --- to the peer ---------------------------------------------------------------------------------------------------------------------
 
@@ -239,15 +244,19 @@ class Reporter:
                 known.ask_again = None
                 actions += self.request_key_frame(stream, now)
         if self._next is not None and now >= self._next:
-            kinds = {known.rules.kind for known in self._streams.values()} or {"audio"}
-            mean = min(INTERVAL.get(kind, INTERVAL["audio"]) for kind in kinds)
+            mean = INTERVAL["audio"]
+            for known in self._streams.values():
+                mean = min(mean, INTERVAL.get(known.rules.kind, mean))
             self._next = now + mean * self._rng.uniform(0.5, 1.5) / COMPENSATION
             actions += self._report(now)
         return actions
 
     def deadline(self) -> float | None:
-        again = [known.ask_again for known in self._streams.values() if known.ask_again is not None]
-        return min(again if self._next is None else [*again, self._next], default=None)
+        first = self._next
+        for known in self._streams.values():
+            if known.ask_again is not None and (first is None or known.ask_again < first):
+                first = known.ask_again
+        return first
 
     def _report(self, now: float) -> list[Action]:
         """Return compound packets: SR or RR of each stream that lives, then their CNAME."""
@@ -273,9 +282,13 @@ class Reporter:
         actions: list[Action] = []
         for at in range(0, len(living), STREAMS_IN_ONE):
             group = living[at : at + STREAMS_IN_ONE]
-            names = rtcp.write_source_description([ssrc for ssrc, _ in group], self._cname)
-            actions.append(SendRtcp(b"".join(report for _, report in group) + names))
+            actions.append(SendRtcp(b"".join(report for _, report in group) + self._describe(tuple(ssrc for ssrc, _ in group))))
         return actions
+
+    def _describe(self, ssrcs: tuple[int, ...]) -> bytes:
+        if self._names[0] != ssrcs:
+            self._names = ssrcs, rtcp.write_source_description(ssrcs, self._cname)
+        return self._names[1]
 
     def _blocks(self, known: _Stream, received: ReceiveStatistics, now: float) -> tuple[rtcp.ReportBlock, ...]:
         """Return the report block of the present source, with the loss since our last report (RFC 3550 §A.3)."""

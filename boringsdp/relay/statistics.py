@@ -1,17 +1,19 @@
 """
 What an engine counts and says of itself: plain values, read through `Engine.statistics` and its kin.
+
+A stream's are tuples: they are read hundreds of times a second, and making a dataclass of them costs more than all that is done with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from boringsdp.relay.names import Address, StreamId, TransportId
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class ReceiveStatistics:
+class ReceiveStatistics(NamedTuple):
     """What arrived on a stream, of its present SSRC where RFC 3550 counts by SSRC, else over the stream's life."""
 
     ssrc: int = 0
@@ -37,8 +39,7 @@ class ReceiveStatistics:
     """Level of a recent packet, 0 (loudest) to -127: from the audio level extension, or measured on G.711; None when unknown."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SendStatistics:
+class SendStatistics(NamedTuple):
     """What was sent on a stream."""
 
     ssrc: int = 0
@@ -51,8 +52,7 @@ class SendStatistics:
     clock_rate: int = 8000
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class RouteState:
+class RouteState(NamedTuple):
     """How the route into a target rewrites now, for translating feedback: out = source + offset (mod 2^16, 2^32)."""
 
     source: StreamId
@@ -61,8 +61,7 @@ class RouteState:
     timestamp_offset: int
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class StreamStatistics:
+class StreamStatistics(NamedTuple):
     received: ReceiveStatistics
     sent: SendStatistics
     route: RouteState | None

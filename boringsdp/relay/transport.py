@@ -60,8 +60,8 @@ class Transport(ABC):
         settings, engine = relay.settings, relay.engine
         self.reporter = reports.Reporter(self.cname, relay.rng, engine.stream_statistics, relay.epoch)
         self._reports: Driver[reports.Action] = Driver(self.reporter, self._perform_report, relay.loop)
-        self._watch = watch.Watch(settings.media_timeout_s, settings.slow_link_lost, engine.stream_statistics)
-        self._watching: Driver[watch.Action] = Driver(self._watch, self._perform_watch, relay.loop)
+        self._watch = watch.Watch(settings.media_timeout_s, engine.stream_statistics)
+        self._watching: Driver[watch.Silent] = Driver(self._watch, self._perform_watch, relay.loop)
         self.sampler = Sampler(engine.stream_statistics, self._codec_of, self._round_trips, relay.epoch)
         self._sampling: Driver[None] = Driver(self.sampler, _nothing, relay.loop)
         self._piercing: Driver[Pierce] | None = None
@@ -198,8 +198,7 @@ class Transport(ABC):
     def media_receiving(self, stream: Stream, receiving: bool) -> None:
         """Media of a stream began to arrive, or has not arrived for as long as silence takes."""
         self._hear_peer()
-        self._watch.receiving(stream.id, receiving, self.relay.loop.time())
-        self._watching.run([])
+        self.relay.watch_losses(stream, receiving)
         if receiving and stream.rules.kind == "audio":
             self._sampling.run(self.sampler.begin(stream.id, self.relay.loop.time()))
         self.tell(Receiving(stream, receiving, 0.0 if receiving else self.relay.settings.silence_s))
@@ -306,12 +305,9 @@ class Transport(ABC):
                 if 0 < self.relay.settings.slow_link_lost <= lost:
                     self.tell(SlowLink(self._streams[stream], True, lost))
 
-    def _perform_watch(self, action: watch.Action) -> None:
-        match action:
-            case watch.Silent(stream, after) if stream in self._streams:
-                self.tell(MediaTimeout(self._streams[stream], after))
-            case watch.Losing(stream, lost) if stream in self._streams:
-                self.tell(SlowLink(self._streams[stream], False, lost))
+    def _perform_watch(self, action: watch.Silent) -> None:
+        if action.stream in self._streams:
+            self.tell(MediaTimeout(self._streams[action.stream], action.after))
 
 
 class WebRtcTransport(Transport):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import heapq
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -188,6 +188,9 @@ class FakeEngine:
     def stream_statistics(self, stream: StreamId) -> StreamStatistics:
         received, sent = self.received.get(stream, ReceiveStatistics()), self.sent.get(stream, SendStatistics())
         return StreamStatistics(received=received, sent=sent, route=self.routes_now.get(stream))
+
+    def losses(self, streams: Sequence[StreamId]) -> list[int]:
+        return [self.stream_statistics(stream).received.lost for stream in streams]
 
     def transport_statistics(self, transport: TransportId) -> TransportStatistics:
         if transport in self.carried:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -80,8 +79,7 @@ class Bench:
 
     def arrive(self, packets: int, lost: int = 0, stream: StreamId = ONE) -> None:
         before = self.received[stream]
-        self.received[stream] = replace(
-            before,
+        self.received[stream] = before._replace(
             packets=before.packets + packets,
             ssrc_packets=before.ssrc_packets + packets,
             bytes=before.bytes + 160 * packets,
@@ -142,8 +140,8 @@ def test_each_source_has_its_account() -> None:
     bench.run(5.0)
     bench.arrive(50)
     before = bench.received[ONE]
-    bench.received[ONE] = replace(
-        before, ssrc=8, ssrc_packets=1, packets=before.packets + 1, bytes=before.bytes + 160, highest_sequence=9000, last_timestamp=500
+    bench.received[ONE] = before._replace(
+        ssrc=8, ssrc_packets=1, packets=before.packets + 1, bytes=before.bytes + 160, highest_sequence=9000, last_timestamp=500
     )
     bench.core.seen(ONE, 8)
     bench.core.seen(ONE, 8)
@@ -166,7 +164,7 @@ def test_a_short_call_is_rated_too() -> None:
     bench.arrive(30)
     assert bench.core.sources(ONE)[0].samples == ()
     bench.arrive(65, lost=5)
-    bench.received[ONE] = replace(bench.received[ONE], last_arrival=102.0)
+    bench.received[ONE] = bench.received[ONE]._replace(last_arrival=102.0)
     for _ in range(2):
         [figures] = bench.core.sources(ONE)
         [rated] = figures.samples
@@ -182,7 +180,7 @@ def test_only_what_began_is_sampled() -> None:
     bench.core.begin(ONE, 0.0)
     bench.core.seen(TWO, 3)
     bench.arrive(10)
-    bench.received[TWO] = replace(START, ssrc=3, packets=10, ssrc_packets=10)
+    bench.received[TWO] = START._replace(ssrc=3, packets=10, ssrc_packets=10)
     bench.run(5.0)
     assert [each.sample_count for each in (*bench.core.sources(ONE), *bench.core.sources(TWO))] == [1, 0]
 
@@ -191,7 +189,7 @@ def test_an_unnoticed_change_of_source_is_found() -> None:
     bench = Bench()
     bench.core.begin(ONE, 0.0)
     bench.arrive(10)
-    bench.received[ONE] = replace(bench.received[ONE], ssrc=9, ssrc_packets=2)
+    bench.received[ONE] = bench.received[ONE]._replace(ssrc=9, ssrc_packets=2)
     bench.run(5.0)
     assert [each.ssrc for each in bench.core.sources(ONE)] == [7, 9]
 
@@ -199,7 +197,7 @@ def test_an_unnoticed_change_of_source_is_found() -> None:
 def test_sources_are_bounded_and_streams_forgotten() -> None:
     bench = Bench()
     for ssrc in range(1, 100):
-        bench.received[ONE] = replace(START, ssrc=ssrc)
+        bench.received[ONE] = START._replace(ssrc=ssrc)
         bench.core.seen(ONE, ssrc)
     assert [each.ssrc for each in bench.core.sources(ONE)] == list(range(100 - MAX_SOURCES, 100))
     bench.received[ONE] = ReceiveStatistics()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -77,7 +76,7 @@ def test_the_fraction_is_of_the_time_since_the_last_report() -> None:
     bench = Bench()
     bench.core.start(0.0)
     bench.run(0.0, 2.5)
-    bench.figures[AUDIO] = replace(ACTIVE, received=replace(ACTIVE.received, highest_sequence=1199, ssrc_packets=140))
+    bench.figures[AUDIO] = ACTIVE._replace(received=ACTIVE.received._replace(highest_sequence=1199, ssrc_packets=140))
     [(_, [report, _])] = bench.run(2.5, 9.0)[:1]
     assert isinstance(report, rtcp.SenderReport)
     assert (report.reports[0].fraction_lost, report.reports[0].lost) == (128, 60)
@@ -88,7 +87,7 @@ def test_the_fraction_is_of_the_time_since_the_last_report() -> None:
 
 def test_one_that_only_listens_sends_receiver_reports() -> None:
     bench = Bench()
-    bench.figures[AUDIO] = replace(ACTIVE, sent=SendStatistics())
+    bench.figures[AUDIO] = ACTIVE._replace(sent=SendStatistics())
     bench.core.start(0.0)
     [(_, packets)] = bench.run(0.0, 2.5)
     assert isinstance(packets[0], rtcp.ReceiverReport)

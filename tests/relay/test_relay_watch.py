@@ -1,21 +1,20 @@
-"""relay/watch.py: silence is told once and at the right time, loss when it exceeds the threshold."""
+"""relay/watch.py: silence is told once and at the right time."""
 
 from __future__ import annotations
 
 from boringsdp.relay.engine import ReceiveStatistics, SendStatistics, StreamId, StreamStatistics
-from boringsdp.relay.watch import Losing, Silent, Watch
+from boringsdp.relay.watch import Silent, Watch
 
 ONE, TWO = StreamId(1), StreamId(2)
 
 
 class Bench:
-    def __init__(self, timeout: float = 10.0, slow: int = 0) -> None:
+    def __init__(self, timeout: float = 10.0) -> None:
         self.arrived: dict[StreamId, float] = {}
-        self.lost: dict[StreamId, int] = {}
-        self.core = Watch(timeout, slow, self.figures)
+        self.core = Watch(timeout, self.figures)
 
     def figures(self, stream: StreamId) -> StreamStatistics:
-        received = ReceiveStatistics(last_arrival=self.arrived.get(stream, 0.0), lost=self.lost.get(stream, 0))
+        received = ReceiveStatistics(last_arrival=self.arrived.get(stream, 0.0))
         return StreamStatistics(received=received, sent=SendStatistics(), route=None)
 
     def run(self, until: float) -> list[tuple[float, object]]:
@@ -76,28 +75,4 @@ def test_switched_off() -> None:
     bench = Bench(timeout=0.0)
     bench.core.expect(ONE, True, 100.0)
     bench.core.start(100.0)
-    assert bench.core.deadline() is None
-
-
-def test_loss() -> None:
-    bench = Bench(timeout=0.0, slow=4)
-    bench.core.expect(ONE, True, 99.0)
-    bench.core.start(99.0)
-    assert bench.core.deadline() is None
-    bench.core.receiving(ONE, True, 100.0)
-    assert bench.run(101.0) == []
-    bench.lost[ONE] = 3
-    assert bench.run(102.0) == []
-    bench.lost[ONE] = 8
-    assert bench.run(103.0) == [(103.0, Losing(ONE, 5))]
-    assert bench.run(105.0) == []
-    bench.lost[ONE] = 12
-    bench.core.receiving(ONE, False, 105.5)
-    assert bench.run(110.0) == [(106.0, Losing(ONE, 4))]
-    assert bench.core.deadline() is None
-    bench.lost[ONE] = 16
-    bench.core.receiving(ONE, True, 110.0)
-    assert bench.run(111.0) == [(111.0, Losing(ONE, 4))]
-    bench.core.remove(ONE)
-    assert bench.run(115.0) == []
     assert bench.core.deadline() is None

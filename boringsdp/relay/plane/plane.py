@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from boringsdp.errors import Exhausted, StunError, WrongState
@@ -447,6 +447,10 @@ class Plane:
 
     def stream_statistics(self, number: StreamId) -> StreamStatistics:
         return self.stream(number).statistics()
+
+    def losses(self, numbers: Sequence[StreamId]) -> list[int]:
+        streams = map(self.streams.get, numbers)
+        return [0 if stream is None else stream.lost for stream in streams]
 
     def transport_statistics(self, number: TransportId) -> TransportStatistics:
         return self.transport(number).statistics()

@@ -149,6 +149,11 @@ class StreamState:
         )  # fmt: skip
         return StreamStatistics(received=self._received(), sent=sent, route=route)
 
+    @property
+    def lost(self) -> int:
+        """What `ReceiveStatistics.lost` says."""
+        return self.gone_lost + sum(source.reception.lost for source in self.transport.sources.values() if source.stream is self)
+
     def _received(self) -> ReceiveStatistics:
         packets, octets, lost = self.gone_packets, self.gone_bytes, self.gone_lost
         duplicates, reordered = self.gone_duplicates, self.gone_reordered

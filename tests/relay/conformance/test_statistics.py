@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from boringsdp.relay.engine import DtlsReceived, RtcpReceived
+from boringsdp.relay.engine import DtlsReceived, RtcpReceived, StreamId
 from tests.relay.conformance.world import World
 
 REPORT = bytes.fromhex("80c9000100001234")
@@ -182,3 +182,15 @@ async def test_what_does_not_verify_is_no_arrival(world: World) -> None:
     statistics = leg.transport_statistics
     assert (statistics.rtp.packets_received, statistics.rtcp.packets_received) == (1, 1)
     assert (statistics.rtp.last_arrival, statistics.rtcp.last_arrival) == (0.0, 0.0)
+
+
+async def test_losses_of_many_streams_are_read_at_once(world: World) -> None:
+    left, right = world.plain(), world.plain()
+    left.peer.speak()
+    left.peer.sequence += 3
+    left.peer.speak(2)
+    right.peer.speak(2)
+    await world.until(lambda: (left.received.packets, right.received.packets) == (3, 2))
+    assert left.received.lost == 3
+    assert world.engine.losses([right.stream, left.stream, StreamId(999), left.stream]) == [0, 3, 0, 3]
+    assert world.engine.losses([]) == []

@@ -102,7 +102,8 @@ class NativeSubject:
 
 
 def _named(kind: Any, values: Sequence[Any]) -> Any:
-    return kind(**dict(zip((field.name for field in fields(kind)), values, strict=True)))
+    names = kind._fields if issubclass(kind, tuple) else [field.name for field in fields(kind)]
+    return kind(**dict(zip(names, values, strict=True)))
 
 
 def _stream(value: Any) -> StreamStatistics:
