@@ -251,7 +251,7 @@ def _restore_stream(plane: Plane, record: Record, now: float) -> None:
         stream.send_ssrc = plane.random.getrandbits(32)
         since = record["since_sent"]
         if since is not None:  # the clock went on while we were away
-            stream.last_timestamp += round(since * stream.send_clock)
+            stream.last_timestamp = (stream.last_timestamp + round(since * stream.send_clock)) & 0xFFFFFFFF
     else:
         stream.next_sequence = record["next_sequence"]
         stream.last_sequence = stream.next_sequence - 1

@@ -12,6 +12,9 @@ from boringsdp.rtp.reception import DUPLICATE, JUMPED, Reception
 if TYPE_CHECKING:
     from boringsdp.relay.plane.stream import StreamState
 
+REMEMBERED = 16
+"""Of so many packets one is remembered, for the level, after the first as many: remembering each would cost the native engine much."""
+
 _REFUSED = max(DUPLICATE, JUMPED)
 
 
@@ -52,7 +55,9 @@ class Source:
             stream.transport.drop("duplicate" if extended == DUPLICATE else "jumped")
             return False
         self.bytes += len(payload)
-        self.last = data
+        packets = self.reception.packets
+        if packets < REMEMBERED or packets % REMEMBERED == 0:
+            self.last = data
         self.last_arrival = now
         stream.current = self
         if not stream.receiving:

@@ -21,7 +21,7 @@ use crate::spec::{IceCredentials, PortId, Remote, Route, StreamId, StreamSpec, T
 use crate::statistics::{EngineStatistics, StreamStatistics, TransportStatistics};
 use crate::stream::{Injected, Link};
 
-pub use crate::snapshot::RestoreError;
+pub use crate::restore::RestoreError;
 
 /// All planes. Commands may come from any thread, one at a time; each takes the lock of the planes it concerns, one after the other, for as
 /// long as it takes to change a few fields.
@@ -35,8 +35,28 @@ pub struct Cluster {
 #[derive(Default)]
 struct Directory {
     ports: HashMap<PortId, usize, RandomState>,
-    transports: HashMap<TransportId, usize, RandomState>,
-    streams: HashMap<StreamId, usize, RandomState>,
+    transports: HashMap<TransportId, Place, RandomState>,
+    streams: HashMap<StreamId, Place, RandomState>,
+    births: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    worker: usize,
+    /// Later ones are higher.
+    born: u64,
+}
+
+/// What there is and on which worker, in the order in which it was added.
+pub(crate) struct InOrder {
+    pub transports: Vec<(TransportId, usize)>,
+    pub streams: Vec<(StreamId, usize)>,
+}
+
+fn in_order(places: &HashMap<u64, Place, RandomState>) -> Vec<(u64, usize)> {
+    let mut all: Vec<_> = places.iter().collect();
+    all.sort_unstable_by_key(|(_, place)| place.born);
+    all.into_iter().map(|(id, place)| (*id, place.worker)).collect()
 }
 
 impl Directory {
@@ -45,11 +65,16 @@ impl Directory {
     }
 
     fn transport(&self, id: TransportId) -> Command<usize> {
-        self.transports.get(&id).copied().ok_or_else(|| no_transport(id))
+        self.transports.get(&id).map(|place| place.worker).ok_or_else(|| no_transport(id))
     }
 
     fn stream(&self, id: StreamId) -> Command<usize> {
-        self.streams.get(&id).copied().ok_or_else(|| no_stream(id))
+        self.streams.get(&id).map(|place| place.worker).ok_or_else(|| no_stream(id))
+    }
+
+    fn birth(&mut self, worker: usize) -> Place {
+        self.births += 1;
+        Place { worker, born: self.births }
     }
 }
 
@@ -79,6 +104,15 @@ impl Cluster {
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
         lock(&self.directory)
+    }
+
+    pub(crate) fn worker_of(&self, transport: TransportId) -> Command<usize> {
+        self.directory().transport(transport)
+    }
+
+    pub(crate) fn in_order(&self) -> InOrder {
+        let directory = self.directory();
+        InOrder { transports: in_order(&directory.transports), streams: in_order(&directory.streams) }
     }
 
     /// Do what a command left to do on any worker.
@@ -152,7 +186,8 @@ impl Cluster {
         }
         let id = spec.id;
         self.lock(worker).add_transport(spec, now)?;
-        directory.transports.insert(id, worker);
+        let place = directory.birth(worker);
+        directory.transports.insert(id, place);
         Ok(())
     }
 
@@ -240,11 +275,12 @@ impl Cluster {
         let mut directory = self.directory();
         let worker = directory.transport(spec.transport)?;
         let id = spec.id;
-        if directory.streams.get(&id).is_some_and(|known| *known != worker) {
+        if directory.streams.get(&id).is_some_and(|known| known.worker != worker) {
             return Err(CommandError::wrong(format!("stream {id} is on another transport"), "a new id"));
         }
         self.lock(worker).add_stream(spec)?;
-        directory.streams.insert(id, worker);
+        let place = directory.birth(worker);
+        directory.streams.entry(id).or_insert(place);
         Ok(())
     }
 

@@ -220,6 +220,30 @@ impl Plane {
         transport.set_plain_remote(remote, now, &mut self.ports)
     }
 
+    /// A peer on a shared port is ICE-lite too.
+    pub(crate) fn announce(&mut self, id: TransportId, address: Option<Address>, now: f64) -> Command<()> {
+        let key = self.transport_key(id)?;
+        let transport = self.transports.get_mut(key).ok_or_else(|| no_transport(id))?;
+        transport.announce(address, now, &mut self.ports, &mut self.desk);
+        Ok(())
+    }
+
+    pub(crate) fn speak_plain(&mut self, id: TransportId) -> Command<()> {
+        let key = self.transport_key(id)?;
+        self.transports.get_mut(key).ok_or_else(|| no_transport(id))?.speak_plain(&mut self.ports);
+        Ok(())
+    }
+
+    /// Take up where the peer of a transport without ICE is, unless ICE counts.
+    pub(crate) fn point(&mut self, id: TransportId) -> Command<()> {
+        let key = self.transport_key(id)?;
+        let transport = self.transports.get_mut(key).ok_or_else(|| no_transport(id))?;
+        if !transport.speaks_ice {
+            transport.point(&mut self.ports);
+        }
+        Ok(())
+    }
+
     pub(crate) fn mux_rtcp(&mut self, id: TransportId, muxed: bool) -> Command<()> {
         let transport = self.transport_mut(id)?;
         if transport.spec.rtcp_port.is_none() && !muxed {
@@ -325,11 +349,10 @@ impl Plane {
             }
             return Ok(());
         }
-        let born = self.birth();
         let Some(transport) = self.transports.get_mut(key).filter(|transport| transport.streams.len() < MAX_STREAMS) else {
             return Err(CommandError::Exhausted("streams"));
         };
-        let stream = self.streams.insert(|_| StreamState::new(spec, key, born, &mut *self.random));
+        let stream = self.streams.insert(|_| StreamState::new(spec, key, &mut *self.random));
         transport.streams.reserve_exact(1);
         transport.streams.push((id, stream));
         self.stream_keys.insert(id, stream);

@@ -25,6 +25,7 @@ mod port;
 pub mod random;
 mod reach;
 pub mod reception;
+mod restore;
 mod rewrite;
 mod rtcp_keys;
 pub mod rtp;
@@ -38,6 +39,10 @@ pub mod statistics;
 mod stream;
 pub mod stun;
 mod tally;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use cluster::Cluster;

@@ -9,7 +9,7 @@ use crate::rtp::{measure, Header};
 use crate::slab::Key;
 use crate::stream::StreamState;
 
-/// Of so many packets one is remembered, for the level: to remember each would cost as much as to relay it.
+/// Of so many packets one is remembered, for the level, after the first as many: to remember each would cost as much as to relay it.
 const REMEMBERED: u64 = 16;
 
 /// One SSRC of a stream.
@@ -134,7 +134,7 @@ impl Plane {
         }
         if is_event {
             source.reception.jitter = jitter; // its timestamp stands still during the event
-        } else if source.reception.packets % REMEMBERED == 1 || source.last.is_empty() {
+        } else if source.reception.packets < REMEMBERED || source.reception.packets % REMEMBERED == 0 {
             source.last.clear();
             source.last.extend_from_slice(data);
         }

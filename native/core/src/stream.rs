@@ -57,8 +57,6 @@ pub(crate) struct StreamState {
     /// Every route from here, in the order in which they were made.
     pub links: Vec<Link>,
     pub gone: Gone,
-    /// Which stream of the plane it is: later ones are higher.
-    pub born: u64,
     pub spec: StreamSpec,
 }
 
@@ -173,7 +171,7 @@ impl Kept {
 }
 
 impl StreamState {
-    pub fn new(spec: StreamSpec, transport: Key, born: u64, random: &mut dyn Randomness) -> Self {
+    pub fn new(spec: StreamSpec, transport: Key, random: &mut dyn Randomness) -> Self {
         Self {
             transport,
             telephone_events: 0,
@@ -185,7 +183,6 @@ impl StreamState {
             feed: None,
             links: Vec::new(),
             gone: Gone::default(),
-            born,
             spec,
         }
     }

@@ -14,7 +14,7 @@ use crate::keys::{Keys, Way};
 use crate::outbox::{Kind, Mark, Outbox};
 use crate::port::Path;
 use crate::reach::PlainReach;
-use crate::rtcp_keys::RtcpKeys;
+use crate::rtcp_keys::{RtcpKeys, Ways};
 use crate::slab::Key;
 use crate::source::Source;
 use crate::spec::{StreamId, TransportSpec};
@@ -113,6 +113,8 @@ pub(crate) struct Transport {
     pub parked_receiver: Option<Box<SrtpReceiver>>,
     pub parked_sender: Option<Box<SrtpSender>>,
     pub parked_indices: Vec<(u32, i64)>,
+    /// The ways whose parked keys came back: they are still told of as parked.
+    resumed: Ways,
     pub rtcp_keys: Option<Box<RtcpKeys>>,
     /// All packets are counted above, those of these kinds in them besides: the rest is RTP.
     pub rtcp: Tally,
@@ -153,6 +155,7 @@ impl Transport {
             parked_receiver: None,
             parked_sender: None,
             parked_indices: Vec::new(),
+            resumed: Ways::default(),
             rtcp_keys: None,
             rtcp: Tally::default(),
             dtls: Tally::default(),
@@ -357,6 +360,7 @@ impl Transport {
     pub fn set_receive_keys(&mut self, keys: Keys, rollover: &[(u32, i64)], now: f64) -> Command<()> {
         if self.receiver.is_none() {
             self.receiver = self.parked_receiver.take().map(|parked| *parked);
+            self.resumed.set(Way::Receive, self.receiver.is_some());
         }
         match &mut self.receiver {
             None => self.receiver = Some(SrtpReceiver::new(keys, rollover)?),
@@ -377,6 +381,7 @@ impl Transport {
     pub fn set_send_keys(&mut self, keys: Keys, indices: &[(u32, i64)]) -> Command<()> {
         if self.sender.is_none() {
             self.sender = self.parked_sender.take().map(|parked| *parked);
+            self.resumed.set(Way::Send, self.sender.is_some());
         }
         match &mut self.sender {
             None => self.sender = Some(SrtpSender::new(keys)?),
@@ -405,6 +410,22 @@ impl Transport {
             }
             self.refresh();
         }
+    }
+
+    pub fn parked_receive_keys(&self) -> Option<&Keys> {
+        let resumed = self.receiver.as_ref().filter(|_| self.resumed.has(Way::Receive));
+        self.parked_receiver.as_deref().or(resumed).map(SrtpReceiver::keys)
+    }
+
+    pub fn parked_send_keys(&self) -> Option<&Keys> {
+        let resumed = self.sender.as_ref().filter(|_| self.resumed.has(Way::Send));
+        self.parked_sender.as_deref().or(resumed).map(SrtpSender::keys)
+    }
+
+    /// Whether anything was ever sent under keys that may be used again.
+    pub fn has_keyed(&self) -> bool {
+        let rtcp = self.rtcp_keys.as_ref().is_some_and(|keys| keys.former(Way::Send).is_some());
+        rtcp || self.sender.is_some() || self.parked_sender.is_some()
     }
 
     /// Refused on a transport without an RTCP port.
