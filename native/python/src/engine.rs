@@ -29,6 +29,9 @@ use crate::worker::{self, Hold, Worker};
 /// What a datagram of `receive` looks like: the port that it leaves by, where to, its mark, its octets.
 type Sent<'py> = (u64, (String, u16), u8, Bound<'py, PyBytes>);
 
+/// A datagram for `receive_batch`: the port that it comes to, from where, its octets.
+type Arrived<'py> = (u64, Place<'py>, Vec<u8>);
+
 /// Commands and figures of the engine contract, in plain values. `NativeEngine` of the Python package makes an `Engine` of it.
 #[pyclass(frozen)]
 pub struct Engine {
@@ -370,12 +373,21 @@ impl Engine {
 
     /// Let a datagram come to a port; what leaves because of it.
     fn receive<'py>(&self, py: Python<'py>, port: u64, source: Place<'py>, data: &[u8], now: f64) -> PyResult<Vec<Sent<'py>>> {
+        self.receive_batch(py, vec![(port, source, data.to_vec())], now)
+    }
+
+    /// Let datagrams come together to ports of one worker, the first port's; what leaves because of them.
+    fn receive_batch<'py>(&self, py: Python<'py>, mut datagrams: Vec<Arrived<'py>>, now: f64) -> PyResult<Vec<Sent<'py>>> {
         self.set_now(now)?;
-        let (worker, key) =
-            self.state.cluster.find_port(port).ok_or_else(|| WrongState::new_err((format!("no port {port}"), "open_port")))?;
-        let mut data = data.to_vec();
-        let (mut out, mut sent) = (Outbox::new(), Vec::new());
-        let mut batch = [Datagram { port: key, source: peer(&source)?, data: &mut data }];
+        let (mut batch, mut first) = (Vec::with_capacity(datagrams.len()), None);
+        for (port, source, data) in &mut datagrams {
+            let found = self.state.cluster.find_port(*port);
+            let (worker, key) = found.ok_or_else(|| WrongState::new_err((format!("no port {port}"), "open_port")))?;
+            if *first.get_or_insert(worker) == worker {
+                batch.push(Datagram { port: key, source: peer(source)?, data });
+            }
+        }
+        let (mut out, mut sent, worker) = (Outbox::new(), Vec::new(), first.unwrap_or(0));
         lock(self.state.cluster.plane(worker)).receive(&mut batch, now, &mut out);
         self.carry(py, worker, &mut out, now, &mut sent);
         Ok(sent)
