@@ -41,11 +41,11 @@ class NativeSubject:
             self._ports = {port["id"] for port in snapshot["ports"]}
             self._last_port = max(self._ports, default=0)
 
-    def perform(self, step: Step) -> Outcome:
+    def perform(self, steps: Sequence[Step]) -> Outcome:
         error, sent = "", []
-        self._engine.set_now(step.now)
+        self._engine.set_now(steps[0].now)
         try:
-            sent = self._do(step) or []
+            sent = (self._do(steps[0]) if len(steps) == 1 else self._take(steps)) or []
         except (LocalError, ValueError) as raised:
             error = f"{type(raised).__name__}: {raised}"
         return Outcome(error, [tuple(item) for item in sent], self._events(), self._statistics())  # type: ignore[misc]
@@ -54,8 +54,7 @@ class NativeSubject:
         engine, args = self._engine, step.args
         match step.what:
             case "receive":
-                arrived: list[Sent] | None = engine.receive(*args, step.now) if args[0] in self._ports else None
-                return arrived
+                return self._take([step])
             case "open_port":
                 self._open_port(args[0], args[1] % self._workers)
             case "close_port":
@@ -72,6 +71,11 @@ class NativeSubject:
                 found: list[Sent] | None = getattr(engine, step.what)(*args)
                 return found
         return None
+
+    def _take(self, steps: Sequence[Step]) -> list[Sent]:
+        batch = [step.args for step in steps if step.args[0] in self._ports]
+        arrived: list[Sent] = self._engine.receive_batch(batch, steps[0].now)
+        return arrived
 
     def _open_port(self, address: Address, worker: int) -> None:
         self._last_port += 1

@@ -25,7 +25,7 @@ REMEMBERED = 16
 
 @dataclass(slots=True)
 class Outcome:
-    """What one step did."""
+    """What one step did, or datagrams that came together."""
 
     error: str
     sent: list[Sent]
@@ -37,7 +37,8 @@ class Outcome:
 class Subject(Protocol):
     """An engine under comparison."""
 
-    def perform(self, step: Step) -> Outcome: ...
+    def perform(self, steps: Sequence[Step]) -> Outcome:
+        """One step, or several datagrams that come together."""
 
     def last_sequence(self, stream: int) -> int:
         """Where the stream's sending stands; 0 when there is no such stream."""
@@ -70,10 +71,11 @@ class PythonSubject:
         if snapshot is not None:
             restore_snapshot(self._plane, snapshot, self._open_port, now)
 
-    def perform(self, step: Step) -> Outcome:
+    def perform(self, steps: Sequence[Step]) -> Outcome:
         error = ""
         try:
-            self._do(step)
+            for step in steps:
+                self._do(step)
         except (LocalError, ValueError) as raised:
             error = f"{type(raised).__name__}: {raised}"
         sent, self._sent = self._sent, []

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from tests.fuzz.campaign import SCALE, SEED
-from tests.relay.differential.compare import MakeSubject, differences, normal, play, report, shorten
+from tests.relay.differential.compare import PLAINLY, MakeSubject, Manner, differences, normal, play, report, shorten
 from tests.relay.differential.native_subject import NativeSubject
 from tests.relay.differential.scenario import make_scenario
 from tests.relay.differential.steps import Scenario, Step
 from tests.relay.differential.subject import Outcome, PythonSubject
 
-SCENARIOS = 400
 STEPS = 200
+TOGETHER_S = 0.03
+"""How long datagrams are collected that come as one batch."""
 
 EVENTS = {
     "AuthFailures", "ConsentLost", "DtlsReceived", "IceRestarted", "MediaReceiving", "NotKept", "PathSelected", "RtcpPathSelected",
@@ -60,30 +61,43 @@ class Reached:
         return EVENTS - self.events | DROPS - self.drops
 
 
-def require_equal(scenario: Scenario, makers: tuple[MakeSubject, MakeSubject], reached: Reached) -> None:
-    difference = play(scenario, makers, reached.watch)
+def require_equal(scenario: Scenario, makers: tuple[MakeSubject, MakeSubject], reached: Reached, manner: Manner = PLAINLY) -> None:
+    difference = play(scenario, makers, manner, reached.watch)
     if difference is not None:
-        pytest.fail(report(*shorten(scenario, makers, difference)), pytrace=False)
+        pytest.fail(report(*shorten(scenario, makers, difference, manner)), pytrace=False)
+
+
+@pytest.fixture
+def native() -> Callable[..., NativeSubject]:
+    if importlib.util.find_spec("boringsdp_native") is None:
+        pytest.skip("make native (boringsdp_native, which Rust builds)")
+    return NativeSubject
 
 
 @pytest.mark.load
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_native_engine_does_what_the_plane_does(workers: int) -> None:
-    if importlib.util.find_spec("boringsdp_native") is None:
-        pytest.skip("make native (boringsdp_native, which Rust builds)")
-    makers = PythonSubject, functools.partial(NativeSubject, workers=workers)
+def test_the_native_engine_does_what_the_plane_does(native: Callable[..., NativeSubject]) -> None:
     reached = Reached()
-    for seed in seeds(SCENARIOS / workers):
+    for seed in seeds(300):
+        require_equal(make_scenario(seed, STEPS), (PythonSubject, native), reached)
+    assert SCALE < 1 or not reached.missing
+
+
+@pytest.mark.load
+def test_what_comes_together_is_taken_as_if_one_by_one(native: Callable[..., NativeSubject]) -> None:
+    for seed in seeds(100):
         scenario = make_scenario(seed, STEPS)
-        if workers > 1:
-            scenario = replace(scenario, draws=scenario.draws[:1], steps=tuple(map(_for_many, scenario.steps)))
-        require_equal(scenario, makers, reached)
-    assert SCALE < 1 or workers > 1 or not reached.missing
+        scenario = replace(scenario, steps=tuple(replace(step, now=step.now // TOGETHER_S * TOGETHER_S) for step in scenario.steps))
+        require_equal(scenario, (PythonSubject, native), Reached(), Manner(together=True))
 
 
-def _for_many(step: Step) -> Step:
-    """Each worker draws for itself, so that all must draw the same; and the plane in Python does not write workers down."""
-    return replace(step, args=(step.args[0][:1], False)) if step.what == "restart" else step
+@pytest.mark.load
+def test_two_workers_do_what_one_does(native: Callable[..., NativeSubject]) -> None:
+    """Each draws for itself, so that all must draw the same; and the plane in Python does not write workers down."""
+    for seed in seeds(100):
+        scenario = make_scenario(seed, STEPS)
+        steps = (replace(step, args=(step.args[0][:1], False)) if step.what == "restart" else step for step in scenario.steps)
+        scenario = replace(scenario, draws=scenario.draws[:1], steps=tuple(steps))
+        require_equal(scenario, (PythonSubject, functools.partial(native, workers=2)), Reached(), Manner(ordered=False))
 
 
 def test_scenarios_reach_everything_and_are_the_same_each_time() -> None:
@@ -98,9 +112,9 @@ def test_scenarios_reach_everything_and_are_the_same_each_time() -> None:
 
 def test_a_difference_is_found_and_made_short() -> None:
     class Wrong(PythonSubject):
-        def perform(self, step: Step) -> Outcome:
-            outcome = super().perform(step)
-            return replace(outcome, sent=[(port, to, tos + (step.what == "inject"), data) for port, to, tos, data in outcome.sent])
+        def perform(self, steps: Sequence[Step]) -> Outcome:
+            outcome = super().perform(steps)
+            return replace(outcome, sent=[(port, to, tos + (steps[0].what == "inject"), data) for port, to, tos, data in outcome.sent])
 
     makers = PythonSubject, Wrong
     found = 0
