@@ -58,7 +58,7 @@ KINDS = {
 PACKAGES = {"janus": "janus", "rtpengine": "rtpengine-daemon"}
 SERVE = (
     f"--rtp.port_min={PORTS[0]}", f"--rtp.port_max={PORTS[1]}", "--limits.calls=20000", "--limits.handshakes=5000",
-    "--janus.max_handles=10000", "--janus.session_timeout=0", "--log.level=warning",
+    "--janus.max_handles=10000", "--janus.session_timeout=0", "--webrtc.consent_timeout=120", "--media.timeout=0", "--ng.media_timeout=0", "--log.level=warning",
 )  # fmt: skip
 
 

@@ -23,6 +23,8 @@ PROFILES = {
     "AES128_CM_SHA1_80": (b"SRTP_AES128_CM_SHA1_80", Profile.AES128_CM_SHA1_80),
     "AEAD_AES_256_GCM": (b"SRTP_AEAD_AES_256_GCM", Profile.AEAD_AES_256_GCM),
 }
+HALF_OPEN_FROM = 30_000
+"""Such clients have addresses far from the others'."""
 LATE_SHARE = 0.01
 """More late ticks than this, and the load program did not keep its pace."""
 
@@ -100,6 +102,18 @@ class Trial:
         tick_us = 50.0 if len(self) <= 500 else 200.0
         settings = {"tick_us": tick_us, "pid": self.gateway.pid, **settings}
         return window(await asyncio.to_thread(self._load.run, seconds=seconds, **settings))
+
+    async def half_open(self, legs: int) -> None:
+        """Place calls whose clients reach the gateway, begin a handshake and leave it; they are never ended."""
+        self._field.resume()
+        for at in range(legs):
+            self._number += 1
+            client = Client(self._field, len(self) + HALF_OPEN_FROM + at, self._identity)
+            _, answer, _ = await self._front.place(self._number, client)
+            await client.reach(answer)
+            client.hello()
+        await asyncio.sleep(0.5)
+        self._field.pause()
 
     async def end_all(self) -> None:
         """End every call, and wait until the gateway has answered that."""

@@ -43,6 +43,7 @@ fn serve() -> Result<(), String> {
     let sockets = Sockets { client, peer, peer_rtcp };
     [client, peer, peer_rtcp].into_iter().for_each(net::prepare);
     let mut calls: Vec<Call> = Vec::new();
+    let mut cared = 0;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| error.to_string())?;
         match serde_json::from_str(&line).map_err(|error| error.to_string())? {
@@ -53,7 +54,7 @@ fn serve() -> Result<(), String> {
             }
             Command::Clear => calls.clear(),
             Command::Run(plan) => {
-                let outcome = Runner::new(&plan, &mut calls, &sockets).run(&sockets);
+                let outcome = Runner::new(&plan, &mut calls, &mut cared, &sockets).run(&sockets);
                 writeln!(std::io::stdout(), "{}", outcome.to_json()).map_err(|error| error.to_string())?;
             }
         }

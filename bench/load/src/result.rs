@@ -63,6 +63,11 @@ impl Outcome {
         self.begun = Instant::take(pid);
     }
 
+    /// Whether the window has begun.
+    pub fn begun(&self) -> bool {
+        self.begun.now_ns > 0
+    }
+
     pub fn end(&mut self, pid: i32) {
         self.ended = Instant::take(pid);
     }

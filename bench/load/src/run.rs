@@ -43,12 +43,16 @@ pub struct Runner<'a> {
     ticks: u32,
     /// Ordinals are this much further in each call when the window begins; calls differ in where they stood.
     window: Vec<[std::ops::Range<u64>; 2]>,
-    cared: u64,
+    /// Checks and reports sent so far, in all runs: each call's turn comes although runs are short.
+    cared: &'a mut u64,
+    cared_before: u64,
+    /// Calls whose path has been checked in this run.
+    checked: usize,
     outcome: Outcome,
 }
 
 impl<'a> Runner<'a> {
-    pub fn new(plan: &'a RunPlan, calls: &'a mut [Call], sockets: &Sockets) -> Self {
+    pub fn new(plan: &'a RunPlan, calls: &'a mut [Call], cared: &'a mut u64, sockets: &Sockets) -> Self {
         let mut order: Vec<usize> = (0..calls.len() * 2).collect();
         Random::new(1).shuffle(&mut order);
         let (warm, rounds) = ((plan.warm_s * plan.pps) as u64, (plan.seconds * plan.pps) as u64);
@@ -70,7 +74,9 @@ impl<'a> Runner<'a> {
             order,
             ticks: (8000.0 / plan.pps) as u32,
             window,
-            cared: 0,
+            cared_before: *cared,
+            cared,
+            checked: 0,
             outcome: Outcome::default(),
         }
     }
@@ -91,7 +97,7 @@ impl<'a> Runner<'a> {
                 self.wait(next - now);
                 continue;
             }
-            if sent >= first {
+            if self.outcome.begun() {
                 self.outcome.pace(now - next, LATE_NS);
             }
             let due = (((next - began) as f64 * per_ns) as u64 + 1).min(last);
@@ -108,7 +114,7 @@ impl<'a> Runner<'a> {
             self.care(next - began);
             self.flood.send(next - began, self.calls, &mut self.client_out);
             self.flush();
-            self.outcome.busy_ns += clock::now_ns() - now;
+            self.busy(now);
             next += tick_ns;
         }
         self.outcome.end(self.plan.pid);
@@ -143,19 +149,25 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Send the checks and reports whose turn it is: three a call, spread evenly.
+    /// Send the checks and reports whose turn it is: three a call, spread evenly; and first a check of every call, for the last may be old.
     fn care(&mut self, passed_ns: u64) {
+        let warm_ns = self.plan.warm_s.max(0.1) * 1e9;
+        let first = (self.calls.len() as f64 * passed_ns as f64 / warm_ns) as usize;
+        for call in self.calls.iter_mut().take(first).skip(self.checked) {
+            call.send_check(&mut self.client_out, self.random.next());
+            self.checked += 1;
+        }
         let all = self.calls.len() as u64 * 3;
-        let due = passed_ns * all / CARE_NS;
-        while self.cared < due {
-            let (kind, number) = (self.cared % 3, self.cared / 3 % self.calls.len() as u64);
+        let due = self.cared_before + passed_ns * all / CARE_NS;
+        while *self.cared < due {
+            let (kind, number) = (*self.cared % 3, *self.cared / 3 % self.calls.len() as u64);
             let call = &mut self.calls[number as usize];
             match kind {
                 0 => call.send_check(&mut self.client_out, self.random.next()),
                 1 => call.send_client_report(&mut self.client_out),
                 _ => call.send_peer_report(&mut self.rtcp_out),
             }
-            self.cared += 1;
+            *self.cared += 1;
         }
     }
 
@@ -170,7 +182,7 @@ impl<'a> Runner<'a> {
         const PAUSE_NS: u64 = 4_000;
         let began = clock::now_ns();
         if self.receive() {
-            self.outcome.busy_ns += clock::now_ns() - began;
+            self.busy(began);
             return;
         }
         if self.plan.sleep {
@@ -182,6 +194,13 @@ impl<'a> Runner<'a> {
             for _ in 0..16 {
                 std::hint::spin_loop();
             }
+        }
+    }
+
+    /// Work has been done since then.
+    fn busy(&mut self, since: u64) {
+        if self.outcome.begun() {
+            self.outcome.busy_ns += clock::now_ns() - since;
         }
     }
 
