@@ -67,10 +67,9 @@ async def soak(kind: Kind, options: Options) -> bool:
         say(f"{kind.name}: {len(trial)} calls, {window.packets} packets: {describe(window)}")
         third = len(watch.samples) // 3 or 1
         first, last = (sum(part) / len(part) for part in (watch.samples[:third], watch.samples[-third:]))
-        say(
-            f"{kind.name}: memory {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after ({(after - before) / len(trial):+.0f} octets a call); "
-            f"mean of the first third {first / 1e6:.1f} MB, of the last {last / 1e6:.1f} MB; files {files}, then {trial.gateway.open_files()}"
-        )
+        grown, end = (after - before) / len(trial), trial.gateway.open_files()
+        say(f"{kind.name}: memory {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after, {grown:+.0f} octets a call")
+        say(f"{kind.name}: {first / 1e6:.1f} MB in the first third, {last / 1e6:.1f} MB in the last; files {files}, then {end}")
         return not window.lost and not window.bad
 
 
@@ -173,9 +172,10 @@ async def latency(kind: Kind, options: Options) -> bool:
         window = await trial.media(options.seconds or 10.0)
     for way in ("to_peer", "to_client"):
         delay = window.raw[way]["delay_us"]
-        say(
-            f"{kind.name}: {way:9} median {delay['p50']:.0f}, 95th {delay['p95']:.0f}, 99th {delay['p99']:.0f}, worst {delay['max']:.0f} us"
+        parts = ", ".join(
+            f"{name} {delay[key]:.0f}" for name, key in (("median", "p50"), ("95th", "p95"), ("99th", "p99"), ("worst", "max"))
         )
+        say(f"{kind.name}: {way} {parts} us")
     added = max(0.0, window.median_us - own.median_us)
     say(f"{kind.name}: adds {added:.0f} us at the median of {calls} calls (load program alone {own.median_us:.0f} us); {describe(window)}")
     return not window.lost
@@ -219,9 +219,7 @@ QUESTIONS = {
     "soak": Question(soak, NATIVE[:1]),
     "churn": Question(churn, NATIVE),
     "hostile": Question(hostile, NATIVE),
-    "latency": Question(
-        latency, ("native-steered", "native-steered-held", "native-per-call", "native-per-call-held", "asyncio", "rtpengine")
-    ),
+    "latency": Question(latency, tuple(KINDS)[:6]),
     "cores": Question(cores, ("native-steered", "native-steered-held")),
     "sizes": Question(sizes, ("native-steered", "native-steered-held", "asyncio", "rtpengine")),
 }

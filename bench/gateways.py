@@ -58,7 +58,9 @@ KINDS = {
 PACKAGES = {"janus": "janus", "rtpengine": "rtpengine-daemon"}
 SERVE = (
     f"--rtp.port_min={PORTS[0]}", f"--rtp.port_max={PORTS[1]}", "--limits.calls=20000", "--limits.handshakes=5000",
-    "--janus.max_handles=10000", "--janus.session_timeout=0", "--webrtc.consent_timeout=120", "--media.timeout=0", "--ng.media_timeout=0", "--log.level=warning",
+    "--janus.max_handles=10000", "--janus.session_timeout=0",
+    "--webrtc.consent_timeout=120", "--media.timeout=0", "--ng.media_timeout=0",
+    "--log.level=warning",
 )  # fmt: skip
 
 
@@ -68,7 +70,7 @@ def running(kind: Kind, *flags: str, cpus: frozenset[int] = frozenset({GATEWAY_C
     with contextlib.ExitStack() as stack:
         before = os.sched_getaffinity(0)
         allow_many_files()
-        os.sched_setaffinity(0, cpus & before or before)  # inherited by the gateway and its threads
+        os.sched_setaffinity(0, cpus)  # inherited by the gateway and its threads
         try:
             if kind.program == "janus":
                 gateway = stack.enter_context(running_janus())
