@@ -165,7 +165,8 @@ class NativeEngine:
         return _stream(self._native.stream_statistics(stream))
 
     def losses(self, streams: Sequence[StreamId]) -> list[int]:
-        return [self._native.stream_statistics(stream)[0][3] for stream in streams]
+        found: list[int] = self._native.losses(streams)
+        return found
 
     def transport_statistics(self, transport: TransportId) -> TransportStatistics:
         return _transport(self._native.transport_statistics(transport))

@@ -389,6 +389,21 @@ impl Cluster {
         Ok(state.statistics(key, transport.sources.iter()))
     }
 
+    /// What each of these streams lost, 0 for one that there is not. Each plane is locked once: ask for some hundreds at most.
+    pub fn losses(&self, streams: &[StreamId]) -> Vec<i64> {
+        let mut losses = vec![0; streams.len()];
+        let directory = self.directory();
+        for worker in 0..self.workers() {
+            let plane = self.lock(worker);
+            for (stream, lost) in streams.iter().zip(&mut losses) {
+                if directory.streams.get(stream) == Some(&worker) {
+                    *lost = plane.lost(*stream).unwrap_or_default();
+                }
+            }
+        }
+        losses
+    }
+
     pub fn transport_statistics(&self, transport: TransportId) -> Command<TransportStatistics> {
         let worker = self.directory().transport(transport)?;
         Ok(self.lock(worker).transport_mut(transport)?.statistics())

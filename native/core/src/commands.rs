@@ -331,6 +331,12 @@ impl Plane {
 
     // --- streams and routes
 
+    pub(crate) fn lost(&self, id: StreamId) -> Option<i64> {
+        let key = *self.stream_keys.get(&id)?;
+        let stream = self.streams.get(key)?;
+        Some(stream.lost(key, self.transports.get(stream.transport)?.sources.iter()))
+    }
+
     pub(crate) fn stream_key(&self, id: StreamId) -> Command<Key> {
         self.stream_keys.get(&id).copied().ok_or_else(|| no_stream(id))
     }

@@ -340,6 +340,11 @@ impl StreamState {
         StreamStatistics { received: self.received(key, sources), sent, route }
     }
 
+    /// What `ReceiveStatistics::lost` says.
+    pub fn lost<'a>(&self, key: Key, sources: impl Iterator<Item = &'a Source>) -> i64 {
+        self.gone.lost + sources.filter(|source| source.stream == key).map(|source| source.reception.lost()).sum::<i64>()
+    }
+
     fn received<'a>(&self, key: Key, sources: impl Iterator<Item = &'a Source>) -> ReceiveStatistics {
         let mut total = self.gone;
         let mut present = None;

@@ -336,6 +336,11 @@ impl Engine {
         values::stream_statistics(py, &self.state.cluster.stream_statistics(stream).map_err(command_error)?)
     }
 
+    /// What each stream lost, 0 for one that there is not.
+    fn losses(&self, streams: Vec<u64>) -> Vec<i64> {
+        self.state.cluster.losses(&streams)
+    }
+
     /// In the order of the dataclass's fields; `rtp` and `rtcp` are tuples too.
     fn transport_statistics<'py>(&self, py: Python<'py>, transport: u64) -> PyResult<Bound<'py, PyTuple>> {
         values::transport_statistics(py, &self.state.cluster.transport_statistics(transport).map_err(command_error)?)
