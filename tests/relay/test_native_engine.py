@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -107,6 +110,30 @@ async def test_stops_when_it_is_forgotten() -> None:
     assert threads() == {}
 
 
+FORK = """
+import asyncio, os
+from boringsdp.relay.native_engine import NativeEngine
+
+async def main():
+    engine = NativeEngine(lambda events: None, sockets="per-call", workers=2)
+    engine.open_port(("127.0.0.1", 0))
+    child = os.fork()
+    if not child:
+        engine._native.close()
+        os._exit(7)
+    assert os.waitpid(child, 0)[1] >> 8 == 7
+    engine.open_port(("127.0.0.1", 0))
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_forked_process_stops_nothing() -> None:
+    pytest.importorskip("boringsdp_native")
+    subprocess.run([sys.executable, "-c", FORK], check=True, timeout=20, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+
+
 async def test_workers_are_numbered_from_0(make: Make) -> None:
     world = make(workers=2)
     world.engine.open_port(("127.0.0.1", 0), 1)
@@ -181,6 +208,18 @@ async def test_never_holds_unless_asked_to(make: Make) -> None:
     before = wake_ups(task)
     await asyncio.sleep(0.1)
     assert wake_ups(task) - before <= 2
+
+
+async def test_a_picture_is_taken_at_once(make: Make) -> None:
+    world = make(hold_us=50_000, hold_above=0)
+    source, target = world.plain(), world.plain()
+    world.route(source, target)
+    source.peer.speak(2)
+    await target.peer.hear_many(2)
+    start = time.monotonic()
+    source.peer.speak(40, payload=bytes(1000))
+    await target.peer.hear_many(40)
+    assert time.monotonic() - start < 0.5  # and not 50 ms for each packet
 
 
 # --- events

@@ -42,6 +42,8 @@ pub struct Engine {
     closed: std::sync::atomic::AtomicBool,
     sockets: (&'static str, String),
     hold_us: u64,
+    /// The process that has the threads: not one that was forked off.
+    process: u32,
 }
 
 /// How plain ports are had, and why in this way.
@@ -89,8 +91,12 @@ impl Engine {
         }
     }
 
-    /// Stop the threads and close everything; again does nothing.
+    /// Stop the threads and close everything; again does nothing. In a forked process there is nothing to stop.
     fn shut(&self) {
+        if std::process::id() != self.process {
+            std::mem::forget(std::mem::take(&mut *lock(&self.threads)));
+            return;
+        }
         self.closed.store(true, std::sync::atomic::Ordering::Relaxed);
         let threads = std::mem::take(&mut *lock(&self.threads));
         for link in &self.state.links {
@@ -173,6 +179,7 @@ impl Engine {
             closed: false.into(),
             sockets,
             hold_us,
+            process: std::process::id(),
         };
         let hold = (hold_us > 0).then_some(Hold { interval_ns: hold_us * 1000, above: hold_above });
         for number in 0..if manual { 0 } else { workers } {

@@ -107,9 +107,9 @@ impl Inbox {
         }
     }
 
-    /// Take one datagram of a port's own socket; false when there was none. Call only while there is room.
+    /// Take one datagram of a port's own socket; its length, None when there was none. Call only while there is room.
     #[inline]
-    pub fn take_one(&mut self, fd: RawFd, port: PortKey) -> bool {
+    pub fn take_one(&mut self, fd: RawFd, port: PortKey) -> Option<usize> {
         let index = self.taken.len();
         let mut length = Name::LENGTH;
         let name = &raw mut self.names[index];
@@ -118,11 +118,11 @@ impl Inbox {
             unsafe { libc::recvfrom(fd, self.vectors[index].iov_base, MAX_DATAGRAM, libc::MSG_DONTWAIT, name.cast(), &raw mut length) };
         if got < 0 {
             self.fail();
-            return false;
+            return None;
         }
-        let Some(source) = self.names[index].get() else { return false };
+        let source = self.names[index].get()?;
         self.taken.push(Taken { port, source, length: got as usize });
-        true
+        Some(got as usize)
     }
 
     /// Take what fits of a shared socket; false when it was drained.
@@ -221,7 +221,7 @@ mod tests {
         if many {
             assert!(!inbox.take_many(socket.raw(), 7));
         } else {
-            while inbox.take_one(socket.raw(), 7) {}
+            while inbox.take_one(socket.raw(), 7) == Some(10) {}
         }
         let port = peer.local_addr().unwrap().port();
         let found = inbox.datagrams().map(|(key, source, data)| {
@@ -246,7 +246,7 @@ mod tests {
             peer.send_to(&[1; 3000], ("127.0.0.1", socket.address().unwrap().port())).unwrap();
         }
         let mut inbox = Inbox::new();
-        assert!(inbox.take_one(socket.raw(), 1));
+        assert_eq!(inbox.take_one(socket.raw(), 1), Some(MAX_DATAGRAM));
         assert!(inbox.take_many(socket.raw(), 1));
         assert_eq!((inbox.len(), inbox.room()), (BATCH, 0));
         assert!(inbox.datagrams().all(|(_, _, data)| data.len() == MAX_DATAGRAM));

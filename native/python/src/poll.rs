@@ -37,6 +37,19 @@ pub fn sleep_exactly() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1usize, 0, 0, 0) };
 }
 
+/// Let other threads, Python's, take this process's signals; only a defect's own stay here.
+pub fn leave_signals_to_others() {
+    // SAFETY: all zeroes is a valid sigset_t, which is filled at once.
+    unsafe {
+        let mut signals: libc::sigset_t = zeroed();
+        libc::sigfillset(&raw mut signals);
+        for own in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP] {
+            libc::sigdelset(&raw mut signals, own);
+        }
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, null_mut());
+    }
+}
+
 /// An epoll descriptor. Each watched descriptor has a token that comes with its events.
 pub struct Epoll(OwnedFd);
 

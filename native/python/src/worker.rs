@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use boringsdp_core::drops::Reason;
 use boringsdp_core::event::Event;
-use boringsdp_core::outbox::Outbox;
+use boringsdp_core::outbox::{Outbox, PortKey};
 use boringsdp_core::plane::{Datagram, Handoff};
 use boringsdp_core::Plane;
 
@@ -23,6 +23,8 @@ const ROUNDS: usize = 16;
 const EVENTS: usize = 256;
 /// Free slots below which a shared socket is read only after the full ones were worked.
 const ENOUGH: usize = 16;
+/// Octets from which on a datagram is taken for one of a burst, a picture's: more are waiting then, else hardly ever.
+const LARGE: usize = 500;
 /// Over how long the rate is measured that decides whether wake-ups are held.
 const WINDOW_NS: u64 = 100_000_000;
 
@@ -51,7 +53,7 @@ impl Holding {
     /// Packets were taken. Held as soon as the window has too many; no longer when one had few enough.
     fn count(&mut self, packets: u64, now: u64) {
         self.packets += packets;
-        let elapsed = now.saturating_sub(self.since);
+        let elapsed = now.saturating_sub(self.since).min(100 * WINDOW_NS);
         let over = self.packets * 1_000_000_000 > self.hold.above * elapsed.max(WINDOW_NS);
         if over {
             self.on = true;
@@ -107,6 +109,7 @@ impl Worker {
     /// Work until `Link::stop`.
     pub fn run(mut self) {
         poll::sleep_exactly();
+        poll::leave_signals_to_others();
         let mut complained = false;
         while !self.link().is_stopping() {
             let round = catch_unwind(AssertUnwindSafe(|| {
@@ -171,12 +174,7 @@ impl Worker {
         self.catch_up();
         for index in 0..ready {
             match Token::unpack(self.events[index].u64) {
-                Token::Port { key, shared: false, fd } => {
-                    self.inbox.take_one(fd, key);
-                    if self.inbox.room() == 0 {
-                        self.relay();
-                    }
-                }
+                Token::Port { key, shared: false, fd } => self.take(fd, key),
                 Token::Port { key, shared: true, fd } => self.drain(|worker| worker.inbox.take_many(fd, key)),
                 Token::Steered { fd } => self.drain(|worker| worker.take_steered(fd)),
                 Token::Bell => self.link().drain_bell(),
@@ -187,6 +185,20 @@ impl Worker {
         }
         if self.deadline.is_some_and(|at| at <= poll::now()) {
             self.tick();
+        }
+    }
+
+    /// Take what there is likely to be on a port's own socket: one datagram, for a read that finds nothing is dear.
+    #[inline]
+    fn take(&mut self, fd: RawFd, key: PortKey) {
+        for _ in 0..BATCH {
+            let length = self.inbox.take_one(fd, key);
+            if self.inbox.room() == 0 {
+                self.relay();
+            }
+            if length.is_none_or(|length| length < LARGE) {
+                return;
+            }
         }
     }
 
