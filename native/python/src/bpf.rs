@@ -1,22 +1,33 @@
 //! The little of bpf(2) that steering needs: maps, one program that is assembled here, and its link to a network namespace.
 //!
-//! The program is of type `sk_lookup` (Linux 5.9): the kernel runs it when it looks for the socket of an arriving packet. In C:
+//! The program is of type `sk_lookup` (Linux 5.9): the kernel runs it when it looks for the socket of an arriving packet. In C, for IPv4:
 //!
 //! ```c
-//! struct key { u8 ip[16]; u32 port; };                        // IPv4 as IPv4-mapped IPv6
 //! if (ctx->protocol != IPPROTO_UDP) return SK_PASS;
-//! index = bpf_map_lookup_elem(&ports, &key);                  // of ctx->local_ip*, ctx->local_port
-//! if (!index) return SK_PASS;                                 // not a port of ours
+//! struct { u32 ip, index; } *first = bpf_map_lookup_elem(&first_v4, &ctx->local_port);
+//! if (!first || !first->index) return SK_PASS;                // a number that we have nowhere
+//! u32 *index = &first->index;
+//! if (first->ip != ctx->local_ip4) {
+//!     struct { u8 ip[16]; u32 port; } key = { IPv4-mapped ctx->local_ip4, ctx->local_port };
+//!     index = bpf_map_lookup_elem(&others, &key);
+//!     if (!index) return SK_PASS;                             // not a host of ours
+//! }
 //! sk = bpf_map_lookup_elem(&sockets, index);
 //! if (!sk) return SK_PASS;
 //! bpf_sk_assign(ctx, sk, 0);                                  // refused when another program was first, which is well
 //! bpf_sk_release(sk);
 //! return SK_PASS;
 //! ```
+//!
+//! The first host that opens a number of its family is found by the number alone, in an array: the kernel compiles that into a few
+//! instructions, and neighbouring numbers share cache lines. Further hosts are in a hash table.
 
+use std::collections::HashMap;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use boringsdp_core::address::Address;
 
 const MAP_CREATE: i32 = 0;
 const MAP_UPDATE: i32 = 2;
@@ -25,14 +36,17 @@ const PROGRAM_LOAD: i32 = 5;
 const LINK_CREATE: i32 = 28;
 
 const TYPE_HASH: u32 = 1;
+const TYPE_ARRAY: u32 = 2;
 const TYPE_SOCKMAP: u32 = 15;
 const NO_PREALLOCATION: u32 = 1;
 const NO_EXIST: u64 = 1;
 const PROGRAM_TYPE_SK_LOOKUP: u32 = 30;
 const ATTACH_SK_LOOKUP: u32 = 36;
 
-/// Octets of a key of the map of ports: an IPv6 address and a port in the machine's order, as `u32`.
-pub const KEY: usize = 20;
+/// Octets of a key of the hash table: an IPv6 address, and a port as `u32` in the machine's order.
+const KEY: usize = 20;
+/// Hosts of one number beyond the first, all numbers together.
+const MAX_OTHERS: u32 = 1 << 16;
 
 #[repr(C)]
 #[derive(Default)]
@@ -109,35 +123,92 @@ fn name(text: &str) -> [u8; 16] {
     octets
 }
 
-/// A map from (local address, port) to the index of a socket.
-pub struct PortMap(OwnedFd);
+fn map(kind: u32, key: u32, value: u32, entries: u32, flags: u32, text: &str) -> io::Result<OwnedFd> {
+    let mut attributes = MapCreate { kind, key, value, entries, flags, name: name(text), ..MapCreate::default() };
+    // SAFETY: the attributes hold no addresses.
+    unsafe { bpf_descriptor(MAP_CREATE, &mut attributes) }
+}
+
+/// The open ports, each with the index of a socket, which is not 0.
+pub struct PortMap {
+    first_v4: OwnedFd,
+    first_v6: OwnedFd,
+    others: OwnedFd,
+    /// The numbers in use, by family.
+    numbers: HashMap<(bool, u16), Number>,
+}
+
+/// Who has one number.
+#[derive(Default)]
+struct Number {
+    /// The host in the array.
+    first: Option<Address>,
+    /// How many are in the hash table.
+    others: u32,
+}
 
 impl PortMap {
-    /// Empty; takes memory for each entry as it comes, and 16 octets for each that may come.
-    pub fn new(entries: u32) -> io::Result<Self> {
-        let mut attributes = MapCreate {
-            kind: TYPE_HASH,
-            key: KEY as u32,
-            value: 4,
-            entries,
-            flags: NO_PREALLOCATION,
-            name: name("boringsdp_ports"),
-            ..MapCreate::default()
-        };
-        // SAFETY: the attributes hold no addresses.
-        unsafe { bpf_descriptor(MAP_CREATE, &mut attributes) }.map(Self)
+    /// Empty. The arrays take 2 MB.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            first_v4: map(TYPE_ARRAY, 4, 8, 1 << 16, 0, "boringsdp_ports4")?,
+            first_v6: map(TYPE_ARRAY, 4, 20, 1 << 16, 0, "boringsdp_ports6")?,
+            others: map(TYPE_HASH, KEY as u32, 4, MAX_OTHERS, NO_PREALLOCATION, "boringsdp_others")?,
+            numbers: HashMap::new(),
+        })
     }
 
-    /// Put a new entry in. `EEXIST` when it is there already, `E2BIG` when the map is full.
-    pub fn insert(&self, key: &[u8; KEY], index: u32) -> io::Result<()> {
+    /// Put a port in that is not there. `E2BIG` when there is no room.
+    pub fn insert(&mut self, address: Address, index: u32) -> io::Result<()> {
+        let number = self.numbers.entry((address.is_v4(), address.port())).or_default();
+        if number.first.is_none() {
+            number.first = Some(address);
+            return self.set_first(address, index);
+        }
+        number.others += 1;
         // SAFETY: a key and a value of this map.
-        unsafe { element(MAP_UPDATE, &self.0, key.as_ptr(), (&raw const index).cast(), NO_EXIST) }
+        unsafe { element(MAP_UPDATE, &self.others, key(address).as_ptr(), (&raw const index).cast(), NO_EXIST) }
     }
 
-    pub fn remove(&self, key: &[u8; KEY]) -> io::Result<()> {
-        // SAFETY: a key of this map.
-        unsafe { element(MAP_DELETE, &self.0, key.as_ptr(), std::ptr::null(), 0) }
+    /// Take a port out that is there, or that could not be put in.
+    pub fn remove(&mut self, address: Address) {
+        let place = (address.is_v4(), address.port());
+        let Some(number) = self.numbers.get_mut(&place) else { return };
+        if number.first == Some(address) {
+            number.first = None;
+        } else {
+            number.others = number.others.saturating_sub(1);
+            // SAFETY: a key of this map.
+            let _ = unsafe { element(MAP_DELETE, &self.others, key(address).as_ptr(), std::ptr::null(), 0) };
+        }
+        if number.first.is_none() {
+            let is_free = number.others == 0;
+            let nobody = if address.is_v4() { Address::v4([0; 4], address.port()) } else { Address::v6([0; 16], address.port()) };
+            let _ = self.set_first(nobody, if is_free { 0 } else { u32::MAX });
+            if is_free {
+                self.numbers.remove(&place);
+            }
+        }
     }
+
+    /// Write to an array. An index of 0 says that nobody has the number, any other that somebody has.
+    fn set_first(&self, address: Address, index: u32) -> io::Result<()> {
+        let number = u32::from(address.port());
+        let mut value = [0; KEY];
+        let (map, host) = if address.is_v4() { (&self.first_v4, 12..16) } else { (&self.first_v6, 0..16) };
+        let length = host.len();
+        value[..length].copy_from_slice(&address.octets()[host]);
+        value[length..length + 4].copy_from_slice(&index.to_ne_bytes());
+        // SAFETY: a key and a value of this map: the value is the host and four octets, 8 or 20.
+        unsafe { element(MAP_UPDATE, map, (&raw const number).cast(), value.as_ptr(), 0) }
+    }
+}
+
+fn key(address: Address) -> [u8; KEY] {
+    let mut key = [0; KEY];
+    key[..16].copy_from_slice(&address.octets());
+    key[16..].copy_from_slice(&u32::from(address.port()).to_ne_bytes());
+    key
 }
 
 /// The sockets that packets can be steered to, by index.
@@ -145,10 +216,7 @@ pub struct SocketMap(OwnedFd);
 
 impl SocketMap {
     pub fn new(entries: u32) -> io::Result<Self> {
-        let mut attributes =
-            MapCreate { kind: TYPE_SOCKMAP, key: 4, value: 4, entries, name: name("boringsdp_socks"), ..MapCreate::default() };
-        // SAFETY: the attributes hold no addresses.
-        unsafe { bpf_descriptor(MAP_CREATE, &mut attributes) }.map(Self)
+        map(TYPE_SOCKMAP, 4, 4, entries, 0, "boringsdp_socks").map(Self)
     }
 
     /// A bound UDP socket; its entry goes when the socket is closed.
@@ -174,7 +242,7 @@ pub struct Link {
 impl Link {
     /// Load and attach. The error holds the verifier's log when it was the verifier that refused.
     pub fn new(ports: &PortMap, sockets: &SocketMap) -> Result<Self, (io::Error, String)> {
-        let program = load(&instructions(ports.0.as_raw_fd(), sockets.0.as_raw_fd()))?;
+        let program = load(&instructions(ports, sockets))?;
         let namespace = std::fs::File::open("/proc/thread-self/ns/net").map_err(|error| (error, String::new()))?;
         let mut attributes =
             LinkCreate { program: program.as_raw_fd() as u32, target: namespace.as_raw_fd() as u32, attach: ATTACH_SK_LOOKUP, flags: 0 };
@@ -276,6 +344,8 @@ fn load_map(to: u8, map: RawFd) -> [Instruction; 2] {
 const JUMP: u8 = 0x05;
 const JUMP_IF_EQUAL: u8 = 0x15;
 const JUMP_UNLESS_EQUAL: u8 = 0x55;
+const JUMP_IF_SAME: u8 = 0x1d;
+const JUMP_UNLESS_SAME: u8 = 0x5d;
 
 /// A program being written, whose jumps forward are filled in when their target is reached.
 #[derive(Default)]
@@ -297,6 +367,16 @@ impl Assembly {
         self.instructions.push(instruction(code, register, 0, 0, value));
     }
 
+    fn jump_if_same(&mut self, one: u8, other: u8, label: &mut Label) {
+        label.0.push(self.instructions.len());
+        self.instructions.push(instruction(JUMP_IF_SAME, one, other, 0, 0));
+    }
+
+    fn jump_unless_same(&mut self, one: u8, other: u8, label: &mut Label) {
+        label.0.push(self.instructions.len());
+        self.instructions.push(instruction(JUMP_UNLESS_SAME, one, other, 0, 0));
+    }
+
     /// The target of a label's jumps is the next instruction.
     fn here(&mut self, label: Label) {
         let target = self.instructions.len();
@@ -306,7 +386,7 @@ impl Assembly {
     }
 }
 
-fn instructions(ports: RawFd, sockets: RawFd) -> Vec<Instruction> {
+fn instructions(ports: &PortMap, sockets: &SocketMap) -> Vec<Instruction> {
     const R0: u8 = 0; // what a helper returned, and the verdict
     const R1: u8 = 1; // a helper's arguments, lost in a call
     const R2: u8 = 2;
@@ -314,42 +394,67 @@ fn instructions(ports: RawFd, sockets: RawFd) -> Vec<Instruction> {
     const CONTEXT: u8 = 6; // kept over calls
     const SOCKET: u8 = 7;
     const FRAME: u8 = 10;
-    const AT_KEY: i16 = -24; // 16 octets of address, 4 of port
-    const AT_PORT: i16 = -8;
+    const AT_KEY: i16 = -24; // 16 octets of host, 4 of port
+    const AT_HOST_V4: i16 = AT_KEY + 12;
+    const AT_PORT: i16 = AT_KEY + 16;
     const AT_INDEX: i16 = -4;
     const HELPER_LOOKUP: i32 = 1;
     const HELPER_RELEASE: i32 = 86;
     const HELPER_ASSIGN: i32 = 124;
     const PASS: i32 = 1;
 
-    let (mut program, mut pass, mut six, mut ready) = (Assembly::default(), Label::default(), Label::default(), Label::default());
+    let (mut program, mut pass, mut six) = (Assembly::default(), Label::default(), Label::default());
+    let (mut others, mut found) = (Label::default(), Label::default());
+    let look_up = |program: &mut Assembly, map: &OwnedFd, key: i16| {
+        program.add(load_map(R1, map.as_raw_fd()));
+        program.add([copy(R2, FRAME), add(R2, key.into()), call(HELPER_LOOKUP)]);
+    };
     program.add([copy(CONTEXT, R1), load_word(R1, CONTEXT, context::PROTOCOL)]);
     program.jump(JUMP_UNLESS_EQUAL, R1, libc::IPPROTO_UDP, &mut pass);
     program.add([load_word(R1, CONTEXT, context::LOCAL_PORT), store_word(FRAME, AT_PORT, R1), load_word(R1, CONTEXT, context::FAMILY)]);
     program.jump(JUMP_IF_EQUAL, R1, libc::AF_INET6, &mut six);
     program.jump(JUMP_UNLESS_EQUAL, R1, libc::AF_INET, &mut pass);
+
+    look_up(&mut program, &ports.first_v4, AT_PORT);
+    program.jump(JUMP_IF_EQUAL, R0, 0, &mut pass);
+    program.add([load_word(R1, R0, 4)]);
+    program.jump(JUMP_IF_EQUAL, R1, 0, &mut pass);
+    program.add([load_word(R2, R0, 0), load_word(R3, CONTEXT, context::LOCAL_IP4)]);
+    program.jump_if_same(R2, R3, &mut found);
     program.add([
         store_constant(FRAME, AT_KEY, 0),
         store_constant(FRAME, AT_KEY + 4, 0),
         store_constant(FRAME, AT_KEY + 8, i32::from_ne_bytes([0, 0, 0xff, 0xff])),
-        load_word(R1, CONTEXT, context::LOCAL_IP4),
-        store_word(FRAME, AT_KEY + 12, R1),
+        store_word(FRAME, AT_HOST_V4, R3),
     ]);
-    program.jump(JUMP, 0, 0, &mut ready);
+    program.jump(JUMP, 0, 0, &mut others);
+
     program.here(six);
-    for at in [0, 4, 8, 12] {
-        program.add([load_word(R1, CONTEXT, context::LOCAL_IP6 + at), store_word(FRAME, AT_KEY + at, R1)]);
-    }
-    program.here(ready);
-    program.add(load_map(R1, ports));
-    program.add([copy(R2, FRAME), add(R2, AT_KEY.into()), call(HELPER_LOOKUP)]);
+    look_up(&mut program, &ports.first_v6, AT_PORT);
     program.jump(JUMP_IF_EQUAL, R0, 0, &mut pass);
-    program.add([load_word(R1, R0, 0), store_word(FRAME, AT_INDEX, R1)]);
-    program.add(load_map(R1, sockets));
-    program.add([copy(R2, FRAME), add(R2, AT_INDEX.into()), call(HELPER_LOOKUP)]);
+    program.add([load_word(R1, R0, 16)]);
+    program.jump(JUMP_IF_EQUAL, R1, 0, &mut pass);
+    for at in [0, 4, 8, 12] {
+        program.add([load_word(R2, CONTEXT, context::LOCAL_IP6 + at), store_word(FRAME, AT_KEY + at, R2)]);
+    }
+    for at in [0, 4, 8, 12] {
+        program.add([load_word(R2, FRAME, AT_KEY + at), load_word(R3, R0, at)]);
+        program.jump_unless_same(R2, R3, &mut others);
+    }
+    program.jump(JUMP, 0, 0, &mut found);
+
+    program.here(others);
+    look_up(&mut program, &ports.others, AT_KEY);
+    program.jump(JUMP_IF_EQUAL, R0, 0, &mut pass);
+    program.add([load_word(R1, R0, 0)]);
+
+    program.here(found);
+    program.add([store_word(FRAME, AT_INDEX, R1)]);
+    look_up(&mut program, &sockets.0, AT_INDEX);
     program.jump(JUMP_IF_EQUAL, R0, 0, &mut pass);
     program.add([copy(SOCKET, R0), copy(R1, CONTEXT), copy(R2, R0), set(R3, 0), call(HELPER_ASSIGN)]);
     program.add([copy(R1, SOCKET), call(HELPER_RELEASE)]);
+
     program.here(pass);
     program.add([set(R0, PASS), instruction(0x95, 0, 0, 0, 0)]);
     program.instructions

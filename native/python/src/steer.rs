@@ -15,13 +15,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use boringsdp_core::address::Address;
 
-use crate::bpf::{Link, PortMap, SocketMap, KEY};
+use crate::bpf::{Link, PortMap, SocketMap};
 use crate::handed_out::HandedOut;
 use crate::lookup::{cookie, Lookup};
 use crate::{raw, socket};
 
-/// Entries of the map of ports.
-const MAX_PORTS: u32 = 1 << 17;
 /// For all calls of a worker together: some 150 ms of 1000 calls.
 const RECEIVE_BUFFER: i32 = 16 << 20;
 const IP_RECVORIGDSTADDR: i32 = libc::IP_ORIGDSTADDR;
@@ -32,13 +30,13 @@ pub struct Steering {
     range: Option<(u16, u16)>,
     receivers: Vec<Vec<RawFd>>,
     _sockets: Vec<OwnedFd>,
-    ports: PortMap,
     state: Mutex<State>,
 }
 
 struct State {
     /// None when all has ended.
     link: Option<Link>,
+    ports: PortMap,
     /// The open ports, each with the socket that keeps others off it, where one is needed.
     open: HashMap<Address, Option<OwnedFd>>,
     /// Raw sockets by worker and host.
@@ -51,8 +49,8 @@ struct State {
 impl Steering {
     /// `range` holds the numbers that may be opened (both included); None: any. The error says what is missing.
     pub fn new(workers: usize, range: Option<(u16, u16)>) -> Result<Self, String> {
-        let ports = PortMap::new(MAX_PORTS).map_err(|error| refused("make a BPF map", &error))?;
-        let map = SocketMap::new(2 * workers as u32).map_err(|error| refused("make a BPF map of sockets", &error))?;
+        let ports = PortMap::new().map_err(|error| refused("make a BPF map", &error))?;
+        let map = SocketMap::new(2 * workers as u32 + 1).map_err(|error| refused("make a BPF map of sockets", &error))?;
         let (mut sockets, mut receivers) = (Vec::new(), vec![Vec::new(); workers]);
         for (worker, mine) in receivers.iter_mut().enumerate() {
             for v6 in [false, true] {
@@ -72,12 +70,13 @@ impl Steering {
         })?;
         let state = State {
             link: Some(link),
+            ports,
             open: HashMap::new(),
             senders: HashMap::new(),
             handed_out: HandedOut::default(),
             lookup: Lookup::new().ok(),
         };
-        Ok(Self { range, receivers, _sockets: sockets, ports, state: Mutex::new(state) })
+        Ok(Self { range, receivers, _sockets: sockets, state: Mutex::new(state) })
     }
 
     /// Whether this port is to be steered: its number lies in the range (0 does when there is none), and its host is one.
@@ -103,10 +102,10 @@ impl Steering {
             return Err(taken()); // another program steers it
         }
         state.sender(worker, address)?;
-        self.ports.insert(&key(address), index_of(worker, !address.is_v4())).map_err(|error| match error.raw_os_error() {
-            Some(libc::EEXIST) => taken(),
-            _ => error,
-        })?;
+        if let Err(error) = state.ports.insert(address, index_of(worker, !address.is_v4())) {
+            state.ports.remove(address);
+            return Err(error);
+        }
         let held = state.lookup.is_none() || state.handed_out.contains(address.port());
         state.open.insert(address, held.then_some(probe));
         Ok(address)
@@ -114,7 +113,7 @@ impl Steering {
 
     pub fn close(&self, address: Address) {
         let state = &mut *self.state();
-        let _ = self.ports.remove(&key(address)); // first, so that nothing arrives for a port that is somebody else's by now
+        state.ports.remove(address); // first, so that nothing arrives for a port that is somebody else's by now
         state.open.remove(&address);
     }
 
@@ -165,14 +164,7 @@ impl State {
 }
 
 fn index_of(worker: usize, v6: bool) -> u32 {
-    2 * worker as u32 + u32::from(v6)
-}
-
-fn key(address: Address) -> [u8; KEY] {
-    let mut key = [0; KEY];
-    key[..16].copy_from_slice(&address.octets());
-    key[16..].copy_from_slice(&u32::from(address.port()).to_ne_bytes());
-    key
+    2 * worker as u32 + u32::from(v6) + 1 // 0 is none
 }
 
 fn loopback(v6: bool) -> Address {
@@ -336,6 +328,29 @@ mod tests {
         for port in ports {
             send(b"hello", port);
             assert_eq!(take(steering.receivers(0)[0], port), Some(b"hello".to_vec()));
+        }
+    }
+
+    #[test]
+    fn hosts_of_one_number_come_and_go() {
+        let Some(steering) = steering(1) else { return };
+        for hosts in [["127.0.0.13", "127.0.0.14", "127.0.0.15"].as_slice(), &["[::1]"]] {
+            let ports: Vec<_> = hosts.iter().map(|host| address(&format!("{host}:{LOW}"))).collect();
+            let mut open = HashMap::new();
+            for turn in [0, 1, 2, 0, 2, 0, 1, 0, 2, 1, 0, 1, 2, 1, 0] {
+                let port = ports[turn % ports.len()];
+                if open.remove(&port).is_some() {
+                    steering.close(port);
+                } else {
+                    open.insert(port, steering.open(port, 0).unwrap());
+                }
+                for port in &ports {
+                    send(b"hello", *port);
+                    assert_eq!(take(steering.receivers(0)[usize::from(!port.is_v4())], *port).is_some(), open.contains_key(port));
+                }
+            }
+            assert_eq!(steering.state().open.len(), open.len());
+            open.values().for_each(|port| steering.close(*port));
         }
     }
 
