@@ -46,13 +46,12 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def bound(address: Address) -> bool:
+def bindable(address: Address) -> bool:
     """Whether another program can bind it."""
     with socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             sock.bind(address)
-        except OSError as error:
-            assert error.errno == errno.EADDRINUSE
+        except OSError:
             return False
         return True
 
@@ -71,9 +70,9 @@ async def test_a_port_that_may_be_handed_out_is_kept(world: Callable[[], World])
     engine = world().engine
     for host in ("127.0.0.1", "::1"):
         port, address = engine.open_port((host, 0))
-        assert not bound(address)
+        assert not bindable(address)
         engine.close_port(port)
-        assert bound(address)
+        assert bindable(address)
 
 
 @pytest.mark.parametrize("number", [0, LOW])
@@ -85,7 +84,7 @@ async def test_of_two_engines_one_has_a_port(world: Callable[[], World], number:
             engine.open_port(address)
         assert caught.value.errno == errno.EADDRINUSE
     one.close_port(port)
-    again, _ = other.open_port(address)
+    other.open_port(address)
     with pytest.raises(OSError):
         one.open_port(address)
     await other.close()
@@ -118,7 +117,7 @@ async def test_only_the_plain_range_is_steered(world: Callable[..., World]) -> N
     before = descriptors()
     _, outside = each.engine.open_port(("127.0.0.1", 0))
     assert descriptors() == before + 1
-    assert not bound(outside)
+    assert not bindable(outside)
 
 
 async def test_a_port_hears_what_is_sent_right_after_it_was_opened(world: Callable[[], World]) -> None:

@@ -10,6 +10,7 @@ mod mmsg;
 mod news;
 mod poll;
 mod ports;
+mod program;
 mod raw;
 mod send;
 mod socket;
