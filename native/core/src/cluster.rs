@@ -396,7 +396,7 @@ impl Cluster {
         for worker in 0..self.workers() {
             let plane = self.lock(worker);
             for (stream, lost) in streams.iter().zip(&mut losses) {
-                if directory.streams.get(stream) == Some(&worker) {
+                if directory.stream(*stream).is_ok_and(|place| place == worker) {
                     *lost = plane.lost(*stream).unwrap_or_default();
                 }
             }
