@@ -109,7 +109,7 @@ class EngineConfig:
     hold_us: int = setting(
         500, "Most microseconds that packets wait to be taken together when there are many; 0: never.", checks.between(0, 5000)
     )
-    hold_above: int = setting(5000, "Packets a second of one native worker above which they wait so.", checks.between(1, 10_000_000))
+    hold_above: int = setting(5000, "Packets a second of one native worker above which they wait so.", checks.between(0, 10_000_000))
     sockets: str = setting(
         "auto",
         "How the native engine has plain ports: steered into one socket (needs capabilities), per-call sockets, or auto: as it can.",

@@ -32,12 +32,16 @@ def engine_arguments() -> list[str]:
 
 
 def make_relay(settings: RelaySettings) -> Relay:
-    """A relay on the engine under test. Raises `ConfigError` when that is not installed."""
+    """
+    A relay on the engine under test. Raises `ConfigError` when that is not installed.
+
+    With a port towards trunks it has one worker: each has such a port of its own, and tests name one.
+    """
     flags = engine_flags()
     asked = EngineSettings(
         kind=flags["engine.kind"],
         sockets=flags.get("engine.sockets", "auto"),
-        workers=int(flags.get("engine.workers", "1")),
+        workers=1 if settings.trunk_port else int(flags.get("engine.workers", "1")),
         plain_ports=settings.plain_ports,
     )
     return Relay(choose_engine(asked).make, settings)
