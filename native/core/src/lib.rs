@@ -14,6 +14,7 @@ pub mod error;
 pub mod event;
 mod handoff;
 mod ice_reach;
+mod keying;
 pub mod keys;
 pub mod latching;
 pub mod level;

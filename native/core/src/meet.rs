@@ -96,10 +96,10 @@ impl Plane {
             let mid_extension = streams().map(|(_, spec)| spec.mid_extension).find(|id| *id != 0);
             if let Some(mid) = mid_extension.and_then(|id| extension(data, id)) {
                 let mid = String::from_utf8_lossy(mid);
-                return streams().filter(|(_, spec)| !spec.mid.is_empty() && spec.mid == mid).last().map(|(key, _)| key);
+                return streams().rfind(|(_, spec)| !spec.mid.is_empty() && spec.mid == mid).map(|(key, _)| key);
             }
         }
-        let announced = streams().filter(|(_, spec)| spec.ssrcs.contains(&header.ssrc)).last();
+        let announced = streams().rfind(|(_, spec)| spec.ssrcs.contains(&header.ssrc));
         if let Some((key, _)) = announced {
             return Some(key);
         }

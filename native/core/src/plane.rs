@@ -106,36 +106,17 @@ impl Plane {
         let mut settled = std::mem::take(&mut self.settled);
         settled.clear();
         settled.extend(batch.iter().map(|datagram| self.ports.get(datagram.port)?.by_remote.get(&datagram.source)));
-        for transport in settled.iter().flatten().filter_map(|key| self.transports.get(*key)) {
-            touched ^= transport.packets_received ^ transport.sources.len() as u64;
-            touched ^= u64::from(transport.receiver.is_some());
-        }
-        for transport in settled.iter().flatten().filter_map(|key| self.transports.get(*key)) {
-            if let Some(receiver) = &transport.receiver {
-                receiver.touch();
-            }
-            touched ^= transport.sources.recent().map_or(0, |source| source.bytes ^ u64::from(source.reception.clock));
-        }
-        let streams = || {
-            let sources = settled.iter().flatten().filter_map(|key| self.transports.get(*key)?.sources.recent());
-            sources.filter_map(|source| self.streams.get(source.stream))
-        };
-        for stream in streams() {
-            touched ^= u64::from(stream.receiving);
-        }
-        let targets = || {
-            let links = streams().filter_map(|stream| stream.first_link).filter(|link| link.worker == self.worker);
-            links.filter_map(|link| self.streams.get(link.key))
-        };
-        for target in targets() {
-            touched ^= target.sending.packets ^ target.feed.as_ref().map_or(0, |feed| feed.touch());
-        }
-        for transport in targets().filter_map(|target| self.transports.get(target.transport)) {
-            touched ^= transport.packets_sent ^ u64::from(transport.path.is_some());
-            if let Some(sender) = &transport.sender {
-                sender.touch();
-            }
-        }
+        let transports = || settled.iter().flatten().filter_map(|key| self.transports.get(*key));
+        touched ^= transports().fold(0, |touched, transport| touched ^ transport.touch());
+        touched ^= transports().fold(0, |touched, transport| touched ^ transport.touch_receiver());
+        let streams = || transports().filter_map(|transport| self.streams.get(transport.sources.recent()?.stream));
+        touched ^= streams().fold(0, |touched, stream| touched ^ stream.touch());
+        let links = || streams().filter_map(|stream| stream.first_link).filter(|link| link.worker == self.worker);
+        let targets = || links().filter_map(|link| self.streams.get(link.key));
+        touched ^= targets().fold(0, |touched, target| touched ^ target.touch_sending());
+        let senders = || targets().filter_map(|target| self.transports.get(target.transport));
+        touched ^= senders().fold(0, |touched, transport| touched ^ transport.touch_sending());
+        senders().for_each(Transport::touch_sender);
         black_box(touched);
         self.settled = settled;
     }

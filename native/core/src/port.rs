@@ -20,6 +20,8 @@ const RESTING: usize = 64;
 #[derive(Default)]
 pub(crate) struct Remotes {
     one: Option<(Address, Key)>,
+    /// Boxed, so that an own port is short.
+    #[allow(clippy::box_collection)]
     more: Option<Box<HashMap<Address, Key, RandomState>>>,
 }
 

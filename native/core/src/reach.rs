@@ -192,7 +192,7 @@ impl Transport {
         };
         let (main, side) = (&plain.main, &plain.side);
         let same_host = main.latched && !side.latched && main.remote.is_some_and(|remote| remote.octets() == source.octets());
-        if !same_host && !side.hears(source, now) && !(side.unannounced() && is_dtls(data)) {
+        if !(same_host || side.hears(source, now) || side.unannounced() && is_dtls(data)) {
             self.drops.count(Reason::UnknownSource);
             return;
         }

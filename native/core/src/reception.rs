@@ -94,6 +94,13 @@ impl Reception {
         }
     }
 
+    /// Bring what the next packet needs into the cache.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        let seen = u64::from(self.seen.has(self.highest + 1));
+        seen ^ self.packets ^ self.jitter.to_bits() ^ self.transit.to_bits() ^ u64::from(self.clock)
+    }
+
     /// Count a packet.
     #[inline]
     pub fn receive(&mut self, sequence: u16, rtp_time: u32, now: f64) -> Received {

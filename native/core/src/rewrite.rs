@@ -31,6 +31,7 @@ pub(crate) struct StreamRef {
 }
 
 /// An extension block that is in the cache with the rest, if it is as short as they are.
+#[repr(C)]
 struct Block {
     length: u8,
     short: [u8; 23],
@@ -60,24 +61,26 @@ impl Block {
     }
 }
 
-/// The state of one route, kept with the stream that it feeds.
+/// The state of one route, kept with the stream that it feeds. What every packet needs comes first.
+#[repr(C)]
 pub(crate) struct Rewriter {
-    /// Number of the source that is being passed on, 0 for none; and of the one before a pause.
+    /// Number of the source that is being passed on, 0 for none.
     pub source: u64,
-    previous: u64,
-    pub source_ssrc: u32,
-    pub timestamp_offset: u32,
-    /// When the present source was heard last.
-    arrived: f64,
     highest: i64,
     pub sequence_offset: i64,
-    /// Extended numbers below this one have no place any more.
-    first: i64,
-    /// The payload type met last, with its marker bit off, and what becomes of it.
+    /// When the present source was heard last.
+    arrived: f64,
+    pub timestamp_offset: u32,
+    pub source_ssrc: u32,
+    /// The payload type met last, and what becomes of it.
     recent: (u8, u8),
     hides: bool,
     block: Block,
     mapped: Vec<(u8, u8)>,
+    /// Number of the source of before a pause.
+    previous: u64,
+    /// Extended numbers below this one have no place any more.
+    first: i64,
     types: Box<[u8; 128]>,
     shifts: VecDeque<(i64, i64)>,
     pub origin: StreamRef,
@@ -366,6 +369,6 @@ impl Rewriter {
     /// Bring what the next packet needs into the cache.
     #[inline]
     pub fn touch(&self) -> u64 {
-        self.source ^ u64::from(self.block.short[22])
+        self.source ^ self.block.long.len() as u64 ^ self.mapped.len() as u64
     }
 }

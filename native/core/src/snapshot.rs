@@ -156,7 +156,7 @@ fn stream_record(plane: &Plane, key: Key, stream: &StreamState, now: f64) -> Val
         "mid": spec.mid, "mid_extension": spec.mid_extension, "audio_level_extension": spec.audio_level_extension, "ssrcs": ssrcs,
         "silence_s": spec.silence_s, "keep": spec.keep,
         "next_sequence": sending.next_sequence, "last_timestamp": sending.last_timestamp, "send_clock": sending.clock,
-        "since_sent": (sending.packets != 0).then(|| now - sending.last_sent),
+        "since_sent": (sending.packets != 0).then_some(now - sending.last_sent),
         "sent": [sending.packets, sending.bytes],
         "sources": sources.map(|source| json!([source.ssrc, source.reception.highest, source.payload_type])).collect::<Vec<_>>(),
     })

@@ -32,6 +32,12 @@ impl Source {
         Self { ssrc, payload_type: -1, stream, born, bytes: 0, last_arrival: 0.0, reception, last: Vec::new() }
     }
 
+    /// Bring what the next packet needs into the cache.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        self.bytes ^ self.last.len() as u64 ^ self.reception.touch()
+    }
+
     fn origin(&self) -> Origin {
         Origin { born: self.born, ssrc: self.ssrc, clock: self.reception.clock }
     }

@@ -39,7 +39,7 @@ impl Link {
 }
 
 /// A stream in the plane. `feed` is the one route into it.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct StreamState {
     // what every packet that arrives needs
     pub transport: Key,
@@ -199,6 +199,18 @@ impl StreamState {
 
     pub fn clock_rate(&self, payload_type: u8) -> Option<u32> {
         self.spec.clock_rates.iter().find(|(known, _)| *known == payload_type).map(|(_, clock)| *clock)
+    }
+
+    /// Bring what the next packet that arrives needs into the cache.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        u64::from(self.receiving)
+    }
+
+    /// Bring what the next packet that leaves needs into the cache.
+    #[inline]
+    pub fn touch_sending(&self) -> u64 {
+        self.sending.packets ^ u64::from(self.sending.clock) ^ self.feed.as_ref().map_or(0, Rewriter::touch)
     }
 
     #[inline]

@@ -7,10 +7,9 @@ use foldhash::fast::RandomState;
 use crate::address::Address;
 use crate::desk::Desk;
 use crate::drops::{Drops, Reason};
-use crate::error::{Command, CommandError};
 use crate::event::Event;
 use crate::ice_reach::IceReach;
-use crate::keys::{Keys, Way};
+use crate::keys::Way;
 use crate::outbox::{Kind, Mark, Outbox};
 use crate::port::Path;
 use crate::reach::PlainReach;
@@ -80,7 +79,7 @@ impl Sources {
 }
 
 /// State of one transport. Its first lines are what an RTP packet needs, one way or the other.
-#[repr(C)]
+#[repr(C, align(64))]
 pub(crate) struct Transport {
     pub key: Key,
     pub packets_received: u64,
@@ -114,7 +113,7 @@ pub(crate) struct Transport {
     pub parked_sender: Option<Box<SrtpSender>>,
     pub parked_indices: Vec<(u32, i64)>,
     /// The ways whose parked keys came back: they are still told of as parked.
-    resumed: Ways,
+    pub resumed: Ways,
     pub rtcp_keys: Option<Box<RtcpKeys>>,
     /// All packets are counted above, those of these kinds in them besides: the rest is RTP.
     pub rtcp: Tally,
@@ -165,6 +164,34 @@ impl Transport {
             auth_reported_at: f64::NEG_INFINITY,
             born,
             spec,
+        }
+    }
+
+    /// Bring what the next packet that arrives needs into the cache, as far as it stands here.
+    #[inline]
+    pub fn touch(&self) -> u64 {
+        self.packets_received ^ u64::from(self.receiver.is_some())
+    }
+
+    /// The same of what is one step away.
+    #[inline]
+    pub fn touch_receiver(&self) -> u64 {
+        if let Some(receiver) = &self.receiver {
+            receiver.touch();
+        }
+        self.sources.recent().map_or(0, Source::touch)
+    }
+
+    /// Bring what the next packet that leaves needs into the cache, as far as it stands here.
+    #[inline]
+    pub fn touch_sending(&self) -> u64 {
+        self.packets_sent ^ u64::from(self.tos) ^ u64::from(self.sender.is_some())
+    }
+
+    #[inline]
+    pub fn touch_sender(&self) {
+        if let Some(sender) = &self.sender {
+            sender.touch();
         }
     }
 
@@ -353,95 +380,6 @@ impl Transport {
         } else {
             Reason::NoKeys
         }
-    }
-
-    // --- keys
-
-    pub fn set_receive_keys(&mut self, keys: Keys, rollover: &[(u32, i64)], now: f64) -> Command<()> {
-        if self.receiver.is_none() {
-            self.receiver = self.parked_receiver.take().map(|parked| *parked);
-            self.resumed.set(Way::Receive, self.receiver.is_some());
-        }
-        match &mut self.receiver {
-            None => self.receiver = Some(SrtpReceiver::new(keys, rollover)?),
-            Some(receiver) => {
-                let mut indices: Vec<_> = self.sources.iter().map(|source| (source.ssrc, source.reception.highest)).collect();
-                indices.retain(|(ssrc, _)| !rollover.iter().any(|(given, _)| given == ssrc));
-                indices.extend_from_slice(rollover);
-                receiver.rekey(keys, &indices, now)?;
-            }
-        }
-        for source in self.sources.iter_mut() {
-            source.reception.trusted = true;
-        }
-        Ok(())
-    }
-
-    /// `indices` is the last extended sequence number of each stream's SSRC.
-    pub fn set_send_keys(&mut self, keys: Keys, indices: &[(u32, i64)]) -> Command<()> {
-        if self.sender.is_none() {
-            self.sender = self.parked_sender.take().map(|parked| *parked);
-            self.resumed.set(Way::Send, self.sender.is_some());
-        }
-        match &mut self.sender {
-            None => self.sender = Some(SrtpSender::new(keys)?),
-            Some(sender) => sender.rekey(keys, indices)?,
-        }
-        self.refresh();
-        Ok(())
-    }
-
-    /// That way is in the clear again, or nothing when the transport is to be secured.
-    pub fn drop_keys(&mut self, way: Way) {
-        if let Some(keys) = &mut self.rtcp_keys {
-            keys.share(way);
-        }
-        if way == Way::Receive {
-            if let Some(receiver) = self.receiver.take() {
-                self.parked_receiver = Some(Box::new(receiver));
-                self.parked_indices = self.indices();
-            }
-            for source in self.sources.iter_mut() {
-                source.reception.trusted = false;
-            }
-        } else {
-            if let Some(sender) = self.sender.take() {
-                self.parked_sender = Some(Box::new(sender));
-            }
-            self.refresh();
-        }
-    }
-
-    pub fn parked_receive_keys(&self) -> Option<&Keys> {
-        let resumed = self.receiver.as_ref().filter(|_| self.resumed.has(Way::Receive));
-        self.parked_receiver.as_deref().or(resumed).map(SrtpReceiver::keys)
-    }
-
-    pub fn parked_send_keys(&self) -> Option<&Keys> {
-        let resumed = self.sender.as_ref().filter(|_| self.resumed.has(Way::Send));
-        self.parked_sender.as_deref().or(resumed).map(SrtpSender::keys)
-    }
-
-    /// Whether anything was ever sent under keys that may be used again.
-    pub fn has_keyed(&self) -> bool {
-        let rtcp = self.rtcp_keys.as_ref().is_some_and(|keys| keys.former(Way::Send).is_some());
-        rtcp || self.sender.is_some() || self.parked_sender.is_some()
-    }
-
-    /// Refused on a transport without an RTCP port.
-    pub fn set_rtcp_keys(&mut self, way: Way, keys: Option<Keys>, now: f64) -> Command<()> {
-        if self.spec.rtcp_port.is_none() {
-            return Err(CommandError::wrong("transport without an RTCP port", "set_keys"));
-        }
-        self.rtcp_keys.get_or_insert_default().set(way, keys, now)
-    }
-
-    /// The last packet index of every SSRC that was heard.
-    pub fn indices(&self) -> Vec<(u32, i64)> {
-        let mut indices: Vec<_> = self.sources.iter().map(|source| (source.ssrc, source.reception.highest)).collect();
-        let gone = self.retired.iter().filter(|(ssrc, _)| !self.sources.iter().any(|source| source.ssrc == **ssrc));
-        indices.extend(gone.map(|(ssrc, highest)| (*ssrc, *highest)));
-        indices
     }
 
     /// Report packets that did not verify, once a second at most.
