@@ -70,7 +70,7 @@ def test_unknown_commands_and_flags_are_usage_errors():
 def test_a_flag_without_its_section_is_told_its_name(capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["serve", "--port", "80"])
-    assert "did you mean --webrtc.port or --janus.websocket_port or --janus.http_port?" in capsys.readouterr().err
+    assert "did you mean --webrtc.port or --rtp.trunk_port or --janus.websocket_port or --janus.http_port?" in capsys.readouterr().err
 
 
 # --- translate ---------------------------------------------------------------------------------------------------------------------------
