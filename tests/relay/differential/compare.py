@@ -117,11 +117,8 @@ def differences(one: Any, other: Any, where: str) -> list[str]:
     """Every place where two values are not the same, as lines."""
     if type(one) is type(other) and one == other:
         return []
-    if is_dataclass(one) and type(one) is type(other):
-        return [
-            line for field in fields(one)
-            for line in differences(getattr(one, field.name), getattr(other, field.name), f"{where}.{field.name}")
-        ]  # fmt: skip
+    if type(one) is type(other) and (names := _field_names(one)):
+        return [line for name in names for line in differences(getattr(one, name), getattr(other, name), f"{where}.{name}")]
     if isinstance(one, dict) and isinstance(other, dict):
         keys = [*one, *(key for key in other if key not in one)]
         return [line for key in keys for line in differences(one.get(key, ...), other.get(key, ...), f"{where}[{key!r}]")]
@@ -132,6 +129,10 @@ def differences(one: Any, other: Any, where: str) -> list[str]:
     if isinstance(one, (int, float)) and isinstance(other, (int, float)) and one == other:
         return []
     return [f"{where or 'it'}:", f"    python  {_show(one)}", f"    native  {_show(other)}"]
+
+
+def _field_names(value: Any) -> Sequence[str]:
+    return [field.name for field in fields(value)] if is_dataclass(value) else getattr(value, "_fields", ())
 
 
 def _show(value: Any) -> str:

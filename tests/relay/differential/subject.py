@@ -11,16 +11,12 @@ from typing import Any, Protocol
 from boringsdp.errors import LocalError
 from boringsdp.relay.engine import Address, EngineStatistics, Event, PortId
 from boringsdp.relay.plane import Plane, restore_snapshot, take_snapshot
-from boringsdp.relay.plane.source import Source
 from tests.relay.differential.steps import Step
 
 Sent = tuple[PortId, Address, int, bytes]
 """Port, address, TOS, octets."""
 
 Snapshot = dict[str, Any]
-
-REMEMBERED = 16
-"""The native engine keeps one packet in so many for the level, since to copy each would cost as much as to relay it."""
 
 
 @dataclass(slots=True)
@@ -67,7 +63,6 @@ class PythonSubject:
         self._plane = Plane(Drawn(draws))
         self._sent: list[Sent] = []
         self._next_port = 1
-        self._remembered: dict[Source, bytes] = {}
         if snapshot is not None:
             restore_snapshot(self._plane, snapshot, self._open_port, now)
 
@@ -88,7 +83,6 @@ class PythonSubject:
                 if step.args[0] in plane.ports:
                     port, source, data = step.args
                     plane.receive(port, source, data, now)
-                    self._remember()
             case "open_port":
                 self._open_port(PortId(self._next_port), step.args[0])
             case "tick":
@@ -97,16 +91,6 @@ class PythonSubject:
                 getattr(plane, step.what)(*step.args, now)
             case _:
                 getattr(plane, step.what)(*step.args)
-
-    def _remember(self) -> None:
-        """Let no packet be the last one of its source that the native engine would not keep."""
-        for transport in self._plane.transports.values():
-            for source in transport.sources.values():
-                kept = self._remembered.get(source, b"")
-                if not kept or source.reception.packets % REMEMBERED == 1:
-                    self._remembered[source] = source.last
-                else:
-                    source.last = kept
 
     def last_sequence(self, stream: int) -> int:
         known = self._plane.streams.get(stream)  # type: ignore[call-overload]
