@@ -197,7 +197,8 @@ class SrtpReceiver:
             return
         self._present.expires = now + OLD_KEYS_S
         rolled = {ssrc: index for ssrc, index in indices.items() if index > 0xFFFF}
-        others, present = [self._present, *self._others[:1]], _Receiving(keys)
+        former = [other for other in self._others if other.expires < float("inf")]  # one in doubt would never end
+        others, present = [self._present, *former[:1]], _Receiving(keys)
         if rolled:
             kept = _Receiving(keys, rolled)
             kept.rtcp = present.rtcp  # SRTCP carries its index, and none of its packets is to be taken by both

@@ -116,6 +116,20 @@ def test_nothing_is_taken_twice_while_the_rollover_counter_is_in_doubt() -> None
         receiver.unprotect_rtcp(report)
 
 
+def test_a_session_in_doubt_ends_with_the_next_keys() -> None:
+    receiver, one, two, index = SrtpReceiver(fresh_keys()), fresh_keys(), fresh_keys(), 3 * 65536 + 7
+    receiver.rekey(one, {5: index}, now=100.0)
+    old = SrtpSender(one).protect(packet(1, ssrc=6))
+    assert receiver.unprotect(old)
+    receiver.rekey(two, {5: index}, now=200.0)
+    for now in (201.0, 300.0):
+        with pytest.raises(SrtpError):
+            receiver.unprotect(old)
+        receiver.tick(now)
+    assert receiver.keys == two
+    assert receiver.unprotect(SrtpSender(two).protect(packet(2))) == packet(2)
+
+
 def test_keys_are_not_shown() -> None:
     keys = Keys(Profile.AEAD_AES_128_GCM, b"K" * 16, b"S" * 12, b"M")
     assert "K" * 4 not in repr(keys)

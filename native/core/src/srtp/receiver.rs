@@ -48,6 +48,7 @@ impl SrtpReceiver {
             kept = Some(session);
         }
         let former = std::mem::replace(&mut self.present, present);
+        self.others.retain(|other| other.expires.is_some()); // one in doubt would never end
         self.others.truncate(1);
         self.others.insert(0, Other { session: former, expires: Some(now + OLD_KEYS_S) });
         if let Some(session) = kept {

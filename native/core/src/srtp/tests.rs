@@ -238,6 +238,20 @@ fn nor_when_keys_change_again_before_the_doubt_is_over() {
 }
 
 #[test]
+fn a_session_in_doubt_ends_with_the_next_keys() {
+    for profile in Profile::ALL {
+        let (_, mut receiver) = pair(profile);
+        receiver.rekey(keys(profile, 2), &[(9, 0x3_0007)], 100.0).unwrap();
+        let old = protected(&mut SrtpSender::new(keys(profile, 2)).unwrap(), 1);
+        assert!(receiver.unprotect(&mut old.clone()).is_ok());
+        receiver.rekey(keys(profile, 3), &[(9, 0x3_0007)], 200.0).unwrap();
+        assert!(receiver.unprotect(&mut old.clone()).is_err());
+        assert_eq!(receiver.keys(), &keys(profile, 3));
+        assert!(receiver.unprotect(&mut protected(&mut SrtpSender::new(keys(profile, 3)).unwrap(), 2)).is_ok());
+    }
+}
+
+#[test]
 fn keys_that_were_forgotten_are_not_used_again() {
     let (mut sender, _) = pair(Profile::Aes128CmSha1_80);
     for seed in [2, 3, 1, 4, 5] {
