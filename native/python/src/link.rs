@@ -66,7 +66,8 @@ pub struct Known {
     pub generation: u64,
 }
 
-/// One worker's mailbox.
+/// One worker's mailbox, in cache lines of its own.
+#[repr(align(128))]
 pub struct Link {
     pub epoll: Epoll,
     bell: Bell,
@@ -111,18 +112,18 @@ impl Link {
 
     /// Begin, or go on, to listen to a port. Call after `change`.
     pub fn watch(&self, key: PortKey, port: &Port, first: bool) -> io::Result<()> {
-        let Way::Own(socket) = &port.way else { return Ok(()) };
-        let token = Token::Port { key, shared: port.shared, fd: socket.raw() }.pack();
+        let Way::Own { fd, .. } = port.way else { return Ok(()) };
+        let token = Token::Port { key, shared: port.shared, fd }.pack();
         if first {
-            self.epoll.add(socket.raw(), token)
+            self.epoll.add(fd, token)
         } else {
-            self.epoll.change(socket.raw(), token)
+            self.epoll.change(fd, token)
         }
     }
 
     pub fn unwatch(&self, port: &Port) {
-        if let Way::Own(socket) = &port.way {
-            self.epoll.remove(socket.raw());
+        if let Way::Own { fd, .. } = port.way {
+            self.epoll.remove(fd);
         }
     }
 

@@ -91,10 +91,10 @@ impl Sender {
         for index in 0..outbox.items().len() {
             let item = outbox.items()[index];
             match ports.get(item.port) {
-                Some(Port { way: Way::Own(socket), shared, .. }) => {
+                Some(Port { way: Way::Own { fd, socket }, shared, .. }) => {
                     if *shared {
-                        self.group(socket.raw(), false).push((index as u32, 0));
-                    } else if let Err(error) = send_one(socket, outbox.data(&item), &item) {
+                        self.group(*fd, false).push((index as u32, 0));
+                    } else if let Err(error) = send_one(*fd, outbox.data(&item), &item) {
                         self.recover(socket, outbox, index, &error);
                     }
                 }
@@ -161,7 +161,7 @@ impl Sender {
                 }
                 let index = rest[done].0 as usize;
                 match ports.get(outbox.items()[index].port) {
-                    Some(Port { way: Way::Own(socket), .. }) => self.recover(socket, outbox, index, &error),
+                    Some(Port { way: Way::Own { socket, .. }, .. }) => self.recover(socket, outbox, index, &error),
                     Some(Port { way: Way::Steered { .. }, address, .. }) => self.recover_raw(*address, outbox, index, error),
                     None => self.failed.push(NotSent { index, blocked: false }),
                 }
@@ -200,8 +200,11 @@ impl Sender {
             }
             _ => false,
         };
-        let error =
-            if again { send_one(socket, outbox.data(item), item).err() } else { Some(io::Error::from_raw_os_error(raw_error(error))) };
+        let error = if again {
+            send_one(socket.raw(), outbox.data(item), item).err()
+        } else {
+            Some(io::Error::from_raw_os_error(raw_error(error)))
+        };
         if let Some(error) = error {
             self.failed.push(NotSent { index, blocked: is_blocked(&error) });
         }
@@ -230,11 +233,11 @@ fn is_blocked(error: &io::Error) -> bool {
 }
 
 #[inline]
-fn send_one(socket: &Socket, data: &[u8], item: &Outgoing) -> io::Result<()> {
+fn send_one(fd: RawFd, data: &[u8], item: &Outgoing) -> io::Result<()> {
     if item.tos == 0 {
-        send_to(socket.raw(), data, item.to)
+        send_to(fd, data, item.to)
     } else {
-        send_marked(socket.raw(), data, item.to, item.tos)
+        send_marked(fd, data, item.to, item.tos)
     }
 }
 
@@ -277,7 +280,6 @@ mod tests {
     use super::*;
     use boringsdp_core::outbox::Kind;
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-    use std::sync::Arc;
 
     fn put(outbox: &mut Outbox, port: u32, to: Address, tos: u8, data: &[u8]) {
         let (mark, buffer) = outbox.begin();
@@ -293,7 +295,7 @@ mod tests {
     fn table(shared: bool) -> PortTable {
         let socket = Socket::bind(Address::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).unwrap();
         let mut ports = PortTable::default();
-        ports.set(3, Some(Port { address: socket.address().unwrap(), way: Way::Own(Arc::new(socket)), shared }));
+        ports.set(3, Some(Port { address: socket.address().unwrap(), way: Way::own(socket), shared }));
         ports
     }
 

@@ -29,5 +29,6 @@ ENGINES: dict[str, Callable[[EventSink], Engine]] = {
     "native": partial(native, sockets="per-call"),
     "native-steered": partial(native, sockets="steered"),
     "native-two-workers": partial(native, sockets="per-call", workers=2),
+    "native-steered-two-workers": partial(native, sockets="steered", workers=2),
     "native-held": partial(native, sockets="per-call", hold_us=500, hold_above=0),
 }
