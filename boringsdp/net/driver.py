@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
@@ -19,20 +20,26 @@ class Core(Protocol[Action_co]):
     def deadline(self) -> float | None: ...
 
 
+GRID = 1 / 64
+"""Seconds. What may wait as long is done together: waking up costs more than most of what is then done."""
+
+
 class Driver(Generic[Action]):
     """
     Runs a core on an event loop: `driver.run(core.receive(data, now=loop.time()))`.
 
     All actions of one call are performed before those of the next: what an action leads back to (`run` called from `perform`) is queued.
+    With `grid` the timer fires up to so many seconds late, at a multiple of it, and so together with those of others.
     `close` stops the timer and lets go of `perform`, so that its owner needs no garbage collector; nothing is performed afterwards.
     """
 
-    __slots__ = ("_armed", "_closed", "_core", "_loop", "_perform", "_queue", "_running", "_timer")
+    __slots__ = ("_armed", "_closed", "_core", "_grid", "_loop", "_perform", "_queue", "_running", "_timer")
 
-    def __init__(self, core: Core[Action], perform: Callable[[Action], None], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, core: Core[Action], perform: Callable[[Action], None], loop: asyncio.AbstractEventLoop, grid: float = 0.0) -> None:
         self._core = core
         self._perform = perform
         self._loop = loop
+        self._grid = grid
         self._timer: asyncio.TimerHandle | None = None
         self._armed: float | None = None
         """What the timer is set to."""
@@ -67,6 +74,8 @@ class Driver(Generic[Action]):
 
     def _arm(self) -> None:
         at = None if self._closed else self._core.deadline()
+        if at is not None and self._grid:
+            at = math.ceil(at / self._grid) * self._grid
         if at == self._armed:
             return
         if self._timer is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from boringsdp.relay.engine import Address, Latch, PortStatistics
 from boringsdp.relay.ports import same_family
@@ -27,8 +27,7 @@ class Counts:
     errors: int = 0
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class QualitySample:
+class QualitySample(NamedTuple):
     """
     How well a peer was received at one time.
 

@@ -263,7 +263,7 @@ def _no_round_trips(_stream: StreamId) -> tuple[float, float]:
 
 
 def _row(sample: QualitySample) -> tuple[float, ...]:
-    return sample.mos, sample.jitter_ms, sample.loss_percent, sample.round_trip_us, sample.leg_round_trip_us
+    return sample[1:]
 
 
 def _sample(at: float, row: array[float] | list[float]) -> QualitySample:

@@ -14,7 +14,7 @@ from typing import Any
 
 from boringsdp.dtls import Identity
 from boringsdp.errors import Exhausted, WrongState
-from boringsdp.net.driver import Driver
+from boringsdp.net.driver import GRID, Driver
 from boringsdp.relay.engine import (
     Address,
     ConsentLost,
@@ -423,7 +423,7 @@ class Relay:
 
     @functools.cached_property
     def _losing(self) -> Driver[Losing]:
-        return Driver(self._losses, self._tell_loss, self.loop)
+        return Driver(self._losses, self._tell_loss, self.loop, GRID)
 
     def _tell_loss(self, action: Losing) -> None:
         stream = self._streams.get(action.stream)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from boringsdp.errors import Exhausted, WrongState
-from boringsdp.net.driver import Driver
+from boringsdp.net.driver import GRID, Driver
 from boringsdp.relay import reports, watch
 from boringsdp.relay.dtls import Dtls
 from boringsdp.relay.engine import Address, IceCredentials, Latch, PortId, StreamId, TransportId, TransportSpec, TransportStatistics
@@ -59,11 +59,11 @@ class Transport(ABC):
         self._dtls: Dtls | None = None
         settings, engine = relay.settings, relay.engine
         self.reporter = reports.Reporter(self.cname, relay.rng, engine.stream_statistics, relay.epoch)
-        self._reports: Driver[reports.Action] = Driver(self.reporter, self._perform_report, relay.loop)
+        self._reports: Driver[reports.Action] = Driver(self.reporter, self._perform_report, relay.loop, GRID)
         self._watch = watch.Watch(settings.media_timeout_s, engine.stream_statistics)
-        self._watching: Driver[watch.Silent] = Driver(self._watch, self._perform_watch, relay.loop)
+        self._watching: Driver[watch.Silent] = Driver(self._watch, self._perform_watch, relay.loop, GRID)
         self.sampler = Sampler(engine.stream_statistics, self._codec_of, self._round_trips, relay.epoch)
-        self._sampling: Driver[None] = Driver(self.sampler, _nothing, relay.loop)
+        self._sampling: Driver[None] = Driver(self.sampler, _nothing, relay.loop, GRID)
         self._piercing: Driver[Pierce] | None = None
 
     @property
@@ -271,9 +271,10 @@ class Transport(ABC):
 
     def _round_trips(self, stream: StreamId) -> tuple[float, float]:
         """Milliseconds with whoever hears the stream's peer and back, and with the peer itself; 0 when unknown."""
-        own = self.reporter.round_trip_ms(stream)
-        far = [target.transport.reporter.round_trip_ms(target.id) for target in self.relay.targets(self._streams[stream])]
-        return own + max(far, default=0.0), own
+        own, far = self.reporter.round_trip_ms(stream), 0.0
+        for target in self.relay.targets(self._streams[stream]):
+            far = max(far, target.transport.reporter.round_trip_ms(target.id))
+        return own + far, own
 
     def ssrc_seen(self, stream: Stream, ssrc: int) -> None:
         """A first packet of a new source."""

@@ -79,3 +79,16 @@ def test_the_virtual_loop_fails_instead_of_hanging() -> None:
 
     with pytest.raises(NothingScheduled):
         run_in_virtual_time(main())
+
+
+def test_what_may_wait_is_done_together() -> None:
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        done: list[str] = []
+        for late in (0.1, 0.2, 0.3):
+            core = Countdown()
+            Driver(core, done.append, loop, 0.5).run(core.start(loop.time() + late))
+        await asyncio.sleep(10)
+        return [each for each in done if each != "started"]
+
+    assert run_in_virtual_time(main()) == ["tick at 1001.5"] * 3 + ["tick at 1002.5"] * 3 + ["tick at 1003.5"] * 3
