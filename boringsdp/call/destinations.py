@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from boringsdp.errors import SdpError
 from boringsdp.net.address import parse_ip
 from boringsdp.sdp import Description, Media
+from boringsdp.values import replace
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from boringsdp.call.events import Party
 from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
 from boringsdp.sdp import CodecPolicy, Description, LegMemory, LegStyle, Slot, withdraw
+from boringsdp.values import replace
 
 MAX_TAGS = 32
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from boringsdp.call.destinations import proves_itself
@@ -47,6 +46,7 @@ from boringsdp.relay import (
     WebRtcTransport,
 )
 from boringsdp.sdp import Description, LegMemory, LegStyle, LocalMedia, MediaNeed, MediaPlan, Sdes, media_plans
+from boringsdp.values import replace
 
 
 class Leg:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from boringsdp.relay import Latch
+from boringsdp.values import Value, replace
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class LegOptions:
+class LegOptions(Value, frozen=True, kw_only=True):
     """
     Where a leg stands and how its peer is found. None or empty: leave it as it is, at first the settings' default.
 

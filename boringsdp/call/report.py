@@ -7,10 +7,10 @@ The leaves are the relay's own figures.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from boringsdp.call.events import Party
 from boringsdp.relay import Counts, PortFigures, QualitySample, SsrcFigures
+from boringsdp.values import Value, field
 
 __all__ = ["CallReport", "Counts", "LegReport", "MediaReport", "PortReport", "QualitySample", "SsrcReport"]
 
@@ -18,8 +18,7 @@ PortReport = PortFigures
 SsrcReport = SsrcFigures
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class MediaReport:
+class MediaReport(Value, frozen=True, kw_only=True):
     """One m-line of a leg; `index` counts from 1."""
 
     index: int
@@ -39,8 +38,7 @@ class MediaReport:
     ports: tuple[PortReport, ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class LegReport:
+class LegReport(Value, frozen=True, kw_only=True):
     """One leg. `branch` is empty for party A. `joined` is True for those between whom media flows now."""
 
     party: Party
@@ -65,8 +63,7 @@ class LegReport:
         )
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class CallReport:
+class CallReport(Value, frozen=True, kw_only=True):
     """A whole call; times are wallclock seconds."""
 
     call_id: str
@@ -74,6 +71,6 @@ class CallReport:
     last_signal: float
     state: str
     legs: tuple[LegReport, ...] = ()
-    rtp: Counts = field(default_factory=Counts)
-    rtcp: Counts = field(default_factory=Counts)
+    rtp: Counts = Counts()
+    rtcp: Counts = Counts()
     ssrcs: Mapping[int, SsrcReport] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from boringsdp.call.options import LegOptions
 from boringsdp.call.settings import CallSettings
@@ -25,6 +25,7 @@ from boringsdp.relay import (
     WebRtcTransport,
 )
 from boringsdp.sdp import Candidate, Crypto, Fingerprint, LegStyle, LocalMedia, LocalTransport, MediaNeed, MediaPlan, Sdes
+from boringsdp.values import Value, replace
 
 AnyTransport = Transport | RawTransport
 
@@ -37,8 +38,7 @@ class _Set:
     streams: dict[int, Stream] = field(default_factory=dict)
 
 
-@dataclass(slots=True, frozen=True)
-class Wish:
+class Wish(Value, frozen=True):
     """What the text about to be written must name, beside each m-line's need."""
 
     style: LegStyle

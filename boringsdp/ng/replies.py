@@ -8,6 +8,7 @@ from typing import Any
 
 from boringsdp.call import CallReport, Counts, LegReport, MediaReport, Party, PortReport, QualitySample, SsrcReport
 from boringsdp.ng.requests import Identity
+from boringsdp.values import Value
 
 Address = tuple[str, int]
 
@@ -39,8 +40,7 @@ PORT_FLAGS: Mapping[str, str] = {
 }
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Names:
+class Names(Value, frozen=True, kw_only=True):
     """What the front knows of a leg and the call does not. `tags`: all of the party's, the one in use last."""
 
     tags: tuple[str, ...] = ()
@@ -48,8 +48,7 @@ class Names:
     branch: str = ""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Told:
+class Told(Value, frozen=True, kw_only=True):
     """One dialog to tell of: `names` by party and branch name; `faults` are reasons why media does not flow, oldest first."""
 
     report: CallReport

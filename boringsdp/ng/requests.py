@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from boringsdp.values import Value, field
 
 
 class Ice(enum.Enum):
@@ -25,8 +26,7 @@ class Learning(enum.Enum):
     HEURISTIC = "heuristic"
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SdesOptions:
+class SdesOptions(Value, frozen=True, kw_only=True):
     """The key `SDES`."""
 
     off: bool = False
@@ -44,8 +44,7 @@ class SdesOptions:
     """Offer only suites that the other side offered too."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class CodecOptions:
+class CodecOptions(Value, frozen=True, kw_only=True):
     """The key `codec` and the flags `codec-…` and `transcode-…`. Names as they came: `PCMU`, `opus/48000/2`, `8`, `all`, `full`."""
 
     strip: tuple[str, ...] = ()
@@ -60,8 +59,7 @@ class CodecOptions:
     set: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SdpEdits:
+class SdpEdits(Value, frozen=True, kw_only=True):
     """The key `sdp-attr` for one section (`none` is the session level): textual edits after everything else."""
 
     add: tuple[str, ...] = ()
@@ -69,8 +67,7 @@ class SdpEdits:
     substitute: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Identity:
+class Identity(Value, frozen=True, kw_only=True):
     """Who it is about. Empty: not said."""
 
     call_id: str
@@ -89,8 +86,7 @@ class Identity:
     directional: bool = False
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Description:
+class Description(Value, frozen=True, kw_only=True):
     """What offer and answer have in common: everything about the SDP and the media behind it."""
 
     identity: Identity
@@ -180,13 +176,11 @@ class Description:
         return self.sip_code >= 200 and not self.provisional
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Ping:
+class Ping(Value, frozen=True, kw_only=True):
     """`ping`."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Delete:
+class Delete(Value, frozen=True, kw_only=True):
     """`delete`. `delay_s` None: the configured delay."""
 
     identity: Identity
@@ -197,23 +191,20 @@ class Delete:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Query:
+class Query(Value, frozen=True, kw_only=True):
     """`query`."""
 
     identity: Identity
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class ListCalls:
+class ListCalls(Value, frozen=True, kw_only=True):
     """`list`."""
 
     limit: int = 32
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Statistics:
+class Statistics(Value, frozen=True, kw_only=True):
     """`statistics`."""
 
 
@@ -225,8 +216,7 @@ class Blocking(enum.Enum):
     SILENCE = "silence"
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SetBlocking:
+class SetBlocking(Value, frozen=True, kw_only=True):
     """`block DTMF`, `unblock DTMF`, `block media`, `unblock media`, `silence media`, `unsilence media`."""
 
     identity: Identity
@@ -236,8 +226,7 @@ class SetBlocking:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class PlayDtmf:
+class PlayDtmf(Value, frozen=True, kw_only=True):
     """`play DTMF`: `digits` in 0-9*#A-D, as if the selected party had pressed them."""
 
     identity: Identity

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection
-from dataclasses import dataclass, replace
 
 from boringsdp.call import LegOptions
 from boringsdp.ng.codecs import codec_policy
@@ -22,13 +22,13 @@ from boringsdp.sdp import (
     Protocol,
     Sdes,
 )
+from boringsdp.values import Value, replace
 
 SUITE_ORDER = ("AEAD_AES_256_GCM", "AEAD_AES_128_GCM", *(suite for suite in SUITES if not suite.startswith("AEAD_")))
 """In which order our offers name the SDES suites we speak: the strongest first, as rtpengine's do."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Plan:
+class Plan(Value, frozen=True, kw_only=True):
     """
     What to tell `Call.offer` or `Call.answer`.
 
@@ -101,7 +101,7 @@ def plan_answer(
     style = _answer_style(request, offer, theirs, warnings)
     if suite and offer is not None and (offer.sdes.static or request.sdes.static):
         style = replace(style, answer_suites=tuple(dict.fromkeys((suite, *(style.answer_suites or SUITE_ORDER)))))
-    policy = replace(agreed, single=True) if request.single_codec else agreed
+    policy = dataclasses.replace(agreed, single=True) if request.single_codec else agreed
     here, there = _options(request, interfaces, warnings)
     return Plan(to=style, policy=policy, passing=_passing(request, style, loop_mark), here=here, there=there, warnings=tuple(warnings))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from boringsdp.relay.engine import Address, Latch, PortStatistics
 from boringsdp.relay.ports import same_family
+from boringsdp.values import Value
 
 if TYPE_CHECKING:
     from boringsdp.relay.raw import RawTransport
@@ -18,8 +18,7 @@ NOT_SENT = frozenset({"late", "no_address", "too_long"})
 """Why packets did not go out, besides reasons that begin with `send_`; all others are of what came (`no_keys` may be either)."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Counts:
+class Counts(Value, frozen=True, kw_only=True):
     """Whole packets and their octets as they came or went, headers included; `errors` are those dropped."""
 
     packets: int = 0
@@ -43,8 +42,7 @@ class QualitySample(NamedTuple):
     leg_round_trip_us: int = 0
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class SsrcFigures:
+class SsrcFigures(Value, frozen=True, kw_only=True):
     """
     One source that a peer sent, over its life. `samples` are about `interval_s` apart, bounded, oldest first.
 
@@ -66,8 +64,7 @@ class SsrcFigures:
     samples: tuple[QualitySample, ...] = ()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class PortFigures:
+class PortFigures(Value, frozen=True, kw_only=True):
     """One of our ports towards a peer: RTP, or RTCP where it has its own. `last_packet` is wallclock seconds, 0 when none came."""
 
     rtcp: bool

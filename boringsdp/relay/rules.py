@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
+from boringsdp.values import Value
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class RelaySettings:
@@ -55,16 +59,14 @@ class RelaySettings:
     max_half_open: int = 2_000
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class StreamFormat:
+class StreamFormat(Value, frozen=True, kw_only=True):
     """One payload type that may arrive: encoding name and RTP clock in Hz."""
 
     name: str
     clock_rate: int
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class StreamRules:
+class StreamRules(Value, frozen=True, kw_only=True):
     """
     What one m-line carries, as agreed with this peer.
 
@@ -88,8 +90,7 @@ class StreamRules:
     receive: bool = True
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class RouteRules:
+class RouteRules(Value, frozen=True, kw_only=True):
     """
     How packets change between two streams. `payload_types` maps incoming to outgoing; what is absent is dropped.
 
@@ -101,9 +102,9 @@ class RouteRules:
     """
 
     payload_types: Mapping[int, int]
-    telephone_events: Mapping[int, int] = field(default_factory=dict)
-    extensions: Mapping[int, int] = field(default_factory=dict)
-    constant_extensions: Mapping[int, bytes] = field(default_factory=dict)
+    telephone_events: Mapping[int, int] = msgspec.field(default_factory=dict)
+    extensions: Mapping[int, int] = msgspec.field(default_factory=dict)
+    constant_extensions: Mapping[int, bytes] = msgspec.field(default_factory=dict)
     enabled: bool = True
     media: bool = True
     dtmf: bool = True

@@ -7,10 +7,10 @@ A stream's are tuples: they are read hundreds of times a second, and making a da
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from boringsdp.relay.names import Address, StreamId, TransportId
+from boringsdp.values import Value
 
 
 class ReceiveStatistics(NamedTuple):
@@ -67,8 +67,7 @@ class StreamStatistics(NamedTuple):
     route: RouteState | None
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class PortStatistics:
+class PortStatistics(Value, frozen=True, kw_only=True):
     """RTP, or RTCP, of one transport, whether each has a port of its own or not. DTLS and STUN are counted with neither."""
 
     remote: Address | None = None
@@ -85,8 +84,7 @@ class PortStatistics:
     bytes_sent: int = 0
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class TransportStatistics:
+class TransportStatistics(Value, frozen=True, kw_only=True):
     """
     Counters of one transport, DTLS included. `drops` by reason. On a raw transport `rtp` counts the datagrams.
 
@@ -106,8 +104,7 @@ class TransportStatistics:
     rtcp: PortStatistics = PortStatistics()
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class EngineStatistics:
+class EngineStatistics(Value, frozen=True, kw_only=True):
     """`drops` counts what belonged to no transport."""
 
     streams: Mapping[StreamId, StreamStatistics]
@@ -115,8 +112,7 @@ class EngineStatistics:
     drops: Mapping[str, int]
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class EngineFacts:
+class EngineFacts(Value, frozen=True, kw_only=True):
     """`sockets` says how plain ports are had: `per-call`, or `steered` into few. `hold_us`: how long packets wait to be taken together."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from boringsdp.errors import SdpError, WrongState
 from boringsdp.sdp.codec import Format
@@ -14,6 +13,7 @@ from boringsdp.sdp.lines import Section, SessionDescription
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.serve import FINGERPRINT_HASHES, OURS, agreed_keying, keying
 from boringsdp.sdp.style import Keying, LegStyle
+from boringsdp.values import replace
 
 
 def accept_offer(memory: LegMemory, received: Description | str | bytes, style: LegStyle | None = None) -> LegMemory:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from boringsdp.errors import WrongState
 from boringsdp.sdp.attributes import passed_on
@@ -19,10 +18,10 @@ from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.serve import Servable, keying, servable, usable_cryptos
 from boringsdp.sdp.style import Keying, LegStyle, Sdes
 from boringsdp.sdp.writer import compose
+from boringsdp.values import Value, replace
 
 
-@dataclass(slots=True, frozen=True)
-class AnswerDraft:
+class AnswerDraft(Value, frozen=True):
     """An answer decided but for our own side: `needs` says what `write` will ask of `locals`, one entry for each accepted m-line."""
 
     memory: LegMemory
@@ -132,8 +131,7 @@ def _sheet(memory: LegMemory, source: LegMemory | None, policy: CodecPolicy, sty
     )
 
 
-@dataclass(slots=True, frozen=True)
-class _Task:
+class _Task(Value, frozen=True):
     """What all m-lines of one answer have in common."""
 
     offer: Description

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from boringsdp.values import Value
 
 
-@dataclass(slots=True, frozen=True)
-class Candidate:
+class Candidate(Value, frozen=True):
     """One candidate; `host` may be a name (mDNS). Text fields stay text: a foundation `0012` is not a number."""
 
     foundation: str
@@ -50,8 +50,7 @@ def parse_candidate(value: str) -> Candidate | None:
     return Candidate(parts[0], int(component), parts[2], int(priority), parts[4], int(port), parts[7], parts[8] if len(parts) > 8 else "")
 
 
-@dataclass(slots=True, frozen=True)
-class Fingerprint:
+class Fingerprint(Value, frozen=True):
     """A certificate's hash: `hash` in lower case (`sha-256`), `value` in upper-case hex with colons, so that equality is plain."""
 
     hash: str

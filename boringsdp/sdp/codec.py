@@ -6,6 +6,8 @@ import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from boringsdp.values import Value
+
 
 @dataclass(slots=True, frozen=True)
 class Codec:
@@ -56,8 +58,7 @@ _REDUNDANCY = frozenset({"red", "rtx", "ulpfec", "flexfec", "flexfec-03", "parit
 _COMPANIONS = _REDUNDANCY | {"telephone-event", "cn"}
 
 
-@dataclass(slots=True, frozen=True)
-class Format:
+class Format(Value, frozen=True):
     """One payload type of an m-line; `fmtp` is the parameter text, `feedback` the rtcp-fb values that apply to it (`*` included)."""
 
     payload_type: int

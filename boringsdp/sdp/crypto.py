@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+
+from boringsdp.values import Value
 
 KEY_LENGTHS: dict[str, tuple[int, int]] = {
     "AES_CM_128_HMAC_SHA1_80": (16, 14),
@@ -17,20 +18,21 @@ KEY_LENGTHS: dict[str, tuple[int, int]] = {
 SUITES = tuple(KEY_LENGTHS)
 
 
-@dataclass(slots=True, frozen=True)
-class Crypto:
+class Crypto(Value, frozen=True):
     """
     One crypto line that can be used: master key and salt in bytes, `lifetime` in packets (0: unsaid), `mki` as it stands in each packet.
 
     `repr` shows neither key nor salt, so that a log cannot.
     """
 
+    HIDDEN = frozenset({"key", "salt", "mki"})
+
     tag: int
     suite: str
-    key: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
+    key: bytes
+    salt: bytes
     lifetime: int = 0
-    mki: bytes = field(default=b"", repr=False)
+    mki: bytes = b""
 
     @classmethod
     def from_random(cls, suite: str, random: bytes, tag: int = 1) -> Crypto:

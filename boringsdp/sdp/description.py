@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
 
 from boringsdp.sdp.candidate import Candidate, Fingerprint, parse_candidate
 from boringsdp.sdp.codec import Format
 from boringsdp.sdp.crypto import Crypto
 from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.style import PLAIN, WEBRTC, LegStyle, Protocol, Sdes
+from boringsdp.values import Value, replace
 
 Address = tuple[str, int]
 """(host as written, port); the host may be a name."""
@@ -17,8 +17,7 @@ Address = tuple[str, int]
 NOWHERE = ("", "0.0.0.0", "::")
 
 
-@dataclass(slots=True, frozen=True)
-class Origin:
+class Origin(Value, frozen=True):
     """The o= line (RFC 8866 §5.2); numbers stay text because peers write more than 64 bits."""
 
     username: str
@@ -27,9 +26,10 @@ class Origin:
     address: str
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Media:
+class Media(Value, frozen=True, kw_only=True):
     """One m-line. What the section leaves unsaid is taken from the session level or is the RFC's default."""
+
+    HIDDEN = frozenset({"password"})
 
     index: int
     kind: str
@@ -54,7 +54,7 @@ class Media:
     mid: str = ""
     bundle_only: bool = False
     ufrag: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     candidate_values: tuple[str, ...] = ()
     end_of_candidates: bool = False
     fingerprints: tuple[Fingerprint, ...] = ()
@@ -119,11 +119,12 @@ class Media:
         return tuple([f for f in self.formats if f.codec.carries_media])
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Description:
+class Description(Value, frozen=True, kw_only=True):
     """A whole SDP. `text` is what it was read from, byte for byte."""
 
-    text: str = field(repr=False)
+    HIDDEN = frozenset({"text"})
+
+    text: str
     origin: Origin
     ice_lite: bool = False
     trickle: bool = False

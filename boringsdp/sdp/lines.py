@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 from boringsdp.errors import SdpError
+from boringsdp.values import Value, replace
 
 MAX_BYTES = 64 * 1024
 MAX_MEDIAS = 64
@@ -14,8 +14,7 @@ MAX_SECTION_LINES = 1024
 MAX_LINE_BYTES = 8 * 1024
 
 
-@dataclass(slots=True, frozen=True)
-class Section:
+class Section(Value, frozen=True):
     """
     The session part, or one m-line with what follows it.
 
@@ -62,8 +61,7 @@ class Section:
         return replace(self, lines=(*self.lines[:filled], *(line + end for line in lines), *self.lines[filled:]))
 
 
-@dataclass(slots=True, frozen=True)
-class SessionDescription:
+class SessionDescription(Value, frozen=True):
     """An SDP as text. `str()` gives back what was parsed, byte for byte, edits apart."""
 
     session: Section

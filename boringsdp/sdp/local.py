@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from boringsdp.sdp.candidate import Candidate, Fingerprint
 from boringsdp.sdp.crypto import Crypto
+from boringsdp.values import Value
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class LocalTransport:
+class LocalTransport(Value, frozen=True, kw_only=True):
     """
     One transport of ours. Bundled m-lines are given the same value.
 
@@ -18,11 +16,13 @@ class LocalTransport:
     an answer (`active` or `passive`); empty lets the peer's offer and the role so far decide, `passive` when both are free.
     """
 
+    HIDDEN = frozenset({"password"})
+
     host: str
     port: int
     rtcp_port: int | None = None
     ufrag: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
     candidates: tuple[Candidate, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
     setup: str = ""
@@ -30,8 +30,7 @@ class LocalTransport:
     ice_lite: bool = True
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class LocalMedia:
+class LocalMedia(Value, frozen=True, kw_only=True):
     """Our side of one m-line: its transport, and towards WebRTC the SSRC and CNAME we send with (0 and empty: not announced)."""
 
     transport: LocalTransport
@@ -39,9 +38,10 @@ class LocalMedia:
     cname: str = ""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class MediaNeed:
+class MediaNeed(Value, frozen=True, kw_only=True):
     """What one m-line needs from the call layer before its text can be written."""
+
+    HIDDEN = frozenset({"credentials"})
 
     slot: int
     kind: str
@@ -71,5 +71,5 @@ class MediaNeed:
     """Which hash of our certificate `LocalTransport.fingerprints` should hold, with `dtls`."""
     low_priority: bool = False
     """Our candidates stand beside those of the other leg, which should be tried first."""
-    credentials: tuple[str, str] | None = field(default=None, repr=False)
+    credentials: tuple[str, str] | None = None
     """(ufrag, password) that our transport must answer to: those of the other leg's peer, whose candidates are passed on beside ours."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from boringsdp.errors import SdpError
@@ -12,6 +12,7 @@ from boringsdp.sdp.codec import Codec, Format
 from boringsdp.sdp.describe import describe
 from boringsdp.sdp.description import Description
 from boringsdp.sdp.style import ANYTHING, LegStyle, Protocol, Sdes
+from boringsdp.values import Value
 
 
 class Exchange(enum.Enum):
@@ -25,8 +26,7 @@ class Exchange(enum.Enum):
     AGREED = "agreed"
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Slot:
+class Slot(Value, frozen=True, kw_only=True):
     """One m-line of a leg, for the life of the call. A rejected slot may be recycled: then all of it begins anew."""
 
     kind: str
@@ -57,8 +57,7 @@ class Slot:
         return (*formats, *[f for f in self.fixed if f.payload_type not in numbers])
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class LegMemory:
+class LegMemory(Value, frozen=True, kw_only=True):
     """
     What one leg has agreed so far. Frozen: a failed renegotiation is undone by keeping the value from before (see `withdraw`).
 

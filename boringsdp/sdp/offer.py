@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.attributes import passed_on
@@ -30,10 +30,10 @@ from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
 from boringsdp.sdp.serve import OURS, Servable, keying, servable
 from boringsdp.sdp.style import Keying, LegStyle, Protocol
 from boringsdp.sdp.writer import compose
+from boringsdp.values import Value, replace
 
 
-@dataclass(slots=True, frozen=True)
-class Written:
+class Written(Value, frozen=True):
     """A text of ours and the leg's memory after it. `changed` is False when it equals what we sent last (same o= version)."""
 
     text: str
@@ -41,8 +41,7 @@ class Written:
     changed: bool = True
 
 
-@dataclass(slots=True, frozen=True)
-class OfferDraft:
+class OfferDraft(Value, frozen=True):
     """An offer decided but for our own side: `needs` says what `write` will ask of `locals`, one entry for each m-line with media."""
 
     memory: LegMemory

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from boringsdp.sdp.codec import Format
 from boringsdp.sdp.crypto import Crypto
@@ -19,8 +20,7 @@ LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 USUAL_IDS: Mapping[str, int] = {LEVEL_URI: 1, MID_URI: 4}
 
 
-@dataclass(slots=True)
-class Outline:
+class Outline(msgspec.Struct):
     """All of an m-line but what the call layer supplies. With `accepted` False only `refused_line` and `mid` count."""
 
     slot: int
@@ -65,13 +65,12 @@ class Outline:
         return self.ice and self.keying is Keying.DTLS and self.rtcp_mux_sure and not self.suites
 
 
-@dataclass(slots=True)
-class Sheet:
+class Sheet(msgspec.Struct):
     """All m-lines about to be written and the session-level facts."""
 
     outlines: list[Outline]
     ice: bool = False
-    groups: list[list[str]] = field(default_factory=list)
+    groups: list[list[str]] = msgspec.field(default_factory=list)
     others: tuple[str, ...] = ()
     passing: Passing = OWN_TEXT
     source: Description | None = None

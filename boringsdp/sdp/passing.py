@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from boringsdp.values import Value
 
 
 class OriginPart(enum.Enum):
@@ -16,8 +17,7 @@ class OriginPart(enum.Enum):
     ADDRESS = "address"
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Passing:
+class Passing(Value, frozen=True, kw_only=True):
     """
     How much of the source's text a translation keeps. `OWN_TEXT` (the gateway is an endpoint) keeps little, `THEIR_TEXT` (a proxy's media
     relay) keeps all that is not about the transport.

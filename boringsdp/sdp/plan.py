@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from boringsdp.errors import WrongState
 from boringsdp.sdp.candidate import Candidate, Fingerprint
@@ -14,11 +13,13 @@ from boringsdp.sdp.formats import pick_event, shared
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.serve import OURS, agreed_keying, keying
 from boringsdp.sdp.style import Keying, Protocol
+from boringsdp.values import Value, replace
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class MediaPlan:
+class MediaPlan(Value, frozen=True, kw_only=True):
     """One m-line as agreed, seen from us: `send` is gateway to peer. One entry for each slot, refused ones too (`accepted` False)."""
+
+    HIDDEN = frozenset({"remote_password"})
 
     slot: int
     kind: str
@@ -41,7 +42,7 @@ class MediaPlan:
     """Reduced-size RTCP agreed (RFC 5506)."""
     ice: bool = False
     remote_ufrag: str = ""
-    remote_password: str = field(default="", repr=False)
+    remote_password: str = ""
     remote_candidates: tuple[Candidate, ...] = ()
     remote_ice_lite: bool = False
     dtls: bool = False
@@ -82,8 +83,7 @@ class MediaPlan:
         return pick_event(self.send_formats, clock)
 
 
-@dataclass(slots=True, frozen=True)
-class PayloadTypes:
+class PayloadTypes(Value, frozen=True):
     """How packets of one stream become packets of another. `codecs`: incoming to outgoing payload type, equal codecs only."""
 
     codecs: Mapping[int, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from boringsdp.errors import SdpError
 from boringsdp.sdp.crypto import Crypto
@@ -13,6 +13,7 @@ from boringsdp.sdp.memory import Slot
 from boringsdp.sdp.passing import Passing
 from boringsdp.sdp.policy import CodecPolicy
 from boringsdp.sdp.style import ANYTHING, Keying, LegStyle, Sdes
+from boringsdp.values import replace
 
 FINGERPRINT_HASHES = frozenset({"sha-256", "sha-384", "sha-512"})
 """What proves a certificate; sha-1 alone does not (RFC 8122 §5 asks for SHA-256)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from boringsdp.values import Value
 
 
 class Protocol(enum.Enum):
@@ -53,8 +54,7 @@ DEFAULT_SUITES = ("AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32")
 """What is offered by default: every SDES peer has these; more lines only make the SDP longer."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class LegStyle:
+class LegStyle(Value, frozen=True, kw_only=True):
     """How our offers to a leg look. Answers follow the peer's offer, within what the style allows."""
 
     protocol: Protocol = Protocol.AVP

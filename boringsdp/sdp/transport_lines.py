@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from boringsdp.sdp.candidate import Candidate
 from boringsdp.sdp.local import LocalMedia, LocalTransport
 from boringsdp.sdp.outline import Outline, Sheet
 from boringsdp.sdp.style import Keying
+from boringsdp.values import replace
 
 LOW_TYPE_PREFERENCE = 124
 """Below the host candidates of others (126), above reflexive and relayed ones (RFC 8445 §5.1.2.2)."""
