@@ -158,3 +158,35 @@ async def test_says_which_capability_is_missing(world: Callable[[], World], capa
     for line in written:
         assert f"needs CAP_{capability.upper()} (EPERM)" in line
     assert len(written) == 2
+
+
+NARROW = """
+import asyncio, subprocess, sys
+from boringsdp.relay.native_engine import NativeEngine
+from tests.relay.conformance.world import World
+async def main():
+    for command in ("link set lo up", "link set lo mtu 1300"):
+        subprocess.run(["ip", *command.split()], check=True)
+    world = World(lambda sink: NativeEngine(sink, sockets=sys.argv[1]))
+    for host in ("127.0.0.1", "::1"):
+        leg = world.plain(host=host)
+        for size in (20, 1300, 1310, 20):
+            world.engine.inject(leg.stream, 0, bytes(size))
+            assert len((await leg.peer.hear()).payload) == size
+        assert not leg.drops and leg.transport_statistics.packets_sent == 4
+    await world.close()
+    print("arrived")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("sockets", ["steered", "per-call"])
+async def test_what_is_too_long_for_its_path_goes_in_fragments(world: Callable[[], World], sockets: str) -> None:
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        pytest.skip("unshare (util-linux) and ip (iproute2)")
+    command = ["unshare", "--net", sys.executable, "-c", NARROW, sockets]
+    program = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    written, errors = await program.communicate()
+    if b"unshare failed" in errors:
+        pytest.skip(errors.decode())
+    assert written == b"arrived\n", errors.decode()
