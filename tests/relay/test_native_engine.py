@@ -222,6 +222,20 @@ async def test_a_picture_is_taken_at_once(make: Make) -> None:
     assert time.monotonic() - start < 0.5  # and not 50 ms for each packet
 
 
+async def test_a_flood_of_one_port_is_taken_while_wake_ups_are_held(make: Make) -> None:
+    world = make(hold_us=20_000, hold_above=0)
+    leg, stranger = world.plain(), world.peer()
+    leg.peer.speak()
+    await world.until(lambda: leg.received.packets == 1)
+    start = time.monotonic()
+    for _ in range(300):
+        stranger.send(b"flood", leg.peer.to)
+    leg.peer.speak(payload=b"still heard")
+    await world.until(lambda: leg.received.packets == 2)
+    assert time.monotonic() - start < 2.0  # and not 20 ms for each
+    assert leg.drops == {"unknown_source": 300}
+
+
 # --- events
 
 

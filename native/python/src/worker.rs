@@ -25,6 +25,8 @@ const EVENTS: usize = 256;
 const ENOUGH: usize = 16;
 /// Octets from which on a datagram is taken for one of a burst, a picture's: more are waiting then, else hardly ever.
 const LARGE: usize = 500;
+/// A port that has something at two held wake-ups less than so many apart is drained.
+const LATELY: u32 = 4;
 /// Over how long the rate is measured that decides whether wake-ups are held.
 const WINDOW_NS: u64 = 100_000_000;
 
@@ -47,9 +49,30 @@ struct Holding {
     last_wake: u64,
     /// More sockets may have something than were told of at the last wake-up.
     more: bool,
+    /// How many held wake-ups there were, and at which of them each port had something last.
+    turn: u32,
+    turns: Vec<u32>,
 }
 
 impl Holding {
+    fn new(hold: Hold) -> Self {
+        Self { hold, on: false, packets: 0, since: 0, last_wake: 0, more: false, turn: LATELY, turns: Vec::new() }
+    }
+
+    /// A held wake-up finds something at a port's own socket: whether it did at those before, as no call does.
+    #[inline]
+    fn is_busy(&mut self, key: PortKey) -> bool {
+        if !self.on {
+            return false; // nothing waits long
+        }
+        let index = key as usize;
+        if self.turns.len() <= index {
+            self.turns.resize(index + 1, 0);
+        }
+        let former = std::mem::replace(&mut self.turns[index], self.turn);
+        self.turn.wrapping_sub(former) < LATELY
+    }
+
     /// Packets were taken. Held as soon as the window has too many; no longer when one had few enough.
     fn count(&mut self, packets: u64, now: u64) {
         self.packets += packets;
@@ -101,7 +124,7 @@ impl Worker {
             sorted,
             incoming: Vec::new(),
             lost_handoffs: 0,
-            holding: hold.map(|hold| Holding { hold, on: false, packets: 0, since: 0, last_wake: 0, more: false }),
+            holding: hold.map(Holding::new),
             deadline: None,
         }
     }
@@ -142,6 +165,7 @@ impl Worker {
                 poll::sleep_until(holding.last_wake + holding.hold.interval_ns);
             }
             holding.last_wake = poll::nanoseconds();
+            holding.turn = holding.turn.wrapping_add(1);
             let ready = link.epoll.wait(&mut self.events[..], 0);
             holding.more = ready == EVENTS;
             if ready == 0 {
@@ -191,12 +215,13 @@ impl Worker {
     /// Take what there is likely to be on a port's own socket: one datagram, for a read that finds nothing is dear.
     #[inline]
     fn take(&mut self, fd: RawFd, key: PortKey) {
+        let busy = self.holding.as_mut().is_some_and(|holding| holding.is_busy(key));
         for _ in 0..BATCH {
             let length = self.inbox.take_one(fd, key);
             if self.inbox.room() == 0 {
                 self.relay();
             }
-            if length.is_none_or(|length| length < LARGE) {
+            if length.is_none_or(|length| length < LARGE && !busy) {
                 return;
             }
         }
