@@ -14,7 +14,7 @@ ORDER: dict[str, list[str]] = {
     "relay_packet": [],
     "call_setup": [],
     "ng_cycle": [],
-    "engines": ["--quick", "--no-picture"],
+    "engines": ["--quick"],
 }
 """With the options that keep each of them short."""
 

@@ -28,6 +28,7 @@ HALF_OPEN = 100
 """Legs that begin a handshake and leave it; as many as that wait for theirs at a time."""
 SIZES = ((160, 50.0, 200), (500, 50.0, 200), (1100, 50.0, 200), (1100, 400.0, 25))
 """Octets of payload, packets a second of each flow, calls: the last are few large streams, as video is."""
+PERCENTILES = {"median": "p50", "95th": "p95", "99th": "p99", "worst": "max"}
 AT_ONCE = 200
 """Calls that stand at a time when calls come and go."""
 

@@ -1,8 +1,8 @@
 """
 The engines beside rtpengine and Janus: WebRTC clients (ICE, DTLS, SRTP) to plain RTP peers, through each of them in turn.
 
-`python -m bench engines` takes about 25 minutes, `python -m bench engines --quick` ten. Both print the table, write bench/results/last.json
-and draw docs/img/cost-per-packet.svg. For other questions see `python -m bench.engine_trials`.
+`python -m bench engines` takes about 20 minutes, `python -m bench engines --quick` seven. Both print the table and leave it, all figures and
+a picture in bench/results; `--publish` puts table and picture into docs. For other questions see `python -m bench.engine_trials`.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ async def measure(kind: Kind, profile: str, calls: tuple[int, ...], seconds: flo
     cpu_s, memory = 0.0, {}
     try:
         async with on_trial(kind, profile) as trial:
-            for number in calls:
+            for number in (number for number in calls if number <= kind.most):
                 fresh = number - len(trial)
                 cpu_s += await trial.grow(number) * fresh
                 window = await valid_window(trial, seconds)
@@ -125,8 +125,8 @@ async def ramp(kind: Kind, profile: str, results: Results, seconds: float) -> in
             and not any(window.lost > window.packets * LOSS_SHARE for window in windows)
         ):
             good = number
-    if not good:
-        return 0
+    if not good or (kind.janus and good >= kind.most):
+        return good
     async with on_trial(kind, profile) as trial:
         number = good
         while number < MOST_CALLS:
@@ -182,9 +182,10 @@ def main(arguments: list[str]) -> int:
     print(report.table(results))
     report.RESULTS.mkdir(exist_ok=True)
     (report.RESULTS / "last.json").write_text(json.dumps(results.record(), indent=1) + "\n")
-    if options.draw:
-        report.PICTURE.parent.mkdir(exist_ok=True)
-        report.PICTURE.write_text(report.picture(results))
+    (report.RESULTS / "last.md").write_text(report.table(results) + "\n")
+    (report.RESULTS / report.PICTURE.name).write_text(report.picture(results))
+    if options.publish:
+        report.publish(results)
     return int(any(each.problem for each in results.rounds))
 
 
@@ -203,10 +204,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--gateways", type=names(KINDS), default=tuple(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--profiles", type=names(PROFILES), default=tuple(PROFILES)[:2], help=f"of {', '.join(PROFILES)}")
     parser.add_argument("--repeat", type=int, default=3, help="rounds, of which medians are taken; the gateways take turns")
-    parser.add_argument("--seconds", type=float, default=3.0, help="media that is measured, for each number of calls")
+    parser.add_argument("--seconds", type=float, default=2.5, help="media that is measured, for each number of calls")
     parser.add_argument("--ramp", choices=("first", "all", "none"), default="first", help="look for the most calls: with which profiles")
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, and only the first profile")
-    parser.add_argument("--no-picture", dest="draw", action="store_false", help="leave the picture in docs/img as it is")
+    parser.add_argument("--publish", action="store_true", help="put the table and the picture into docs")
     options = parser.parse_args(arguments)
     if options.quick:
         options.gateways, options.profiles = QUICK, options.profiles[:1]

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from bench.engines import Results, Round
 
 RESULTS = Path(__file__).parent / "results"
-PICTURE = Path(__file__).parent.parent / "docs" / "img" / "cost-per-packet.svg"
+DOCS = Path(__file__).parent.parent / "docs"
+PICTURE = DOCS / "img" / "cost-per-packet.svg"
+BEGIN, END = "<!-- bench engines -->\n", "<!-- end of bench engines -->\n"
+"""The table in docs/performance.md stands between these."""
 FULL_CORE = 0.96
 
 
@@ -44,6 +47,19 @@ def describe_round(done: Round) -> str:
     costs = ", ".join(f"{calls}: {window.packet_us:.1f}{'' if window.valid else '?'}" for calls, window in done.windows.items())
     lost = sum(window.lost for window in done.windows.values())
     return f"us/packet at {costs}; {done.call_kb:.0f} kB and {done.setup_ms:.2f} ms a call; {lost} lost {done.problem}"
+
+
+def publish(results: Results) -> None:
+    """Put the table into docs/performance.md and the picture beside it."""
+    PICTURE.parent.mkdir(exist_ok=True)
+    PICTURE.write_text(picture(results))
+    page = DOCS / "performance.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    about = results.machine
+    rounds = max(len(results.of(each.gateway, each.profile)) for each in results.rounds)
+    machine = f"{about['cpus']} CPUs, {about['cpu']}, Linux {about['kernel']}, CPython {about['python']}; medians of {rounds} rounds."
+    page.write_text(f"{before}{BEGIN}\n{machine}\n\n{table(results)}\n{END}{after}")
 
 
 def table(results: Results) -> str:
