@@ -1,8 +1,8 @@
 """
 The engines beside rtpengine and Janus: WebRTC clients (ICE, DTLS, SRTP) to plain RTP peers, through each of them in turn.
 
-`python -m bench engines` takes about 20 minutes, `python -m bench engines --quick` seven. Both print the table and leave it, all figures and
-a picture in bench/results; `--publish` puts table and picture into docs. For other questions see `python -m bench.engine_trials`.
+`python -m bench engines` takes about 20 minutes, `python -m bench engines --quick` seven. Both print the table and leave it, all figures
+and a picture in bench/results; `--publish` puts table and picture into docs. For other questions see `python -m bench.engine_trials`.
 """
 
 from __future__ import annotations
