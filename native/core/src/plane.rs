@@ -33,6 +33,9 @@ pub(crate) const TICK_S: f64 = 0.25;
 /// STUN error responses to requests that did not authenticate, over all ports, for each tick.
 const REFUSALS_PER_TICK: u32 = 25;
 
+/// Transports that are looked after in one go while packets wait.
+const MOST_AT_ONCE: usize = 128;
+
 /// One datagram that came to a port. Its octets are decrypted in place.
 pub struct Datagram<'a> {
     pub port: PortKey,
@@ -60,6 +63,11 @@ pub struct Plane {
     pub(crate) at_work: Option<Key>,
     refusals: u32,
     next_tick: Option<f64>,
+    /// The last transport that had its turn, 0 when all have; and when the first had.
+    turn: u64,
+    round_began: f64,
+    /// Whose turn it is; kept for its memory.
+    turns: Vec<(u64, Key)>,
     /// Whose packet each one of the present batch seems to be.
     settled: Vec<Option<Key>>,
 }
@@ -82,6 +90,9 @@ impl Plane {
             at_work: None,
             refusals: REFUSALS_PER_TICK,
             next_tick: None,
+            turn: 0,
+            round_began: 0.0,
+            turns: Vec::new(),
             settled: Vec::new(),
         }
     }
@@ -361,7 +372,7 @@ impl Plane {
 
     // --- time and events
 
-    /// When `tick` is due; None while there is nothing to watch.
+    /// When `tick` or `tick_some` is due; None while there is nothing to watch.
     pub fn deadline(&self) -> Option<f64> {
         self.next_tick
     }
@@ -373,17 +384,40 @@ impl Plane {
         }
     }
 
-    /// Look after timeouts: consent, silence, old keys and addresses. Call when `deadline` is over.
+    /// Look after timeouts of all transports: consent, silence, old keys and addresses. Call when `deadline` is over.
     pub fn tick(&mut self, now: f64) {
         self.refusals = REFUSALS_PER_TICK;
-        let keys: Vec<Key> = self.order.values().copied().collect();
-        for key in keys {
-            self.at_work = Some(key);
+        self.turn = 0;
+        self.tick_next(usize::MAX, now);
+        self.next_tick = if self.order.is_empty() { None } else { Some(now + TICK_S) };
+    }
+
+    /// The same of some transports, so that thousands do not keep the packets waiting: each has its turn as often as with `tick`.
+    pub fn tick_some(&mut self, now: f64) {
+        if self.turn == 0 {
+            (self.refusals, self.round_began) = (REFUSALS_PER_TICK, now);
+        }
+        let done = self.tick_next(MOST_AT_ONCE, now);
+        self.next_tick = match self.order.len() {
+            0 => None,
+            _ if done => Some(self.round_began + TICK_S),
+            many => Some(now + TICK_S * MOST_AT_ONCE as f64 / many as f64),
+        };
+    }
+
+    /// At most so many transports, from where it stopped before; true when all have had their turn.
+    fn tick_next(&mut self, most: usize, now: f64) -> bool {
+        let mut turn = std::mem::take(&mut self.turns);
+        turn.extend(self.order.range(self.turn + 1..).take(most).map(|(born, key)| (*born, *key)));
+        let done = turn.len() < most;
+        self.turn = if done { 0 } else { turn.last().map_or(0, |(born, _)| *born) };
+        for (_, key) in turn.drain(..) {
             if catch_unwind(AssertUnwindSafe(|| self.tick_one(key, now))).is_err() {
                 self.fail(key);
             }
         }
-        self.next_tick = if self.order.is_empty() { None } else { Some(now + TICK_S) };
+        self.turns = turn;
+        done
     }
 
     fn tick_one(&mut self, key: Key, now: f64) {

@@ -84,7 +84,7 @@ pub struct World {
 
 impl World {
     pub fn new(workers: usize) -> Self {
-        let cluster = Cluster::new(workers, &mut |_| Box::new(Drawn([1 << 20].into())), 100);
+        let cluster = Cluster::new(workers, &mut |_| Box::new(Drawn([1 << 20].into())), 1000);
         Self { cluster, keys: vec![0], now: 1000.0, workers }
     }
 

@@ -292,3 +292,31 @@ fn a_broken_snapshot_is_refused() {
     let bare = r#"{"version": 2, "ports": [], "transports": [{"id": 1}], "streams": [], "routes": []}"#;
     assert!(world.cluster.restore(bare, 0.0, &mut open).is_err());
 }
+
+#[test]
+fn many_transports_have_their_turn_one_part_after_the_other() {
+    let mut world = World::new(1);
+    for id in 1..=300 {
+        world.open(id);
+        world.cluster.add_transport(spec(id, id), 1000.0).unwrap();
+        world.cluster.set_remote(id, Remote { rtp: Some(there(4000 + id as u16)), rtcp: None, latch: Latch::Strict }, 1000.0).unwrap();
+        world.cluster.add_stream(stream(id)).unwrap();
+    }
+    world.now = 1000.0;
+    for id in 1..=300 {
+        world.now = 1000.0;
+        world.hear(id, vec![rtp(5, 1, 0)]);
+    }
+    world.events();
+    let mut silent = Vec::new();
+    let mut times = Vec::new();
+    while times.last().is_none_or(|at| *at < 1002.0) {
+        let now = world.cluster.lock(0).deadline().unwrap();
+        world.cluster.lock(0).tick_some(now);
+        times.push(now);
+        silent.push(world.events().len());
+    }
+    assert_eq!(silent.iter().sum::<usize>(), 300);
+    assert!(silent.iter().all(|count| *count <= 128), "{silent:?}");
+    assert!((7.0..10.0).contains(&(times.len() as f64 / 3.0)), "{times:?}"); // three parts, every quarter of a second
+}

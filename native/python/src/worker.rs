@@ -333,7 +333,7 @@ impl Worker {
 
     fn tick(&mut self) {
         let mut plane = lock(self.state.cluster.plane(self.number));
-        plane.tick(poll::now());
+        plane.tick_some(poll::now());
         self.deadline = plane.deadline();
         let news = plane.has_events();
         drop(plane);
