@@ -94,12 +94,8 @@ impl Steering {
         // Who binds the port now holds it until the map has it: of two engines that open it at once, one is refused.
         let probe = probe(address)?;
         let address = socket::address_of(&probe)?;
-        let searched = match &mut state.lookup {
-            Some(lookup) => lookup.find(address)?,
-            None => None,
-        };
-        if searched.is_some_and(|found| cookie(&probe).is_ok_and(|own| own != found)) {
-            return Err(taken()); // another program steers it
+        if state.is_steered_elsewhere(address, &probe) {
+            return Err(taken());
         }
         state.sender(worker, address)?;
         if let Err(error) = state.ports.insert(address, index_of(worker, !address.is_v4())) {
@@ -151,6 +147,18 @@ impl Steering {
 }
 
 impl State {
+    /// Whether what comes to the port is given to another socket than the one that is bound to it, by a program like ours.
+    fn is_steered_elsewhere(&mut self, address: Address, bound: &OwnedFd) -> bool {
+        let Some(lookup) = &mut self.lookup else { return false };
+        match (lookup.find(address), cookie(bound)) {
+            (Ok(found), Ok(own)) => found.is_some_and(|found| found != own),
+            _ => {
+                self.lookup = None;
+                false
+            }
+        }
+    }
+
     fn sender(&mut self, worker: usize, address: Address) -> io::Result<RawFd> {
         let host = address.with_port(0);
         if let Some(socket) = self.senders.get(&(worker, host)) {
