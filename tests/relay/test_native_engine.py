@@ -22,6 +22,7 @@ from tests.relay.conformance.engines import native
 from tests.relay.conformance.world import World
 
 Make = Callable[..., World]
+REPORT = bytes.fromhex("80c9000100001234")
 
 
 @pytest.fixture
@@ -279,6 +280,20 @@ async def test_a_sink_without_end_does_not_stop_the_loop() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
     assert calls < 1000
+    await world.close()
+
+
+async def test_events_come_together_while_wake_ups_are_held() -> None:
+    batches: list[int] = []
+    world = World(partial(native, sockets="per-call", hold_us=200, hold_above=0))
+    await world.engine.close()
+    world.engine = native(lambda events: batches.append(len(events)), sockets="per-call", hold_us=200, hold_above=0)
+    leg = world.plain()
+    for _ in range(200):
+        leg.peer.send(REPORT)
+        await asyncio.sleep(0.001)
+    await world.until(lambda: sum(batches) >= 200)
+    assert len(batches) < 150
     await world.close()
 
 

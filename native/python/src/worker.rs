@@ -30,6 +30,8 @@ const LATELY: u32 = 4;
 /// Over how long the rate is measured that decides whether wake-ups are held.
 const WINDOW_NS: u64 = 100_000_000;
 
+/// How long events wait for others to be told of together, while wake-ups are held.
+const TELL_NS: u64 = 4_000_000;
 /// How long a worker rests after a defect of its own.
 const DEFECT_NS: u64 = 10_000_000;
 
@@ -105,6 +107,9 @@ pub struct Worker {
     lost_handoffs: u64,
     holding: Option<Holding>,
     deadline: Option<f64>,
+    /// When it was said last that there are events, in nanoseconds, and whether there are some of which it was not.
+    told: u64,
+    untold: bool,
 }
 
 impl Worker {
@@ -126,6 +131,8 @@ impl Worker {
             lost_handoffs: 0,
             holding: hold.map(Holding::new),
             deadline: None,
+            told: 0,
+            untold: false,
         }
     }
 
@@ -159,6 +166,12 @@ impl Worker {
 
     /// Wait until there is something to do, or until a held wake-up is due; how many sockets have something.
     fn wait(&mut self) -> usize {
+        if self.untold {
+            let now = poll::nanoseconds();
+            if now >= self.told + TELL_NS || self.holding.as_ref().is_none_or(|holding| !holding.on) {
+                self.tell_late(now);
+            }
+        }
         let link = &self.state.links[self.number];
         if let Some(holding) = self.holding.as_mut().filter(|holding| holding.on) {
             if !holding.more {
@@ -295,11 +308,11 @@ impl Worker {
         drop(plane);
         let taken = self.inbox.len() as u64;
         self.inbox.clear();
-        if news {
-            self.state.news.tell();
-        }
         if let Some(holding) = &mut self.holding {
             holding.count(taken, now);
+        }
+        if news {
+            self.tell(now);
         }
         self.hand_over();
         self.flush();
@@ -338,7 +351,26 @@ impl Worker {
         let news = plane.has_events();
         drop(plane);
         if news {
+            self.tell(poll::nanoseconds());
+        }
+    }
+
+    /// Say that there are events; while wake-ups are held, not at once after the last time: each wakes the interpreter.
+    fn tell(&mut self, now: u64) {
+        self.untold = self.holding.as_ref().is_some_and(|holding| holding.on) && now < self.told + TELL_NS;
+        if !self.untold {
+            self.told = now;
             self.state.news.tell();
+        }
+    }
+
+    /// Say what was put off, unless it was taken meanwhile.
+    #[cold]
+    fn tell_late(&mut self, now: u64) {
+        if lock(self.state.cluster.plane(self.number)).has_events() {
+            self.tell(now);
+        } else {
+            self.untold = false;
         }
     }
 }
