@@ -17,10 +17,23 @@ struct Input<'a> {
 #[derive(Arbitrary, Debug)]
 enum Step<'a> {
     /// Comes as it is.
-    Raw { data: &'a [u8], rtcp: bool },
+    Raw {
+        data: &'a [u8],
+        rtcp: bool,
+    },
     /// Is protected, and comes with these octets changed, `copies` times.
-    Sent { data: &'a [u8], rtcp: bool, broken: Option<(u16, u8)>, copies: u8 },
-    Rekey { key: u8, sender: bool, receiver: bool, kept: Option<(u32, u32)> },
+    Sent {
+        data: &'a [u8],
+        rtcp: bool,
+        broken: Option<(u16, u8)>,
+        copies: u8,
+    },
+    Rekey {
+        key: u8,
+        sender: bool,
+        receiver: bool,
+        kept: Option<(u32, u32)>,
+    },
     Tick(u8),
 }
 
