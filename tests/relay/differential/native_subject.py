@@ -22,7 +22,7 @@ from boringsdp.relay.engine import (
     TransportStatistics,
 )
 from tests.relay.differential.steps import Step
-from tests.relay.differential.subject import Outcome, Sent, Snapshot
+from tests.relay.differential.subject import MAX_TRANSPORTS, Outcome, Sent, Snapshot
 
 
 class NativeSubject:
@@ -31,7 +31,7 @@ class NativeSubject:
     def __init__(self, draws: Sequence[int], snapshot: Snapshot | None = None, now: float = 0.0, *, workers: int = 1) -> None:
         native = importlib.import_module("boringsdp_native")
         self._kinds = [getattr(contract, name) for name in native.EVENTS]
-        self._engine: Any = native.Engine(workers=workers, manual=True, draws=list(draws))
+        self._engine: Any = native.Engine(workers=workers, manual=True, draws=list(draws), max_transports=MAX_TRANSPORTS)
         self._workers = workers
         self._ports: set[int] = set()
         self._last_port = 0

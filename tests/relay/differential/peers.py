@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Mapping
 
 from boringsdp.errors import SrtpError
@@ -28,6 +29,7 @@ class Talker:
         self.sequence = rng.choice((rng.randrange(65536), 65530, 0, 32760))
         self.timestamp = rng.choice((rng.getrandbits(32), 2**32 - 400))
         self._says_mid = rng.random() < 0.7
+        self._leaps = rng.random() < 0.06
         self.sent: list[bytes] = []
 
     def packet(self) -> bytes:
@@ -58,6 +60,9 @@ class Talker:
                 payload=payload, marker=rng.random() < 0.1, csrcs=csrcs, extensions=self._extensions(), padding=padding,
             )
         )  # fmt: skip
+        if data[0] & 0x10 and rng.random() < 0.02:
+            at = 12 + 4 * len(csrcs)
+            data = data[:at] + rng.choice((b"\x12\x34", b"\x10\x05", b"\xbe\xde")) + data[at + 2 :]
         return bytes((0x80 | rng.randrange(64),)) + data[1:] if rng.random() < 0.01 else data
 
     def _go_on(self) -> None:
@@ -72,7 +77,7 @@ class Talker:
             case chance if chance < 0.07:
                 self.sequence -= rng.choice((1, 5, 1023, 1024, 3000))
             case _:
-                self.sequence += 1
+                self.sequence += 2900 if self._leaps else 1
         if self.payload_type in EVENT_TYPES and rng.random() < 0.8:
             return
         self.timestamp += rng.choice((160, 160, 160, 960, 3000)) if rng.random() < 0.97 else rng.getrandbits(32)
@@ -165,6 +170,10 @@ def check(rng: random.Random, ufrag: str, password: str) -> bytes:
             password = "wrong"
         case chance if chance < 0.11:
             del attributes[0]
+        case chance if chance < 0.14:
+            more = write_stun(Kind.REQUEST, rng.randbytes(12), attributes, password=password.encode(), fingerprint=False)
+            body = more[20:] + struct.pack("!HH", rng.choice((0x0025, 0x7000, 0x0008)), 0)
+            return more[:2] + len(body).to_bytes(2, "big") + more[4:20] + body
     secret = None if rng.random() < 0.03 else password.encode()
     return write_stun(Kind.REQUEST, rng.randbytes(12), attributes, password=secret, fingerprint=rng.random() < 0.8)
 
@@ -173,7 +182,8 @@ def other_stun(rng: random.Random) -> bytes:
     """A STUN message that is no check of ours."""
     name = rng.choice((b"nobody:x", b"", b":", b"\xff\xfe:\xe2\x82", b"u" * 600))
     attributes: list[tuple[int, bytes]] = [(Attribute.USERNAME, name)]
-    attributes += [(rng.randrange(0x10000), rng.randbytes(rng.randrange(24))) for _ in range(rng.randrange(5))]
+    count = rng.choice((0, 1, 2, 5, 70))
+    attributes += [(rng.choice((rng.randrange(0x10000), 0x8028, 0x0008)), rng.randbytes(rng.randrange(24))) for _ in range(count)]
     method = rng.choice((1, 1, 1, rng.randrange(0x1000)))
     return write_stun(rng.choice(list(Kind)), rng.randbytes(12), attributes, fingerprint=rng.random() < 0.5, method=method)
 

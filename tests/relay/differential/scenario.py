@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from boringsdp.relay.engine import Address, Latch, PortId, StreamId, TransportId, Way
+from boringsdp.relay.engine import Address, Latch, Way
+from tests.relay.differential.nonsense import nonsense
 from tests.relay.differential.peers import broken, check, fresh_keys, junk, other_stun
 from tests.relay.differential.steps import Scenario
-from tests.relay.differential.world import HOSTS, HOSTS6, Leg, World
+from tests.relay.differential.world import HOSTS, Leg, World
 
 START = 1000.0
 TICK_S = 0.25
 MAX_DATAGRAM = 2048
 
 
-def make_scenario(seed: int, length: int) -> Scenario:
-    """The same for the same seed. It has about `length` steps."""
-    story = Story(seed)
+def make_scenario(seed: int, length: int, *, workers: int = 1) -> Scenario:
+    """The same for the same seed. It has about `length` steps; with more than one worker nothing in which each is for itself."""
+    story = Story(seed, workers)
     story.begin()
     while len(story.world.steps) < length:
         story.go_on()
@@ -27,18 +28,21 @@ def make_scenario(seed: int, length: int) -> Scenario:
 class Story:
     """What happens, one thing after the other."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, workers: int) -> None:
+        self._alone = workers == 1
         self.world = World(seed, START)
         self.rng = self.world.rng
         self._ticked = START
         things: list[tuple[float, Callable[[], None]]] = [
             (80, self._talk), (6, self._overtaken), (3, self._replay), (4, self._broken), (2, self._junk), (5, self._rtcp), (3, self._dtls),
-            (6, self._check), (2, self._stun), (0.15, self._flood), (1.5, self._wander),
-            (1, self._key), (0.3, self._unkey), (0.5, self._key_rtcp), (2, self._announce), (0.6, self._claim),
+            (6, self._check), (2, self._stun), (0.15 if self._alone else 0, self._flood), (1.5, self._wander),
+            (1, self._key), (0.3, self._unkey), (0.1, self._key_often), (0.5, self._key_rtcp), (2, self._announce),
+            (0.6, self._claim), (0.5, self._come_back),
             (0.4, self._mux), (0.4, self._mark),
             (2, self.world.add_route), (1.5, self.world.hold), (0.4, self._unroute), (1, self._change_stream), (0.3, self._remove_stream),
             (0.3, self._remove_leg), (0.5, self._add_leg), (0.8, self._restart_ice), (1.5, self._send), (1.5, self._send_rtcp),
-            (4, self._inject), (0.04, self._inject_many), (2.5, self._resend), (0.8, self._forward), (0.5, self._snapshot),
+            (4, self._inject), (0.04, self._inject_many), (0.03, self._add_many), (2.5, self._resend),
+            (0.8, self._forward), (0.5, self._snapshot),
             (0.4, self._restart), (1, self._nonsense),
         ]  # fmt: skip
         self._weights = [weight for weight, _ in things]
@@ -208,6 +212,17 @@ class Story:
         if legs:
             self.world.step("set_remote", self.rng.choice(legs).spec.id, self.rng.choice(legs).rtp, None, Latch.STRICT)
 
+    def _come_back(self) -> None:
+        """A peer that spoke no ICE is offered it again, and takes it."""
+        legs = [leg for leg in self.world.legs if leg.known and leg.spec.own]
+        if legs:
+            leg, pair = self.rng.choice(legs), self.world.credentials()
+            self.world.step("set_remote", leg.spec.id, leg.rtp, leg.rtcp, leg.spec.latch)
+            self._talk()
+            self.world.step("restart_ice", leg.spec.id, pair)
+            leg.known.append(pair)
+            self._arrive(leg, check(self.rng, pair.ufrag, pair.password))
+
     def _key(self, leg: Leg | None = None, way: Way | None = None) -> None:
         rng, leg = self.rng, leg or self._leg()
         if leg is None:
@@ -222,7 +237,17 @@ class Story:
                 keys = known[2]  # used before
         self.world.step("set_keys", leg.spec.id, way, keys, rollover)
         if way is Way.RECEIVE and not leg.spec.raw and rng.random() < 0.95:
+            if rng.random() < 0.5:
+                rollover = {talker.ssrc: talker.sequence for talker in leg.peer.talkers if talker.sequence > 0}
             leg.peer.take_keys(keys, rollover)
+
+    def _key_often(self) -> None:
+        """So often that where the first keys stopped is forgotten."""
+        leg = self._leg()
+        if leg is not None:
+            changes = [fresh_keys(self.rng) for _ in range(7)]
+            for keys in (*changes, changes[0], changes[-2]):
+                self.world.step("set_keys", leg.spec.id, Way.SEND, keys, {})
 
     def _unkey(self) -> None:
         leg = self._leg()
@@ -236,11 +261,12 @@ class Story:
         leg = self._leg()
         if leg is None:
             return
-        keys = None if self.rng.random() < 0.2 else fresh_keys(self.rng)
         way = self.rng.choice(list(Way))
-        self.world.step("set_rtcp_keys", leg.spec.id, way, keys)
-        if way is Way.RECEIVE:
-            leg.peer.take_rtcp_keys(keys)
+        for _ in range(self.rng.choice((1, 1, 3))):
+            keys = None if self.rng.random() < 0.2 else fresh_keys(self.rng)
+            self.world.step("set_rtcp_keys", leg.spec.id, way, keys)
+            if way is Way.RECEIVE:
+                leg.peer.take_rtcp_keys(keys)
 
     def _mux(self) -> None:
         leg = self._leg()
@@ -314,6 +340,14 @@ class Story:
                 self.world.step("inject", stream, 101, b"\x01\x0a\x00\xa0", False, True)
             self._talk()
 
+    def _add_many(self) -> None:
+        """More streams than a transport may have."""
+        leg = self._leg()
+        if leg is not None and not leg.spec.raw:
+            for _ in range(66):
+                self.world.add_stream(leg)
+            del leg.streams[8:], leg.peer.talkers[8:]
+
     def _resend(self) -> None:
         streams = [stream for stream in self.world.streams() if stream.keep] or self.world.streams()
         if streams:
@@ -337,30 +371,8 @@ class Story:
 
     def _nonsense(self) -> None:
         """Commands out of turn."""
-        rng, world = self.rng, self.world
-        stream, transport = StreamId(rng.choice((999, world.number()))), TransportId(998)
         leg = self._leg()
-        match rng.randrange(9):
-            case 0 if leg is not None:
-                world.step("add_transport", leg.spec)
-            case 1:
-                world.step("remove_transport", transport)
-            case 2:
-                world.step("remove_stream", stream)
-            case 3:
-                world.step("close_port", rng.choice((PortId(1), PortId(77))))
-            case 4:
-                world.step("unroute", stream, stream)
-            case 5 if leg is not None:
-                world.step(
-                    "set_remote", leg.spec.id, (rng.choice(("example.net", "::ffff:203.0.113.9", *HOSTS6)), 4000), None, Latch.STRICT
-                )
-            case 6 if leg is not None:
-                world.step("set_remote", leg.spec.id, (HOSTS[0], rng.choice((0, 65536))), None, Latch.ONCE)
-            case 7 if leg is not None and leg.streams:
-                world.step(
-                    "add_stream",
-                    leg.streams[0].__class__(id=leg.streams[0].id, transport=transport, kind="audio", send_ssrc=1, clock_rates={}),
-                )
-            case _:
-                world.step("send_rtcp", transport, b"x")
+        if leg is not None:
+            for what, *args in self.rng.sample(nonsense(self.world, leg), 2):
+                if self._alone or what != "add_transport" or not self.world.spread(args[0]):
+                    self.world.step(what, *args)

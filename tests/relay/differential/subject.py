@@ -18,6 +18,9 @@ Sent = tuple[PortId, Address, int, bytes]
 
 Snapshot = dict[str, Any]
 
+MAX_TRANSPORTS = 8
+"""So few that scenarios meet it."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -60,7 +63,7 @@ class PythonSubject:
     """The plane in Python, its ports recording."""
 
     def __init__(self, draws: Sequence[int], snapshot: Snapshot | None = None, now: float = 0.0) -> None:
-        self._plane = Plane(Drawn(draws))
+        self._plane = Plane(Drawn(draws), max_transports=MAX_TRANSPORTS)
         self._sent: list[Sent] = []
         self._next_port = 1
         if snapshot is not None:

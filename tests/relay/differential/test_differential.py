@@ -15,6 +15,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fuzz.campaign import SCALE, SEED
+from tests.relay.differential import crowds
 from tests.relay.differential.compare import PLAINLY, MakeSubject, Manner, differences, normal, play, report, shorten
 from tests.relay.differential.native_subject import NativeSubject
 from tests.relay.differential.scenario import make_scenario
@@ -94,10 +95,17 @@ def test_what_comes_together_is_taken_as_if_one_by_one(native: Callable[..., Nat
 def test_two_workers_do_what_one_does(native: Callable[..., NativeSubject]) -> None:
     """Each draws for itself, so that all must draw the same; and the plane in Python does not write workers down."""
     for seed in seeds(100):
-        scenario = make_scenario(seed, STEPS)
+        scenario = make_scenario(seed, STEPS, workers=2)
         steps = (replace(step, args=(step.args[0][:1], False)) if step.what == "restart" else step for step in scenario.steps)
         scenario = replace(scenario, draws=scenario.draws[:1], steps=tuple(steps))
         require_equal(scenario, (PythonSubject, functools.partial(native, workers=2)), Reached(), Manner(ordered=False))
+
+
+@pytest.mark.parametrize("crowd", [crowds.many_sources, crowds.many_events], ids=lambda crowd: crowd.__name__)
+def test_bounds_are_the_same(native: Callable[..., NativeSubject], crowd: Callable[[], Scenario]) -> None:
+    reached = Reached()
+    require_equal(crowd(), (PythonSubject, native), reached, Manner(together=True))
+    assert reached.drops & {"too_many_ssrcs", "events_full"}
 
 
 def test_scenarios_reach_everything_and_are_the_same_each_time() -> None:

@@ -64,6 +64,10 @@ class World:
         self.step("open_port", self.addresses[number], side, needed=True)
         return number
 
+    def spread(self, spec: TransportSpec) -> bool:
+        """Whether its ports are of both sides."""
+        return len({self.sides.get(port) for port in (*spec.ports, spec.rtcp_port) if port is not None}) > 1
+
     def address(self, host: str | None = None, *, v6: bool = False) -> Address:
         return host or self.rng.choice(HOSTS6 if v6 else HOSTS), self.rng.choice(PORTS)
 
