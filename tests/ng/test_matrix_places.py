@@ -196,17 +196,21 @@ class Places:
         self.to_a = told(self.proxy.answer("ta", "tb", sdp=plain_sdp(self.b[0].port), **(answer or {})))
 
     async def is_heard(self, place: int) -> bool:
+        """Whether A hears B from there; nothing of it is under way any more: it would count as a new place after a re-offer."""
         payload = bytes((place,)) * 160
         for _ in range(3):
             self.sent += 1
             head = bytes((0x80, 0)) + self.sent.to_bytes(2, "big") + (160 * self.sent).to_bytes(4, "big") + b"\0\0\0\7"
             self.b[place].socket.sendto(head + payload, ("127.0.0.1", self.to_b))
+        heard = False
         try:
-            while (await asyncio.wait_for(self.a.receive(), 0.3))[12:] != payload:
+            while not heard:
+                heard = (await asyncio.wait_for(self.a.receive(), 0.3))[12:] == payload
+            while await asyncio.wait_for(self.a.receive(), 0.05):
                 pass
         except TimeoutError:
-            return False
-        return True
+            return heard
+        return heard
 
     async def hears(self) -> list[int]:
         """Which of B's places hear A."""

@@ -176,7 +176,7 @@ _HOST = re.compile(r"(?m)^c=IN IP[46] (\S+)")
 class Names:
     """Gives values that are not in any request stable names."""
 
-    shared: int
+    shared: tuple[int, ...]
     known: str = ""
     """All that came in so far."""
     names: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -216,7 +216,7 @@ class Names:
         return self.names[kind, value]
 
     def _port(self, port: int) -> str:
-        if port == self.shared:
+        if port in self.shared:
             return "SHARED"
         if not PORTS[0] <= port <= PORTS[1]:
             return str(port)
@@ -254,9 +254,7 @@ async def _play(path: Path) -> str:
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NG)
-    probe = relay.open_webrtc(lambda event: None)
-    names = Names(probe.addresses[0][1])
-    probe.close()
+    names = Names(relay.webrtc_ports)
     try:
         parts = [head]
         for request in requests:
