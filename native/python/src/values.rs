@@ -139,6 +139,16 @@ impl<'py, T: Ord + for<'a> FromPyObject<'a, 'py>> FromPyObject<'_, 'py> for Memb
     }
 }
 
+/// A number that a peer may have chosen: what does not fit names nothing that a packet can have.
+fn small(number: i64) -> Option<u8> {
+    u8::try_from(number).ok()
+}
+
+/// Pairs whose first is looked for in packets and whose second is written into them, the way Python does: its low octet.
+fn translations(pairs: Pairs<i64, i64>) -> Vec<(u8, u8)> {
+    pairs.0.into_iter().filter_map(|(from, to)| Some((small(from)?, to as u8))).collect()
+}
+
 #[derive(FromPyObject)]
 pub struct PyIce {
     ufrag: String,
@@ -200,11 +210,11 @@ pub struct PyStreamSpec {
     transport: u64,
     kind: String,
     send_ssrc: u32,
-    clock_rates: Pairs<u8, u32>,
+    clock_rates: Pairs<i64, i64>,
     mid: String,
-    mid_extension: u8,
-    audio_level_extension: u8,
-    ssrcs: Members<u32>,
+    mid_extension: i64,
+    audio_level_extension: i64,
+    ssrcs: Members<i64>,
     silence_s: f64,
     keep: usize,
 }
@@ -216,11 +226,16 @@ impl From<PyStreamSpec> for StreamSpec {
             transport: spec.transport,
             kind: spec.kind,
             send_ssrc: spec.send_ssrc,
-            clock_rates: spec.clock_rates.0,
+            clock_rates: spec
+                .clock_rates
+                .0
+                .into_iter()
+                .filter_map(|(number, hz)| Some((small(number)?, u32::try_from(hz).ok()?)))
+                .collect(),
             mid: spec.mid,
-            mid_extension: spec.mid_extension,
-            audio_level_extension: spec.audio_level_extension,
-            ssrcs: spec.ssrcs.0,
+            mid_extension: small(spec.mid_extension).unwrap_or_default(),
+            audio_level_extension: small(spec.audio_level_extension).unwrap_or_default(),
+            ssrcs: spec.ssrcs.0.into_iter().filter_map(|ssrc| u32::try_from(ssrc).ok()).collect(),
             silence_s: spec.silence_s,
             keep: spec.keep,
         }
@@ -242,23 +257,23 @@ impl<'py> FromPyObject<'_, 'py> for Octets {
 pub struct PyRoute {
     source: u64,
     target: u64,
-    payload_types: Pairs<u8, u8>,
-    telephone_events: Members<u8>,
-    extensions: Pairs<u8, u8>,
-    constant_extensions: Pairs<u8, Octets>,
-    silence: Pairs<u8, Octets>,
+    payload_types: Pairs<i64, i64>,
+    telephone_events: Members<i64>,
+    extensions: Pairs<i64, i64>,
+    constant_extensions: Pairs<i64, Octets>,
+    silence: Pairs<i64, Octets>,
     enabled: bool,
 }
 
 impl From<PyRoute> for Route {
     fn from(route: PyRoute) -> Self {
-        let octets = |pairs: Pairs<u8, Octets>| pairs.0.into_iter().map(|(number, octets)| (number, octets.0)).collect();
+        let octets = |pairs: Pairs<i64, Octets>| pairs.0.into_iter().map(|(number, octets)| (number as u8, octets.0)).collect();
         Self {
             source: route.source,
             target: route.target,
-            payload_types: route.payload_types.0,
-            telephone_events: route.telephone_events.0,
-            extensions: route.extensions.0,
+            payload_types: translations(route.payload_types),
+            telephone_events: route.telephone_events.0.into_iter().filter_map(small).collect(),
+            extensions: translations(route.extensions),
             constant_extensions: octets(route.constant_extensions),
             silence: octets(route.silence),
             enabled: route.enabled,

@@ -126,6 +126,16 @@ async def test_extensions_are_stripped_mapped_and_added(world: World) -> None:
     assert (await right.peer.hear()).extensions == {4: b"audio", 5: b"\x80"}
 
 
+async def test_extensions_that_no_packet_can_have(world: World) -> None:
+    """An offer may number them so, to let the answer choose (RFC 8285 §5)."""
+    left, right = world.plain(), world.plain()
+    world.stream(left.transport, left.stream, mid="audio", mid_extension=4096, audio_level_extension=4097)
+    world.route(left, right, extensions={4098: 2, 1: 5})
+    left.peer.speak(extensions={1: b"\x80", 2: b"b"}, payload=b"\xff" * 80)
+    assert (await right.peer.hear()).extensions == {5: b"\x80"}
+    assert left.received.level_dbov == -127
+
+
 async def test_streams_are_found_by_mid_then_ssrc_then_payload_type(world: World) -> None:
     leg = world.plain()
     video, third = StreamId(501), StreamId(502)
