@@ -20,7 +20,7 @@ class Core(Protocol[Action_co]):
     def deadline(self) -> float | None: ...
 
 
-GRID = 1 / 64
+GRID = 1 / 16
 """Seconds. What may wait as long is done together: waking up costs more than most of what is then done."""
 
 

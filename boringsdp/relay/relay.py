@@ -441,8 +441,8 @@ class Relay:
 
     def _receive_event(self, event: Event) -> None:
         match event:
-            case RtcpReceived(number, data, _) if (transport := self._transports.get(number)) is not None:
-                transport.rtcp_received(data)
+            case RtcpReceived(number, data, at) if (transport := self._transports.get(number)) is not None:
+                transport.rtcp_received(data, at)
             case DtlsReceived(number, data, rtcp, source) if (transport := self._transports.get(number)) is not None:
                 transport.dtls_received(data, rtcp, source)
             case PathSelected(number, remote) if (transport := self._transports.get(number)) is not None:

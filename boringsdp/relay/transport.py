@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from boringsdp.relay.relay import Relay
 
 
+LATE = 1.0
+"""Seconds within which an engine tells what has come."""
+
+
 class Transport(ABC):
     """What all kinds for RTP share. `addresses` are what peers are told: for WebRTC every candidate, for plain the one RTP address."""
 
@@ -220,10 +224,12 @@ class Transport(ABC):
         """Ask the peer to send these sequence numbers of its own numbering again, if it agreed to nack."""
         self._reports.run(self.reporter.request_again(stream.id, tuple(lost), self.relay.loop.time()))
 
-    def rtcp_received(self, data: bytes) -> None:
+    def rtcp_received(self, data: bytes, at: float) -> None:
+        """RTCP came; `at` is the engine's time, which is the loop's but in tests. The round trip ends there, not when we are told."""
         self._hear_peer()
-        self._watch.hear(self.relay.loop.time())
-        self._reports.run(self.reporter.receive(data, self.relay.loop.time()))
+        now = self.relay.loop.time()
+        self._watch.hear(now)
+        self._reports.run(self.reporter.receive(data, at if 0.0 <= now - at < LATE else now))
 
     def path_selected(self, remote: Address) -> None:
         if remote != self._remote:

@@ -28,6 +28,7 @@ from boringsdp.relay import (
     StreamRules,
     TransportEvent,
     WebRtcTransport,
+    reports,
 )
 from boringsdp.relay import ConsentLost as ConsentLostNews
 from boringsdp.relay.engine import (
@@ -514,3 +515,22 @@ async def test_figures_and_records_are_plain(bench: Bench) -> None:
     assert (totals["transports"], totals["streams"], totals["packets_sent"]) == (1, 1, 3)
     assert totals["handshakes"] == {"completed": 1}
     assert totals["drops"] == {"unknown_source": 5, "replayed": 1}
+
+
+async def test_the_round_trip_ends_when_the_report_came(bench: Bench) -> None:
+    """The engine may tell of it a little later, together with others."""
+    stream = bench.plain(AUDIO)
+    bench.engine.sent[stream.id] = SendStatistics(packets=5)
+    bench.loop.advance(3.0)
+    ((_, sent),) = bench.engine.told("send_rtcp")
+    report = rtcp.parse_rtcp(sent)[0]
+    assert isinstance(report, rtcp.SenderReport)
+    since = bench.loop.time() - (report.ntp_time / 2**32 - reports.NTP_EPOCH - bench.relay.epoch)
+    block = rtcp.ReportBlock(
+        ssrc=stream.ssrc, fraction_lost=0, lost=0, highest_sequence=5, jitter=0, last_report=report.ntp_time >> 16 & 0xFFFFFFFF, delay=0
+    )
+    data = rtcp.write_receiver_report(rtcp.ReceiverReport(ssrc=1, reports=(block,)))
+    bench.loop.advance(0.1)
+    for at, trip in ((bench.loop.time() - 0.06, since + 0.04), (0.0, since + 0.1)):
+        bench.engine.report(RtcpReceived(stream.transport.id, data, at))
+        assert stream.quality()["round_trip_ms"] == pytest.approx(trip * 1000, abs=0.1)
