@@ -16,7 +16,7 @@ from boringsdp.call import Call, CallClosed, CallEvent, LegSlow, Party
 from boringsdp.errors import BoringError, JanusError, SdpError
 from boringsdp.janus_api.elements import Elements
 from boringsdp.janus_api.plugin import Ack, Handle, Jsep, Outcome, Plugin, PluginContext, PluginHandle, Request
-from boringsdp.sdp import CodecPolicy, describe
+from boringsdp.sdp import CodecPolicy, Description, describe
 
 INVALID_ELEMENT = 413
 INVALID_SDP = 414
@@ -154,7 +154,7 @@ class EchoTest(PluginHandle):
     def _serve(self, wishes: Wishes, jsep: Jsep | None) -> Jsep | None:
         """Do as asked and return the answer to an offer. What fails leaves everything as it was."""
         wanted = wishes.over(self._wishes)
-        answer = None if jsep is None else Jsep.answer(self._echo(jsep.sdp, wanted), e2ee=jsep.e2ee)
+        answer = None if jsep is None else Jsep.answer(self._echo(jsep.said, wanted), e2ee=jsep.e2ee)
         resumed = wishes.video is True and self._wishes.video is False
         self._wishes = wanted
         if self._call is not None:
@@ -163,7 +163,7 @@ class EchoTest(PluginHandle):
                 self._call.request_key_frame(Party.A)
         return answer
 
-    def _echo(self, offer: str, wishes: Wishes) -> str:
+    def _echo(self, offer: str | Description, wishes: Wishes) -> str:
         codecs = tuple(codec for codec in (wishes.audiocodec, wishes.videocodec) if codec is not None)
         policy = CodecPolicy(prefer=codecs, single=bool(codecs))
         first = self._call is None

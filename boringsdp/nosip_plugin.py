@@ -296,12 +296,12 @@ class NoSipHandle(PluginHandle):
             call = self._call_for_offer()
             # An update that does not name `srtp` keeps the peer's keying as it was.
             style = call.style(Party.B) if request.srtp.mode is None else None
-            sdp = call.offer(Party.A, jsep.sdp, to=style or request.srtp.style, policy=self._policy)
+            sdp = call.offer(Party.A, jsep.said, to=style or request.srtp.style, policy=self._policy)
         else:
             call = self._needed_call()
             if request.srtp.mode == "sdes_mandatory" and not call.uses_sdes(Party.B):
                 raise JanusError(TOO_STRICT, "Can't generate answer: SDES-SRTP required, but the peer's offer has no usable crypto", "srtp")
-            sdp = call.answer(Party.A, jsep.sdp)
+            sdp = call.answer(Party.A, jsep.said)
         update = {"update": True} if jsep.update else {}
         self._handle.notify({"event": "generated", "type": jsep.type.value, "sdp": sdp, "unique_id": self._unique_id})
         return {"event": "generated", "type": jsep.type.value, "sdp": sdp, **update, **self._ids()}

@@ -36,8 +36,12 @@ def _field(info: msgspec.structs.FieldInfo) -> tuple[str, Any, Any]:
     return info.name, Any, dataclasses.field()
 
 
-class Value(msgspec.Struct, frozen=True):
-    """The base of such values: `class Address(Value, frozen=True, kw_only=True)`."""
+class Value(msgspec.Struct, frozen=True, gc=False):
+    """
+    The base of such values: `class Address(Value, frozen=True, kw_only=True)`.
+
+    The garbage collector does not look at them: they hold other values only, never what leads back to them.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]] = _Fields()  # type: ignore[assignment]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import secrets
 from collections.abc import Iterable
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
@@ -49,7 +51,7 @@ class Identity:
             .not_valid_after(now + LIFETIME)
             .sign(key, hashes.SHA256())
         )
-        self.fingerprint = ("sha-256", fingerprint_of(self.certificate, "sha-256"))
+        self.fingerprint = ("sha-256", fingerprint_of(self.certificate.public_bytes(Encoding.DER), "sha-256"))
         self.context = context = SSL.Context(SSL.DTLS_METHOD)
         context.set_min_proto_version(DTLS_1_2)
         # Pinned: a later OpenSSL would otherwise speak DTLS 1.3, whose last flight may need resending after completion.
@@ -74,9 +76,9 @@ class Identity:
         return name, self._values[name]
 
 
-def fingerprint_of(certificate: x509.Certificate, hash_name: str) -> str:
-    """Return the colon-separated upper-case fingerprint; `hash_name` is a key of `HASHES`."""
-    return certificate.fingerprint(HASHES[hash_name]()).hex(":").upper()
+def fingerprint_of(certificate: bytes, hash_name: str) -> str:
+    """Return the colon-separated upper-case fingerprint of a certificate in DER; `hash_name` is one of `HASHES`."""
+    return hashlib.new(hash_name.replace("-", ""), certificate).digest().hex(":").upper()
 
 
 def usable_fingerprints(pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from cryptography import x509
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 
 from boringsdp.dtls.certificate import Identity, fingerprint_of
 from boringsdp.dtls.closing import AlertReader
@@ -105,7 +104,7 @@ class Association:
         self._flight: list[bytes] = []
         self._farewell: list[bytes] = []
         self._alerts: AlertReader | None = None
-        self._peer: x509.Certificate | None = None
+        self._peer: bytes | None = None
         self._keys: Established | None = None
         connection = SSL.Connection(identity.context, None)
         if client:
@@ -192,11 +191,11 @@ class Association:
         assert self._connection is not None
         actions = self._flush(now)
         profile = PROFILES.get(self._connection.get_selected_srtp_profile())
-        peer = self._connection.get_peer_certificate(as_cryptography=True)
+        peer = self._connection.get_peer_certificate()
         if profile is None or peer is None:
             return [*actions, *self._say_goodbye(), *self._fail("dtls-error")]
         self._keys = self._export(profile)
-        self._peer = peer
+        self._peer = crypto.dump_certificate(crypto.FILETYPE_ASN1, peer)
         self._give_up = self._resend = None
         if self.client:
             self._flight = []  # the last one is the server's
@@ -249,12 +248,9 @@ class Association:
         assert connection is not None
         master, client, server = connection.master_key(), connection.client_random(), connection.server_random()
         suite = connection.get_cipher_name()
-        if master is None or client is None or server is None or suite is None:
+        if master is None or client is None or server is None or suite is None or not AlertReader.reads(suite):
             return
-        reader = AlertReader.derive(suite, master, client, server, peer_is_client=not self.client)
-        if reader is None:
-            return
-        self._alerts = reader
+        self._alerts = AlertReader(suite, master, client, server, peer_is_client=not self.client)
         self._farewell = self._shut_down()
         self._connection = self._retransmit = None
 
@@ -297,9 +293,13 @@ class Association:
         written = b""
         while True:
             try:
-                written += self._connection.bio_read(READ)
+                read = self._connection.bio_read(READ)
             except SSL.WantReadError:
-                return pack_records(written)
+                break
+            written += read
+            if len(read) < READ:
+                break
+        return pack_records(written)
 
     def _fail(self, reason: str) -> list[Action]:
         self._die()

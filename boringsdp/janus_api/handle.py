@@ -24,6 +24,7 @@ from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectio
 from boringsdp.janus_api.plugin import Jsep, JsepType, Plugin, PluginHandle, Request, Success, Trickled
 from boringsdp.janus_api.replies import Json
 from boringsdp.janus_api.requests import Message
+from boringsdp.sdp import Description
 
 ATTACH_FAILED = 461
 MESSAGE_FAILED = 462
@@ -198,7 +199,8 @@ class AttachedHandle:
         """
         Hand a message to the plugin and return its reply: an ack, or a success with the result.
 
-        `check_sdp` raises `SdpError` for text that is no SDP. Raises `JanusError`, with the PeerConnection as it was before.
+        `check_sdp` raises `SdpError` for text that is no SDP, and may return its description. Raises `JanusError`, with the
+        PeerConnection as it was before.
         """
         assert self._side is not None
         before, jsep = self._pc, message.jsep
@@ -206,11 +208,12 @@ class AttachedHandle:
         if jsep is not None:
             during = before.received(jsep.type)
             try:
-                check_sdp(jsep.sdp)
+                found = check_sdp(jsep.sdp)
             except SdpError as problem:
                 raise JanusError(INVALID_SDP, f"Invalid SDP ({problem})", "sdp") from problem
             self._pc = during
-            jsep = replace(jsep, update=before.established)
+            description = found if isinstance(found, Description) else None
+            jsep = replace(jsep, update=before.established, description=description)
         held = self._pc
         try:
             outcome = self._side.message(Request(transaction, message.body, jsep))

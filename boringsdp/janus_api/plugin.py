@@ -38,6 +38,7 @@ from boringsdp.call.events import CallEvent, Party
 
 if TYPE_CHECKING:
     from boringsdp.call import Calls
+    from boringsdp.sdp import Description
 
 ENTRY_POINT_GROUP = "boringsdp.janus_plugins"
 
@@ -75,6 +76,13 @@ class Jsep:
     rid_order: str | None = None
     force_relay: bool = False
     svc: tuple[LayerHint, ...] = ()
+    description: Description | None = field(default=None, repr=False, compare=False)
+    """What an incoming one says, where the core has read it."""
+
+    @property
+    def said(self) -> str | Description:
+        """The SDP as calls take it: read already, or else its text."""
+        return self.description or self.sdp
 
     @classmethod
     def offer(cls, sdp: str, *, e2ee: bool = False) -> Jsep:

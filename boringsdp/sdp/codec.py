@@ -102,12 +102,13 @@ class Format(Value, frozen=True):
 
     def best_of(self, others: Iterable[Format]) -> Format | None:
         """Return the one of `others` that this one is the same as, else one that it carries over to, else None."""
-        found = None
+        key, found = self.codec.key, None
         for other in others:
-            if self.same_codec(other):
-                return other
-            if found is None and self.carries_over(other):
-                found = other
+            if other.codec.key == key:
+                if key[0] not in _PARAMETERS_THAT_MATTER or self.identity == other.identity:
+                    return other
+                if found is None and self.carries_over(other):
+                    found = other
         return found
 
 

@@ -214,7 +214,8 @@ def pick_event(formats: Iterable[Format], clock_rate: int) -> Format | None:
 
 def shared(ours: Sequence[Format], theirs: Sequence[Format]) -> list[Format]:
     """Return those of `theirs` whose codec is among `ours`, under their numbers and in their order."""
-    return [t for t in theirs if t.best_of(ours) is not None]
+    keys = {f.codec.key for f in ours}
+    return [t for t in theirs if t.codec.key in keys and t.best_of(ours) is not None]
 
 
 LATE_FMTP = {

@@ -85,7 +85,8 @@ class SessionDescription(Value, frozen=True):
 def split(text: str) -> list[tuple[int, list[str]]]:
     """Return (number of the first line, lines) for the session part and each m-line. Raises `SdpError` as `SessionDescription.parse`."""
     lines = text.split("\n")
-    if len(text) > MAX_LINE_BYTES // 4 or not _SOUND.match(text):
+    sound = _SOUND if "\r" in text or "\0" in text else _PLAIN
+    if not sound.match(text) or max(map(len, lines)) > MAX_LINE_BYTES // 4:
         check_lines(lines)
     starts = [position for position, line in enumerate(lines) if line.startswith("m=")]
     if len(starts) > MAX_MEDIAS:
@@ -102,6 +103,8 @@ def split(text: str) -> list[tuple[int, list[str]]]:
 
 # Lines that need no closer look, nothing else up to the end; possessive, so that it is linear.
 _SOUND = re.compile(r"v=0[^\r\n\0]*+\r?+\n(?:[A-Za-z]=[^\r\n\0]*+\r?+\n)*+\Z")
+_PLAIN = re.compile(r"v=0.*+\n(?:[A-Za-z]=.*+\n)*+\Z")
+"""The same where there is neither carriage return nor NUL, in half the time."""
 
 
 def decode(text: str | bytes) -> str:
