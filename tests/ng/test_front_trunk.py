@@ -10,11 +10,11 @@ import pytest
 from boringsdp.call import Calls, CallSettings
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.settings import NgSettings
-from boringsdp.relay import Relay, RelaySettings
-from boringsdp.relay.asyncio_engine import AsyncioEngine
+from boringsdp.relay import RelaySettings
 from tests.call.phone import Phone, port_of
 from tests.ng.conftest import Proxy, plain_sdp
 from tests.ng.test_front_media import flows, taken
+from tests.support.engines import make_relay
 from tests.support.trunk import free_pair
 
 INTERFACES = {"inside": ("127.0.0.1",), "carrier": ("127.0.0.1",)}
@@ -37,7 +37,7 @@ async def trunk() -> AsyncIterator[Trunk]:
         plain_ports=(43000, 43200), port_rest_s=0.0, interfaces=INTERFACES, trunk_port=port, trunks=("127.0.0.1/32",),
         trunk_interfaces=frozenset({"carrier"}),
     )  # fmt: skip
-    relay = Relay(AsyncioEngine, settings)
+    relay = make_relay(settings)
     await relay.start()
     calls = Calls(relay, CallSettings())
     front = NgFront(calls, NgSettings(interfaces=INTERFACES, delete_delay_s=30.0))

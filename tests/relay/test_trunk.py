@@ -10,6 +10,7 @@ from boringsdp.errors import ConfigError
 from boringsdp.relay import Failed, PlainTransport, Relay, RelaySettings, TransportEvent
 from boringsdp.relay.asyncio_engine import AsyncioEngine
 from boringsdp.relay.engine import Address, EngineFacts, PortId
+from tests.support.engines import make_relay
 from tests.support.trunk import free_pair
 
 NEAR, OTHER, FAR = ("127.0.0.1", 5004), ("127.0.0.1", 5008), ("127.0.0.9", 5004)
@@ -27,7 +28,7 @@ async def relay() -> AsyncIterator[Relay]:
         interface_advertised={"out": {"127.0.0.1": "203.0.113.5"}}, trunk_port=free_pair(), trunks=("127.0.0.1/32", "2001:db8::/32"),
         trunk_interfaces=frozenset({"out"}),
     )  # fmt: skip
-    relay = Relay(AsyncioEngine, settings)
+    relay = make_relay(settings)
     await relay.start()
     yield relay
     await relay.close()
