@@ -280,7 +280,7 @@ class Plane:
                 self._by_ufrag.pop(ufrag, None)
         for port in self._ports_of(transport):
             if port.owner is None and port.rtcp_owner is None:
-                port.guests -= 1
+                port.leave()
             port.owner = port.rtcp_owner = port.raw = None
         del transport.reach  # they name each other, and calls that end are not left to the garbage collector
         transport.ice = transport.plain = None
@@ -463,7 +463,7 @@ def _lodge(ports: list[PlanePort], *, by_address: bool) -> None:
             port.lodge(by_address=by_address)
         except WrongState:
             for taken in ports[:index]:
-                taken.guests -= 1
+                taken.leave()
             raise
 
 

@@ -95,8 +95,14 @@ class PlanePort:
             raise WrongState("port of a transport's own", "a shared port")
         if self.guests and self.by_address != by_address:
             raise WrongState("port shared in another way", "one for ICE, or one without")
+        self.mark(0)  # what an owner left behind
         self.by_address = by_address
         self.guests += 1
+
+    def leave(self) -> None:
+        """One transport less shares the port."""
+        self.guests -= 1
+        self.by_address = self.by_address and self.guests > 0
 
     def mark(self, tos: int) -> None:
         """Mark everything that leaves an own port."""

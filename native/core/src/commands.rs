@@ -157,7 +157,7 @@ impl Plane {
                 if port.is_own() {
                     (port.owner, port.rtcp_owner, port.raw) = (None, None, false);
                 } else {
-                    port.guests = port.guests.saturating_sub(1);
+                    port.leave();
                 }
             }
         }

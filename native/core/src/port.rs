@@ -127,8 +127,15 @@ impl Port {
     }
 
     pub fn lodge(&mut self, by_address: bool) {
+        self.tos = 0; // what an owner left behind
         self.by_address = by_address;
         self.guests += 1;
+    }
+
+    /// One transport less shares the port.
+    pub fn leave(&mut self) {
+        self.guests = self.guests.saturating_sub(1);
+        self.by_address &= self.guests > 0;
     }
 }
 

@@ -29,6 +29,16 @@ REPORT = bytes.fromhex("80c9000100001234")
 NEW = IceCredentials("newufrag", "n" * 24)
 
 
+async def test_a_port_that_was_shared_answers_its_owner_s_checks(world: World) -> None:
+    leg = world.own_ice(rtcp=False)
+    world.engine.remove_transport(leg.transport)
+    guest = world.spec(ports=leg.ports, shared=True)
+    world.engine.add_transport(guest)
+    world.engine.remove_transport(guest.id)
+    world.engine.add_transport(world.spec(ports=leg.ports, ice=leg.credentials, own=True))
+    assert (await leg.check()).kind is Kind.SUCCESS
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_each_port_is_a_component_with_its_own_path(world: World, host: str) -> None:
     leg = world.own_ice(host=host)
