@@ -142,7 +142,7 @@ impl<'a> Runner<'a> {
     fn send(&mut self, position: u64) {
         let flow = self.order[(position % self.order.len() as u64) as usize];
         let call = &mut self.calls[flow / 2];
-        if flow % 2 == 0 {
+        if flow.is_multiple_of(2) {
             call.send_outward(&mut self.client_out, self.plan.payload, self.ticks, self.flood.active());
         } else {
             call.send_inward(&mut self.peer_out, self.plan.payload, self.ticks);
