@@ -9,18 +9,21 @@ pub(crate) const MAX_EVENTS: usize = 4096;
 #[derive(Default)]
 pub(crate) struct Desk {
     pub events: Vec<Event>,
+    /// There is one among them that cannot wait for others.
+    pub urgent: bool,
     pub drops: Drops,
 }
 
 impl Desk {
     pub fn report(&mut self, event: Event) {
+        self.urgent |= !event.can_wait();
         self.events.push(event);
     }
 
     /// Report what a peer can cause at will. The event is only made when there is room.
     pub fn report_bounded(&mut self, event: impl FnOnce() -> Event) {
         if self.events.len() < MAX_EVENTS {
-            self.events.push(event());
+            self.report(event());
         } else {
             self.drop(Reason::EventsFull);
         }

@@ -63,3 +63,33 @@ pub enum Event {
         transport: TransportId,
     },
 }
+
+impl Event {
+    /// Whether nobody misses the event for some time: a regular report (SR, RR, SDES, XR), which says itself when it came.
+    pub fn can_wait(&self) -> bool {
+        let Event::RtcpReceived { data, .. } = self else { return false };
+        let mut rest = data.as_slice();
+        while let [_, 200..=202 | 207, high, low, ..] = *rest {
+            match rest.get(4 + 4 * usize::from(u16::from_be_bytes([high, low]))..) {
+                Some(next) => rest = next,
+                None => return false,
+            }
+        }
+        rest.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_can_wait_and_feedback_cannot() {
+        let event = |data: &[&[u8]]| Event::RtcpReceived { transport: 1, data: data.concat(), at: 0.0 };
+        let (report, nack): (&[u8], &[u8]) = (&[0x80, 201, 0, 1, 1, 2, 3, 4], &[0x81, 205, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 0, 0]);
+        assert!(event(&[report]).can_wait() && event(&[report, report]).can_wait());
+        assert!(!event(&[report, nack]).can_wait() && !event(&[nack]).can_wait());
+        assert!(!event(&[&report[..7]]).can_wait() && !event(&[&[0x80, 201, 0xFF, 0xFF]]).can_wait());
+        assert!(!Event::ConsentLost { transport: 1 }.can_wait());
+    }
+}

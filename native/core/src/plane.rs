@@ -446,8 +446,14 @@ impl Plane {
         !self.desk.events.is_empty()
     }
 
+    /// Whether there are events among them that cannot wait (`Event::can_wait`).
+    pub fn has_urgent_events(&self) -> bool {
+        self.desk.urgent
+    }
+
     /// Append the events that wait to `events`. Commands make events too: look after them as after `receive`.
     pub fn take_events(&mut self, events: &mut Vec<Event>) {
+        self.desk.urgent = false;
         events.append(&mut self.desk.events);
     }
 

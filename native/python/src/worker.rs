@@ -30,8 +30,9 @@ const LATELY: u32 = 4;
 /// Over how long the rate is measured that decides whether wake-ups are held.
 const WINDOW_NS: u64 = 100_000_000;
 
-/// How long events wait for others to be told of together, while wake-ups are held.
+/// How long events wait for others to be told of together, while wake-ups are held; and those that can wait.
 const TELL_NS: u64 = 4_000_000;
+const TELL_LATE_NS: u64 = 50_000_000;
 /// How long a worker rests after a defect of its own.
 const DEFECT_NS: u64 = 10_000_000;
 
@@ -110,6 +111,8 @@ pub struct Worker {
     /// When it was said last that there are events, in nanoseconds, and whether there are some of which it was not.
     told: u64,
     untold: bool,
+    /// Among those is one that cannot wait long.
+    urgent: bool,
 }
 
 impl Worker {
@@ -133,6 +136,7 @@ impl Worker {
             deadline: None,
             told: 0,
             untold: false,
+            urgent: false,
         }
     }
 
@@ -168,7 +172,7 @@ impl Worker {
     fn wait(&mut self) -> usize {
         if self.untold {
             let now = poll::nanoseconds();
-            if now >= self.told + TELL_NS || self.holding.as_ref().is_none_or(|holding| !holding.on) {
+            if now >= self.tell_at() || self.holding.as_ref().is_none_or(|holding| !holding.on) {
                 self.tell_late(now);
             }
         }
@@ -304,7 +308,7 @@ impl Worker {
             plane.take_handoffs(&mut self.outgoing);
         }
         self.deadline = plane.deadline();
-        let news = plane.has_events();
+        let (news, urgent) = (plane.has_events(), plane.has_urgent_events());
         drop(plane);
         let taken = self.inbox.len() as u64;
         self.inbox.clear();
@@ -312,7 +316,7 @@ impl Worker {
             holding.count(taken, now);
         }
         if news {
-            self.tell(now);
+            self.tell(urgent, now);
         }
         self.hand_over();
         self.flush();
@@ -348,29 +352,37 @@ impl Worker {
         let mut plane = lock(self.state.cluster.plane(self.number));
         plane.tick_some(poll::now());
         self.deadline = plane.deadline();
-        let news = plane.has_events();
+        let (news, urgent) = (plane.has_events(), plane.has_urgent_events());
         drop(plane);
         if news {
-            self.tell(poll::nanoseconds());
+            self.tell(urgent, poll::nanoseconds());
         }
     }
 
     /// Say that there are events; while wake-ups are held, not at once after the last time: each wakes the interpreter.
-    fn tell(&mut self, now: u64) {
-        self.untold = self.holding.as_ref().is_some_and(|holding| holding.on) && now < self.told + TELL_NS;
+    fn tell(&mut self, urgent: bool, now: u64) {
+        self.urgent = urgent;
+        self.untold = self.holding.as_ref().is_some_and(|holding| holding.on) && now < self.tell_at();
         if !self.untold {
             self.told = now;
             self.state.news.tell();
         }
     }
 
+    /// When what was put off is to be told of, in nanoseconds.
+    fn tell_at(&self) -> u64 {
+        self.told + if self.urgent { TELL_NS } else { TELL_LATE_NS }
+    }
+
     /// Say what was put off, unless it was taken meanwhile.
     #[cold]
     fn tell_late(&mut self, now: u64) {
-        if lock(self.state.cluster.plane(self.number)).has_events() {
-            self.tell(now);
-        } else {
-            self.untold = false;
+        let plane = lock(self.state.cluster.plane(self.number));
+        let (news, urgent) = (plane.has_events(), plane.has_urgent_events());
+        drop(plane);
+        self.untold = false;
+        if news {
+            self.tell(urgent, now);
         }
     }
 }
