@@ -58,14 +58,13 @@ enum Act<'a> {
 struct Pen {
     sequence: u16,
     timestamp: u32,
-    senders: Vec<SrtpSender>,
+    senders: [Option<SrtpSender>; 8],
 }
 
 fuzz_target!(|input: Input<'_>| {
     let workers = if input.two_workers { 2 } else { 1 };
     let (together, singly) = (set_up(workers), set_up(workers));
-    let senders = (0..8).map(|number| SrtpSender::new(keys(number)).expect("keys that fit")).collect();
-    let mut pen = Pen { sequence: 65530, timestamp: 0xFFFF_FF00, senders };
+    let mut pen = Pen { sequence: 65530, timestamp: 0xFFFF_FF00, senders: Default::default() };
     let mut now = 100.0;
     let mut waiting = Vec::new();
     for act in &input.acts {
@@ -153,7 +152,9 @@ impl Pen {
     }
 
     fn protect(&mut self, mut data: Vec<u8>, key: Option<u8>, rtcp: bool) -> Vec<u8> {
-        if let Some(sender) = key.and_then(|key| self.senders.get_mut(usize::from(key & 7))) {
+        if let Some(number) = key.map(|key| key & 7) {
+            let sender = &mut self.senders[usize::from(number)];
+            let sender = sender.get_or_insert_with(|| SrtpSender::new(keys(number)).expect("keys that fit"));
             let _ = if rtcp { sender.protect_rtcp(&mut data, 0) } else { sender.protect(&mut data, 0) };
         }
         data

@@ -233,7 +233,7 @@ class Story:
             talker = leg.peer.talkers[-1]
             rollover = {talker.ssrc: max(0, talker.sequence)}
         for known in [step.args for step in self.world.steps if step.what == "set_keys" and step.args[0] == leg.spec.id]:
-            if known[1] is way and known[2] is not None and rng.random() < 0.15:
+            if known[1] is way and known[2] and len(known[2].salt) == known[2].profile.salt_length and rng.random() < 0.15:
                 keys = known[2]  # used before
         self.world.step("set_keys", leg.spec.id, way, keys, rollover)
         if way is Way.RECEIVE and not leg.spec.raw and rng.random() < 0.95:
