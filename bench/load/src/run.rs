@@ -118,13 +118,25 @@ impl<'a> Runner<'a> {
             next += tick_ns;
         }
         self.outcome.end(self.plan.pid);
-        let mut limit = clock::now_ns() + LAST_ONES_NS;
-        while clock::now_ns() < limit {
-            if self.receive() {
-                limit = clock::now_ns() + LAST_ONES_NS;
+        self.wait_for_the_last(rounds * flows);
+        self.finish(sockets, dropped, rounds)
+    }
+
+    /// Read until every packet of the window is there, or none has come for a while; reports go on coming and do not count.
+    fn wait_for_the_last(&mut self, wanted: u64) {
+        let received = |outcome: &Outcome| outcome.to_peer.received + outcome.to_client.received;
+        let (mut before, mut limit) = (0, 0);
+        while received(&self.outcome) < wanted {
+            self.receive();
+            let now = clock::now_ns();
+            if received(&self.outcome) != before {
+                (before, limit) = (received(&self.outcome), now + LAST_ONES_NS);
+            } else if limit == 0 {
+                limit = now + LAST_ONES_NS;
+            } else if now > limit {
+                return;
             }
         }
-        self.finish(sockets, dropped, rounds)
     }
 
     fn finish(mut self, sockets: &Sockets, dropped: u32, rounds: u64) -> Outcome {
