@@ -54,7 +54,7 @@ def choose_engine(settings: EngineSettings) -> Choice:
         options = {
             name: getattr(settings, name) for name in ("workers", "hold_us", "hold_above", "sockets", "plain_ports", "max_transports")
         }
-        return Choice(partial(native, **options), "as configured" if settings.kind == "native" else "", settings.workers)
+        return Choice(partial(native, **options), "as configured" if settings.kind == "native" else "installed", settings.workers)
     if settings.kind == "native":
         raise ConfigError("engine.kind", missing)
     return Choice(asyncio_engine, missing)
