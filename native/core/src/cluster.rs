@@ -276,6 +276,7 @@ impl Cluster {
         let worker = directory.transport(spec.transport)?;
         let id = spec.id;
         if directory.streams.get(&id).is_some_and(|known| known.worker != worker) {
+            self.lock(worker).rtp_transport_mut(spec.transport)?;
             return Err(CommandError::wrong(format!("stream {id} is on another transport"), "a new id"));
         }
         self.lock(worker).add_stream(spec)?;
