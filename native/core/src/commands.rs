@@ -33,7 +33,7 @@ impl Plane {
     }
 
     /// One that carries RTP.
-    fn rtp_transport_mut(&mut self, id: TransportId) -> Command<&mut Transport> {
+    pub(crate) fn rtp_transport_mut(&mut self, id: TransportId) -> Command<&mut Transport> {
         let transport = self.transport_mut(id)?;
         if transport.spec.raw {
             return Err(CommandError::wrong(format!("transport {id} is raw"), "one that carries RTP"));
