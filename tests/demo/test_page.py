@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from tests.interop.browsers import Browser, Page
 from tests.interop.conftest import ARTIFACTS, browser, chromium, firefox, free_port
+from tests.support.engines import engine_arguments
 
 __all__ = ["browser", "chromium", "firefox"]
 
@@ -50,8 +51,9 @@ class RunningDemo:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("BORINGSDP_")}
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *command, "--webrtc.port=0", "--limits.drain=0", stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
-            )
+                *command, "--webrtc.port=0", "--limits.drain=0", *engine_arguments(),
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
+            )  # fmt: skip
         for _ in range(200):
             if f"Open {self.address} in a browser" in self._log.read_text():
                 return
