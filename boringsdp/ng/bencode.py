@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from boringsdp.errors import NgError
 UNREADABLE = "Could not decode bencode dictionary"
 
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]*)")
-_LENGTH = re.compile(rb"0|[1-9][0-9]*")
 _I, _D, _L, _E, _ZERO, _NINE = b"idle09"
 # As in `b"idle"`: i, d, l, e.
 
@@ -70,9 +70,10 @@ class _Parser:
     def _string(self, at: int) -> tuple[str, int]:
         data = self._data
         colon = data.find(b":", at, at + _LENGTH_DIGITS + 1)
-        if colon < 0 or not _LENGTH.fullmatch(data, at, colon):
+        digits = data[at:colon]
+        if colon < 0 or not digits.isdigit() or (len(digits) > 1 and digits[0] == _ZERO):
             raise NgError(UNREADABLE)
-        end = colon + 1 + int(data[at:colon])
+        end = colon + 1 + int(digits)
         if end > len(data):
             raise NgError(UNREADABLE)
         return data[colon + 1 : end].decode("utf-8", "surrogateescape"), end
@@ -91,13 +92,14 @@ class _Parser:
         return found, at + 1
 
     def _dictionary(self, at: int, depth: int) -> tuple[dict[str, Any], int]:
+        data, size = self._data, len(self._data)
         found: dict[str, Any] = {}
-        while (first := self._data[at : at + 1]) != b"e":
-            if not first.isdigit():
-                raise NgError(UNREADABLE)
+        while at < size and _ZERO <= data[at] <= _NINE:
             key, at = self._string(at)
             value, at = self.value(at, depth)
             found.setdefault(key, value)
+        if at >= size or data[at] != _E:
+            raise NgError(UNREADABLE)
         return found, at + 1
 
 
@@ -113,32 +115,55 @@ def write_bencode(value: Any) -> bytes:
 
 
 def _write(value: Any, parts: list[bytes]) -> None:
-    if isinstance(value, str):
-        _write_octets(octets(value), parts)
-    elif isinstance(value, bytes):
-        _write_octets(value, parts)
-    elif isinstance(value, float) and not value.is_integer():
-        _write_octets(repr(value).encode(), parts)
-    elif isinstance(value, (int, float)):
-        parts.append(b"i%de" % int(value))
-    elif value is None:
-        parts.append(b"0:")
-    elif isinstance(value, (dict, Mapping)):  # the first is much faster to tell
-        parts.append(b"d")
-        for key, part in value.items():
-            _write_octets(octets(str(key)), parts)
-            _write(part, parts)
-        parts.append(b"e")
-    else:
+    """By exact type first: nearly all values are of these four."""
+    kind = type(value)
+    if kind is str:
+        parts.append(_written(value))
+    elif kind is int:
+        parts.append(b"i%de" % value)
+    elif kind is dict:
+        _write_dictionary(value, parts)
+    elif kind is list:
         parts.append(b"l")
         for part in value:
             _write(part, parts)
         parts.append(b"e")
+    else:
+        _write_other(value, parts)
 
 
-def _write_octets(data: bytes, parts: list[bytes]) -> None:
-    parts.append(b"%d:" % len(data))
-    parts.append(data)
+def _write_dictionary(value: Mapping[Any, Any], parts: list[bytes]) -> None:
+    parts.append(b"d")
+    for key, part in value.items():
+        parts.append(_known(key) if type(key) is str else _written(str(key)))
+        _write(part, parts)
+    parts.append(b"e")
+
+
+def _write_other(value: Any, parts: list[bytes]) -> None:
+    if isinstance(value, str):
+        parts.append(_written(value))
+    elif isinstance(value, bytes):
+        parts.append(b"%d:%b" % (len(value), value))
+    elif isinstance(value, float) and not value.is_integer():
+        parts.append(_written(repr(value)))
+    elif isinstance(value, (int, float)):
+        parts.append(b"i%de" % int(value))
+    elif value is None:
+        parts.append(b"0:")
+    elif isinstance(value, Mapping):
+        _write_dictionary(value, parts)
+    else:
+        _write(list(value), parts)
+
+
+def _written(text: str) -> bytes:
+    data = text.encode() if text.isascii() else octets(text)
+    return b"%d:%b" % (len(data), data)
+
+
+_known = functools.lru_cache(maxsize=256)(_written)
+"""For keys: replies have the same few dozen."""
 
 
 def octets(text: str) -> bytes:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from boringsdp.relay.names import Address as Address
 from boringsdp.relay.names import PortId as PortId
 from boringsdp.relay.names import StreamId as StreamId
@@ -32,6 +34,7 @@ from boringsdp.relay.statistics import StreamStatistics as StreamStatistics
 from boringsdp.relay.statistics import TransportStatistics as TransportStatistics
 from boringsdp.rtp.keys import Keys as Keys
 from boringsdp.rtp.keys import Profile as Profile
+from boringsdp.values import Value
 
 EMPTY: Mapping[int, int] = {}
 
@@ -71,8 +74,7 @@ class Latch(enum.Enum):
     """Every source is heard, and what we send goes to the announced address alone: a peer that sends and receives in different places."""
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class TransportSpec:
+class TransportSpec(Value, frozen=True, kw_only=True):
     """
     Where a transport lives and how it is protected.
 
@@ -104,8 +106,7 @@ class TransportSpec:
     max_ssrcs: int = 32
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class StreamSpec:
+class StreamSpec(Value, frozen=True, kw_only=True):
     """
     One m-line. Incoming packets belong to it by MID extension, then by SSRC, then by payload type (RFC 8843 §9.2).
 
@@ -127,8 +128,7 @@ class StreamSpec:
     keep: int = 0
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
-class Route:
+class Route(Value, frozen=True, kw_only=True):
     """
     Rewriting rules from one stream to another. A target is fed by one route at a time; a source may feed several targets.
 
@@ -145,9 +145,9 @@ class Route:
     target: StreamId
     payload_types: Mapping[int, int]
     telephone_events: frozenset[int] = frozenset()
-    extensions: Mapping[int, int] = field(default_factory=dict)
-    constant_extensions: Mapping[int, bytes] = field(default_factory=dict)
-    silence: Mapping[int, bytes] = field(default_factory=dict)
+    extensions: Mapping[int, int] = msgspec.field(default_factory=dict)
+    constant_extensions: Mapping[int, bytes] = msgspec.field(default_factory=dict)
+    silence: Mapping[int, bytes] = msgspec.field(default_factory=dict)
     enabled: bool = True
 
 
