@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from boringsdp.call.options import LegOptions
 from boringsdp.call.settings import CallSettings
@@ -30,12 +31,11 @@ from boringsdp.values import Value, replace
 AnyTransport = Transport | RawTransport
 
 
-@dataclass(slots=True)
-class _Set:
+class _Set(msgspec.Struct):
     """Transports by the slot they are named for, streams by their own slot."""
 
-    transports: dict[int, AnyTransport] = field(default_factory=dict)
-    streams: dict[int, Stream] = field(default_factory=dict)
+    transports: dict[int, AnyTransport] = msgspec.field(default_factory=dict)
+    streams: dict[int, Stream] = msgspec.field(default_factory=dict)
 
 
 class Wish(Value, frozen=True):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from boringsdp.values import Value
+
 
 @dataclass(slots=True, frozen=True)
 class Connection:
@@ -22,8 +24,7 @@ class Connection:
     lasting: bool
 
 
-@dataclass(slots=True, frozen=True)
-class Send:
+class Send(Value, frozen=True):
     """One JSON message for a client. On a connection that does not last this is the reply, and there is exactly one."""
 
     connection: Connection
@@ -127,8 +128,7 @@ class PluginFailed:
     error: Exception = field(repr=False)
 
 
-@dataclass(slots=True, frozen=True)
-class PluginNews:
+class PluginNews(Value, frozen=True):
     """What a plugin has to say to event handlers (Janus event type 64)."""
 
     session_id: int

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from boringsdp.call.events import (
@@ -25,6 +25,7 @@ from boringsdp.janus_api.plugin import Jsep, JsepType, Plugin, PluginHandle, Req
 from boringsdp.janus_api.replies import Json
 from boringsdp.janus_api.requests import Message
 from boringsdp.sdp import Description
+from boringsdp.values import Value, replace
 
 ATTACH_FAILED = 461
 MESSAGE_FAILED = 462
@@ -59,8 +60,7 @@ class Negotiation(enum.Enum):
     STABLE = "stable"
 
 
-@dataclass(slots=True, frozen=True)
-class PeerConnection:
+class PeerConnection(Value, frozen=True):
     """`established`: an exchange was completed once. `up`: `webrtcup` was sent."""
 
     negotiation: Negotiation = Negotiation.NONE
@@ -213,7 +213,7 @@ class AttachedHandle:
                 raise JanusError(INVALID_SDP, f"Invalid SDP ({problem})", "sdp") from problem
             self._pc = during
             description = found if isinstance(found, Description) else None
-            jsep = replace(jsep, update=before.established, description=description)
+            jsep = dataclasses.replace(jsep, update=before.established, description=description)
         held = self._pc
         try:
             outcome = self._side.message(Request(transaction, message.body, jsep))

@@ -35,6 +35,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from boringsdp.call.events import CallEvent, Party
+from boringsdp.values import Value
 
 if TYPE_CHECKING:
     from boringsdp.call import Calls
@@ -95,8 +96,7 @@ class Jsep:
         return cls(JsepType.ANSWER, sdp, e2ee=e2ee)
 
 
-@dataclass(slots=True, frozen=True)
-class Request:
+class Request(Value, frozen=True):
     """A `message`: the `body` is a JSON object of any content, for the plugin to check (`Elements` helps)."""
 
     transaction: str

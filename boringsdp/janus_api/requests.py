@@ -11,6 +11,7 @@ import msgspec
 from boringsdp.errors import JanusError
 from boringsdp.janus_api.elements import MISSING_ELEMENT, Elements
 from boringsdp.janus_api.plugin import EndOfCandidates, Jsep, JsepType, LayerHint, RemoteCandidate, Trickled
+from boringsdp.values import Value
 
 INVALID_JSON = 454
 NOT_AN_OBJECT = 455
@@ -34,8 +35,7 @@ class Path:
 NO_PATH = Path()
 
 
-@dataclass(slots=True, frozen=True)
-class Envelope:
+class Envelope(Value, frozen=True):
     """What every request has. `verb` is in lower case; `members` is the whole object, for what the verb needs besides."""
 
     verb: str
@@ -104,8 +104,7 @@ class Attach:
     token: str | None
 
 
-@dataclass(slots=True, frozen=True)
-class Message:
+class Message(Value, frozen=True):
     """For the plugin. `jsep.update` is not known yet."""
 
     body: Mapping[str, Any]
