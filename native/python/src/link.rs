@@ -62,6 +62,8 @@ pub struct Known {
     pub ports: PortTable,
     /// The steered ones among them.
     pub steered: Steered,
+    /// Ports that were closed or changed: events that were already waited for may name their descriptors, which must not be others' yet.
+    pub gone: Vec<Port>,
     /// The `Link::generation` up to which this is so.
     pub generation: u64,
 }
@@ -194,7 +196,7 @@ impl Link {
         handoffs.append(&mut lock(&self.handoffs));
     }
 
-    /// Take up what was changed.
+    /// Take up what was changed. Clear `Known::gone` before the next events are waited for.
     #[cold]
     pub fn catch_up(&self, known: &mut Known) {
         let mut changes = lock(&self.changes);
@@ -207,10 +209,11 @@ impl Link {
             }
             let is_closed = port.is_none();
             let former = known.ports.set(key, port);
-            if let (true, Some(former)) = (is_closed, former) {
-                if known.steered.get(&former.address) == Some(&key) {
+            if let Some(former) = former {
+                if is_closed && known.steered.get(&former.address) == Some(&key) {
                     known.steered.remove(&former.address);
                 }
+                known.gone.push(former);
             }
         }
     }
@@ -261,5 +264,6 @@ mod tests {
         link.change(4, Some(port));
         link.catch_up(&mut known);
         assert!(known.ports.get(4).is_some() && link.closed().is_empty());
+        assert_eq!(known.gone.len(), 1); // its descriptor stays open until the present events are done with
     }
 }

@@ -170,6 +170,9 @@ impl Worker {
 
     /// Wait until there is something to do, or until a held wake-up is due; how many sockets have something.
     fn wait(&mut self) -> usize {
+        if !self.known.gone.is_empty() {
+            self.known.gone.clear(); // closes their sockets, which no event is about any more
+        }
         if self.untold {
             let now = poll::nanoseconds();
             if now >= self.tell_at() || self.holding.as_ref().is_none_or(|holding| !holding.on) {
@@ -393,10 +396,12 @@ fn recycle<'a>(mut batch: Vec<Datagram<'_>>) -> Vec<Datagram<'a>> {
     batch.into_iter().map(|_| unreachable!()).collect()
 }
 
-/// Append the events of all planes.
-pub fn take_events(state: &State, events: &mut Vec<Event>) {
+/// Append at most so many events of each plane; when there are more, that is said once more.
+pub fn take_events(state: &State, most: usize, events: &mut Vec<Event>) {
     state.news.hear();
-    state.cluster.take_events(events);
+    if state.cluster.take_some_events(most, events) {
+        state.news.tell();
+    }
 }
 
 impl Inbox {
