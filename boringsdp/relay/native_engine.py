@@ -43,6 +43,9 @@ from boringsdp.relay.engine import (
 MAX_REPORTS = 100
 """How often in a row the sink may cause new events before the loop gets its turn."""
 
+MAX_EVENTS = 256
+"""How many events of each worker the sink takes before the loop gets its turn, whatever peers send."""
+
 _EVENTS: list[Callable[..., Event]] = [getattr(contract, name) for name in boringsdp_native.EVENTS]
 
 
@@ -82,10 +85,12 @@ class NativeEngine:
         self._reporting = True
         try:
             for _ in range(MAX_REPORTS):
-                events = self._native.take_events()
+                events = self._native.take_events(MAX_EVENTS)
                 if not events or self._closed:
                     return
                 self._sink([_EVENTS[kind](*fields) for kind, *fields in events])
+                if len(events) >= MAX_EVENTS:
+                    return
         finally:
             self._reporting = False  # when there is more, the descriptor is readable still
 

@@ -297,6 +297,30 @@ async def test_events_come_together_while_wake_ups_are_held() -> None:
     await world.close()
 
 
+async def test_a_flood_of_events_leaves_the_loop_its_turns() -> None:
+    batches: list[int] = []
+    turns = 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(turn)
+
+    world = World(partial(native, sockets="per-call"))
+    await world.engine.close()
+    world.engine = native(lambda events: batches.append(len(events)), sockets="per-call")
+    leg = world.plain()
+    for number in range(1, 1001):  # nobody reports meanwhile
+        leg.peer.send(REPORT)
+        while number % 50 == 0 and leg.transport_statistics.packets_received < number:
+            os.sched_yield()
+    turn()
+    await world.until(lambda: sum(batches) == 1000)
+    assert max(batches) <= 256
+    assert turns >= 3
+    await world.close()
+
+
 async def test_the_sink_may_close_the_engine() -> None:
     world = World(partial(native, sockets="per-call"))
     await world.engine.close()

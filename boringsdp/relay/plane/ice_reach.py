@@ -114,7 +114,7 @@ class IceReach:
             self.selected = path
             self.transport.refresh()
             number = self.transport.spec.id
-            self.transport.plane.report(RtcpPathSelected(number, source) if self.is_control else PathSelected(number, source))
+            self.transport.plane.report_latest(RtcpPathSelected(number, source) if self.is_control else PathSelected(number, source))
         while len(self.addresses) > max(1, self.transport.spec.max_addresses):
             self.forget(min((known for known in self.addresses if known != self.selected), key=self.addresses.__getitem__))
 

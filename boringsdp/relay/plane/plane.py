@@ -25,8 +25,10 @@ from boringsdp.relay.engine import (
     Keys,
     Latch,
     NotKept,
+    PathSelected,
     PortId,
     Route,
+    RtcpPathSelected,
     StreamId,
     StreamSpec,
     StreamStatistics,
@@ -157,6 +159,16 @@ class Plane:
         self._next_tick = now + TICK_S if self.transports else None
 
     def report(self, event: Event) -> None:
+        self._events.append(event)
+
+    def report_latest(self, event: PathSelected | RtcpPathSelected) -> None:
+        """Report what makes the former event of its kind and transport worthless: without room it takes that one's place."""
+        if len(self._events) >= MAX_EVENTS:
+            for index in range(len(self._events) - 1, -1, -1):
+                former = self._events[index]
+                if isinstance(former, type(event)) and former.transport == event.transport:
+                    self._events[index] = event
+                    return
         self._events.append(event)
 
     def report_bounded(self, event: Event) -> None:

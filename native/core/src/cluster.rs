@@ -130,6 +130,11 @@ impl Cluster {
         }
     }
 
+    /// Append at most so many events of each plane, the oldest; true when there are more.
+    pub fn take_some_events(&self, most: usize, events: &mut Vec<Event>) -> bool {
+        self.planes.iter().fold(false, |more, plane| lock(plane).take_some_events(most, events) | more)
+    }
+
     // --- ports
 
     /// Take a bound port up for `worker`; the key names it in datagrams and outboxes of that worker alone.

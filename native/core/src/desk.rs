@@ -20,6 +20,17 @@ impl Desk {
         self.events.push(event);
     }
 
+    /// Report what makes the former event of its kind and transport worthless: without room it takes that one's place.
+    pub fn report_latest(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            if let Some(former) = self.events.iter_mut().rfind(|known| event.replaces(known)) {
+                *former = event;
+                return;
+            }
+        }
+        self.report(event);
+    }
+
     /// Report what a peer can cause at will. The event is only made when there is room.
     pub fn report_bounded(&mut self, event: impl FnOnce() -> Event) {
         if self.events.len() < MAX_EVENTS {
@@ -31,5 +42,33 @@ impl Desk {
 
     pub fn drop(&mut self, reason: Reason) {
         self.drops.count(reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+
+    fn selected(transport: u64, port: u16) -> Event {
+        Event::PathSelected { transport, remote: Address::v4([192, 0, 2, 1], port) }
+    }
+
+    #[test]
+    fn what_is_worth_nothing_any_more_makes_room() {
+        let mut desk = Desk::default();
+        desk.report_latest(selected(1, 1));
+        desk.report_latest(selected(1, 2));
+        assert_eq!(desk.events.len(), 2);
+        while desk.events.len() < MAX_EVENTS {
+            desk.report_bounded(|| Event::AuthFailures { transport: 3, count: 1 });
+        }
+        for port in 3..9 {
+            desk.report_latest(selected(1, port));
+        }
+        assert_eq!(desk.events[..2], [selected(1, 1), selected(1, 8)]);
+        assert_eq!(desk.events.len(), MAX_EVENTS);
+        desk.report_latest(selected(2, 1));
+        assert_eq!(desk.events.len(), MAX_EVENTS + 1);
     }
 }

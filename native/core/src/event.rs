@@ -77,6 +77,15 @@ impl Event {
         }
         rest.is_empty()
     }
+
+    /// Whether nobody needs the other one any more, which came before.
+    pub(crate) fn replaces(&self, former: &Self) -> bool {
+        match (self, former) {
+            (Self::PathSelected { transport, .. }, Self::PathSelected { transport: other, .. })
+            | (Self::RtcpPathSelected { transport, .. }, Self::RtcpPathSelected { transport: other, .. }) => transport == other,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

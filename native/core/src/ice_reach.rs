@@ -123,7 +123,11 @@ impl Transport {
             component.selected = Some(path);
             let (transport, remote) = (self.spec.id, path.1);
             self.refresh();
-            desk.report(if is_control { Event::RtcpPathSelected { transport, remote } } else { Event::PathSelected { transport, remote } });
+            desk.report_latest(if is_control {
+                Event::RtcpPathSelected { transport, remote }
+            } else {
+                Event::PathSelected { transport, remote }
+            });
         }
         while let Some(oldest) = self.ice.as_mut().and_then(|ice| ice.at(is_control)).and_then(|component| {
             if component.addresses.len() > most {

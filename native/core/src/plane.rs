@@ -457,6 +457,14 @@ impl Plane {
         events.append(&mut self.desk.events);
     }
 
+    /// Append at most so many of the events that wait, the oldest; true when there are more.
+    pub fn take_some_events(&mut self, most: usize, events: &mut Vec<Event>) -> bool {
+        let count = most.min(self.desk.events.len());
+        events.extend(self.desk.events.drain(..count));
+        self.desk.urgent &= self.has_events();
+        self.has_events()
+    }
+
     /// Count what belongs to no transport (`ReceiveError` and the like).
     pub fn count(&mut self, reason: Reason) {
         self.desk.drop(reason);

@@ -201,10 +201,11 @@ impl Engine {
         self.state.news.fd()
     }
 
-    /// All events that wait, each (number into `EVENTS`, field, …).
-    fn take_events<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+    /// The events that wait, at most so many of each worker, each (number into `EVENTS`, field, …).
+    #[pyo3(signature = (most=usize::MAX))]
+    fn take_events<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let mut events = Vec::new();
-        worker::take_events(&self.state, &mut events);
+        worker::take_events(&self.state, most, &mut events);
         events.iter().map(|event| events::write(py, event)).collect()
     }
 
