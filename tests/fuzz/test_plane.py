@@ -114,7 +114,7 @@ def test_a_flood_of_what_is_reported_fills_nothing() -> None:
     world = World(random.Random(1))
     for _ in range(MAX_EVENTS + 1000):
         world.receive(SHARED, world.a.browser.address, b"\x16" * 50)
-    assert len(world.plane.take_events()) == MAX_EVENTS
+    assert len(world.plane.take_events()) == MAX_EVENTS // 2  # the rest is for others
     assert world.plane.drops["events_full"] >= 1000
 
 

@@ -19,6 +19,7 @@ from boringsdp.net.address import parse_ip
 from boringsdp.relay.engine import (
     EMPTY,
     Address,
+    DtlsReceived,
     EngineStatistics,
     Event,
     IceCredentials,
@@ -29,9 +30,11 @@ from boringsdp.relay.engine import (
     PortId,
     Route,
     RtcpPathSelected,
+    RtcpReceived,
     StreamId,
     StreamSpec,
     StreamStatistics,
+    TelephoneEventReceived,
     TransportId,
     TransportSpec,
     TransportStatistics,
@@ -47,6 +50,9 @@ from boringsdp.relay.plane.transport import MAX_STREAMS, Transport
 TICK_S = 0.25
 MAX_EVENTS = 4096
 """Events of what peers send that may wait for `take_events`; more are counted as `events_full`."""
+
+MAX_MESSAGES = 64
+"""Messages of one peer (DTLS, RTCP, digits) that may wait when more than half of the room is taken, so that nobody has all of it."""
 REFUSALS_PER_TICK = 25
 """STUN error responses to requests that did not authenticate, over all ports."""
 
@@ -63,6 +69,7 @@ class Plane:
         self._max_transports = max_transports
         self._by_ufrag: dict[str, Transport] = {}
         self._events: list[Event] = []
+        self._messages: dict[int, int] = {}
         self._sources = 0
         self._refusals = REFUSALS_PER_TICK
         self._next_tick: float | None = None
@@ -178,12 +185,23 @@ class Plane:
         else:
             self.drop("events_full")
 
+    def report_message(self, event: DtlsReceived | RtcpReceived | TelephoneEventReceived) -> None:
+        """Report a message of a peer."""
+        sender = ~event.stream if isinstance(event, TelephoneEventReceived) else event.transport
+        waiting = self._messages.get(sender, 0)
+        if len(self._events) < MAX_EVENTS // 2 or (waiting < MAX_MESSAGES and len(self._events) < MAX_EVENTS):
+            self._messages[sender] = waiting + 1
+            self._events.append(event)
+        else:
+            self.drop("events_full")
+
     @property
     def has_events(self) -> bool:
         return bool(self._events)
 
     def take_events(self) -> list[Event]:
         events, self._events = self._events, []
+        self._messages.clear()
         return events
 
     def count_source(self) -> int:

@@ -101,7 +101,7 @@ class Source:
         if len(payload) < 4:
             stream.transport.drop("malformed")
             return True
-        stream.transport.plane.report_bounded(
+        stream.transport.plane.report_message(
             TelephoneEventReceived(
                 stream.spec.id, self.ssrc, rtp_time, second & 0x7F, payload[0],
                 payload[1] > 0x7F, payload[1] & 0x3F, payload[2] << 8 | payload[3], now,

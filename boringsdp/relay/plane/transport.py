@@ -184,14 +184,14 @@ class Transport:
             self.drop(MALFORMED)
             return False
         self.rtcp.last_arrival = now
-        self.plane.report_bounded(RtcpReceived(self.spec.id, data, now))
+        self.plane.report_message(RtcpReceived(self.spec.id, data, now))
         return True
 
     def receive_dtls(self, data: bytes, source: Address, *, rtcp: bool = False) -> None:
         self.packets_received += 1
         self.bytes_received += len(data)
         self.dtls.receive(data)
-        self.plane.report_bounded(DtlsReceived(self.spec.id, data, rtcp, source))
+        self.plane.report_message(DtlsReceived(self.spec.id, data, rtcp, source))
 
     def _meet(self, data: bytes, second: int, sequence: int, rtp_time: int, ssrc: int, now: float) -> bool:
         """A packet of an SSRC that is not known: verify, find its stream, make room for it."""

@@ -1,10 +1,18 @@
 //! Where a plane's news and the counts of what belongs to nobody are put.
 
+use std::collections::hash_map::Entry;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 use crate::drops::{Drops, Reason};
 use crate::event::Event;
 
 /// Events of what peers send that may wait to be taken; more are counted as `events_full`.
 pub(crate) const MAX_EVENTS: usize = 4096;
+
+/// Messages of one peer (DTLS, RTCP, digits) that may wait when more than half of the room is taken, so that nobody has all of it.
+const MAX_MESSAGES: u32 = 64;
 
 #[derive(Default)]
 pub(crate) struct Desk {
@@ -12,6 +20,8 @@ pub(crate) struct Desk {
     /// There is one among them that cannot wait for others.
     pub urgent: bool,
     pub drops: Drops,
+    /// The messages among the events, by who sent them.
+    messages: HashMap<u64, u32, RandomState>,
 }
 
 impl Desk {
@@ -37,6 +47,37 @@ impl Desk {
             self.report(event());
         } else {
             self.drop(Reason::EventsFull);
+        }
+    }
+
+    /// Report a message of the peer that `sender` names, see `Event::sender`.
+    pub fn report_message(&mut self, sender: u64, event: impl FnOnce() -> Event) {
+        let waiting = self.messages.get(&sender).copied().unwrap_or_default();
+        if self.events.len() < MAX_EVENTS / 2 || (waiting < MAX_MESSAGES && self.events.len() < MAX_EVENTS) {
+            self.messages.insert(sender, waiting + 1);
+            self.report(event());
+        } else {
+            self.drop(Reason::EventsFull);
+        }
+    }
+
+    /// Append at most so many of the events that wait, the oldest.
+    pub fn take(&mut self, most: usize, events: &mut Vec<Event>) {
+        if most >= self.events.len() {
+            self.messages.clear();
+            self.urgent = false;
+            events.append(&mut self.events);
+            return;
+        }
+        for event in self.events.drain(..most) {
+            if let Some(Entry::Occupied(mut waiting)) = event.sender().map(|sender| self.messages.entry(sender)) {
+                if *waiting.get() > 1 {
+                    *waiting.get_mut() -= 1;
+                } else {
+                    waiting.remove();
+                }
+            }
+            events.push(event);
         }
     }
 
@@ -70,5 +111,24 @@ mod tests {
         assert_eq!(desk.events.len(), MAX_EVENTS);
         desk.report_latest(selected(2, 1));
         assert_eq!(desk.events.len(), MAX_EVENTS + 1);
+    }
+
+    #[test]
+    fn nobody_takes_the_room_of_all() {
+        let mut desk = Desk::default();
+        let message = |transport| move || Event::RtcpReceived { transport, data: Vec::new(), at: 0.0 };
+        for _ in 0..MAX_EVENTS {
+            desk.report_message(1, message(1));
+        }
+        assert_eq!(desk.events.len(), MAX_EVENTS / 2);
+        for _ in 0..MAX_EVENTS {
+            desk.report_message(2, message(2));
+        }
+        assert_eq!(desk.events.len(), MAX_EVENTS / 2 + MAX_MESSAGES as usize);
+        let mut taken = Vec::new();
+        desk.take(MAX_EVENTS / 2 + 10, &mut taken);
+        assert_eq!((taken.len(), desk.messages.get(&1), desk.messages[&2]), (MAX_EVENTS / 2 + 10, None, MAX_MESSAGES - 10));
+        desk.take(usize::MAX, &mut taken);
+        assert!(desk.messages.is_empty() && desk.events.is_empty());
     }
 }

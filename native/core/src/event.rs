@@ -78,6 +78,15 @@ impl Event {
         rest.is_empty()
     }
 
+    /// Of whom a message is: a transport's number, or a stream's from above. None for what is no message, but a state.
+    pub(crate) fn sender(&self) -> Option<u64> {
+        match self {
+            Self::DtlsReceived { transport, .. } | Self::RtcpReceived { transport, .. } => Some(*transport),
+            Self::TelephoneEventReceived { stream, .. } => Some(!stream),
+            _ => None,
+        }
+    }
+
     /// Whether nobody needs the other one any more, which came before.
     pub(crate) fn replaces(&self, former: &Self) -> bool {
         match (self, former) {

@@ -453,15 +453,12 @@ impl Plane {
 
     /// Append the events that wait to `events`. Commands make events too: look after them as after `receive`.
     pub fn take_events(&mut self, events: &mut Vec<Event>) {
-        self.desk.urgent = false;
-        events.append(&mut self.desk.events);
+        self.desk.take(usize::MAX, events);
     }
 
     /// Append at most so many of the events that wait, the oldest; true when there are more.
     pub fn take_some_events(&mut self, most: usize, events: &mut Vec<Event>) -> bool {
-        let count = most.min(self.desk.events.len());
-        events.extend(self.desk.events.drain(..count));
-        self.desk.urgent &= self.has_events();
+        self.desk.take(most, events);
         self.has_events()
     }
 

@@ -167,7 +167,7 @@ impl Plane {
             transport.drops.count(Reason::Malformed);
             return;
         };
-        self.desk.report_bounded(|| Event::TelephoneEventReceived {
+        self.desk.report_message(!stream.spec.id, || Event::TelephoneEventReceived {
             stream: stream.spec.id,
             ssrc: found.1.ssrc,
             timestamp: header.timestamp,

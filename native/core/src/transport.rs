@@ -260,7 +260,7 @@ impl Transport {
             return false;
         };
         self.rtcp.last_arrival = now;
-        desk.report_bounded(|| Event::RtcpReceived { transport: self.spec.id, data: plain.to_vec(), at: now });
+        desk.report_message(self.spec.id, || Event::RtcpReceived { transport: self.spec.id, data: plain.to_vec(), at: now });
         true
     }
 
@@ -284,7 +284,7 @@ impl Transport {
         self.bytes_received += data.len() as u64;
         self.dtls.receive(data.len());
         let transport = self.spec.id;
-        desk.report_bounded(|| Event::DtlsReceived { transport, data: data.to_vec(), rtcp, source: Some(source) });
+        desk.report_message(transport, || Event::DtlsReceived { transport, data: data.to_vec(), rtcp, source: Some(source) });
     }
 
     // --- out
