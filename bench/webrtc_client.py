@@ -29,6 +29,8 @@ class Client:
         self._ssrc = secrets.randbits(32) | 1
         self._remote: Address | None = None
         self._association: Association | None = None
+        self._early: tuple[bytes, Address] | None = None
+        """A ClientHello that came before the answer; browsers keep it too."""
         self._reachable = asyncio.Event()
         self._up: asyncio.Future[Established] = asyncio.get_running_loop().create_future()
         field.listen(self.address[0], self._receive)
@@ -76,6 +78,8 @@ class Client:
         self._association = Association(self._identity, client=attribute(answer, "setup") == "passive")
         name, value = attribute(answer, "fingerprint").split()
         self._association.expect(frozenset({(name.lower(), value.upper())}), loop.time())
+        if self._early is not None:
+            self._receive(*self._early)
         await self.reach(answer)
         async with asyncio.timeout(PATIENCE_S):
             self._perform(self._association.start(loop.time()))
@@ -120,6 +124,8 @@ class Client:
             self._answer_check(data, source)
         elif data[0] == 1:
             self._reachable.set()
+        elif 20 <= data[0] < 64 and self._association is None:
+            self._early = data, source
         elif 20 <= data[0] < 64 and self._association is not None:
             self._remote = self._remote or source
             self._perform(self._association.receive(data, asyncio.get_running_loop().time()))
