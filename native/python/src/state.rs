@@ -97,7 +97,10 @@ impl State {
         commander.tables[worker].set(key, Some(port.clone()));
         commander.add(number, worker, key);
         drop(commander);
-        link.watch(key, &port, true)?;
+        if let Err(error) = link.watch(key, &port, true) {
+            self.close_port(number)?; // the kernel watches no more descriptors
+            return Err(error.into());
+        }
         Ok(port.address)
     }
 

@@ -1,5 +1,6 @@
 //! A worker thread: waits for datagrams of its ports, lets its plane work them, sends what comes of it.
 
+use std::io::{self, Write};
 use std::mem::zeroed;
 use std::os::fd::RawFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -80,7 +81,7 @@ impl Holding {
     fn count(&mut self, packets: u64, now: u64) {
         self.packets += packets;
         let elapsed = now.saturating_sub(self.since).min(100 * WINDOW_NS);
-        let over = self.packets * 1_000_000_000 > self.hold.above * elapsed.max(WINDOW_NS);
+        let over = self.packets * 1_000_000_000 > self.hold.above.saturating_mul(elapsed.max(WINDOW_NS));
         if over {
             self.on = true;
         }
@@ -152,7 +153,7 @@ impl Worker {
             }));
             if round.is_err() {
                 if !complained {
-                    eprintln!("boringsdp: worker {} met a defect of its own and goes on", self.number);
+                    let _ = writeln!(io::stderr(), "boringsdp: worker {} met a defect of its own and goes on", self.number);
                     complained = true;
                 }
                 poll::sleep_until(poll::nanoseconds() + DEFECT_NS); // whatever it is, it shall not take the whole core
