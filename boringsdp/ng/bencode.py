@@ -122,7 +122,11 @@ def _write(value: Any, parts: list[bytes]) -> None:
     elif kind is int:
         parts.append(b"i%de" % value)
     elif kind is dict:
-        _write_dictionary(value, parts)
+        parts.append(b"d")
+        for key, part in value.items():
+            parts.append(_known(key) if type(key) is str else _written(str(key)))
+            _write(part, parts)
+        parts.append(b"e")
     elif kind is list:
         parts.append(b"l")
         for part in value:
@@ -130,14 +134,6 @@ def _write(value: Any, parts: list[bytes]) -> None:
         parts.append(b"e")
     else:
         _write_other(value, parts)
-
-
-def _write_dictionary(value: Mapping[Any, Any], parts: list[bytes]) -> None:
-    parts.append(b"d")
-    for key, part in value.items():
-        parts.append(_known(key) if type(key) is str else _written(str(key)))
-        _write(part, parts)
-    parts.append(b"e")
 
 
 def _write_other(value: Any, parts: list[bytes]) -> None:
@@ -152,7 +148,7 @@ def _write_other(value: Any, parts: list[bytes]) -> None:
     elif value is None:
         parts.append(b"0:")
     elif isinstance(value, Mapping):
-        _write_dictionary(value, parts)
+        _write(dict(value), parts)
     else:
         _write(list(value), parts)
 
