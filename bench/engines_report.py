@@ -37,6 +37,8 @@ def machine() -> dict[str, Any]:
 def describe(window: Window) -> str:
     """One window in a line for whoever waits."""
     doubt = "" if window.valid else f", NOT VALID: the load program was late in {window.late:.1%} of its ticks"
+    if window.raw["overflowed"] or window.raw["not_sent"]:
+        doubt += f", lost {window.raw['overflowed']} itself and could not send {window.raw['not_sent']}"
     return (
         f"{window.packet_us:.1f} us/packet ({window.user_us:.1f} user), core {window.core:.0%}, lost {window.lost}, bad {window.bad}, "
         f"latency {window.median_us:.0f}/{window.p99_us:.0f}/{window.max_us:.0f} us, load program {window.load_core:.0%}{doubt}"
