@@ -29,6 +29,7 @@ HALF_OPEN = 100
 SIZES = ((160, 50.0, 200), (500, 50.0, 200), (1100, 50.0, 200), (1100, 400.0, 25))
 """Octets of payload, packets a second of each flow, calls: the last are few large streams, as video is."""
 PERCENTILES = {"median": "p50", "95th": "p95", "99th": "p99", "worst": "max"}
+FORGOTTEN_S = 65.0
 AT_ONCE = 200
 """Calls that stand at a time when calls come and go."""
 
@@ -75,24 +76,30 @@ async def soak(kind: Kind, options: Options) -> bool:
 
 
 async def churn(kind: Kind, options: Options) -> bool:
-    """Calls come and go: no descriptor, port, thread or memory is left of them."""
-    total = options.calls or 10_000
+    """
+    Calls come and go: no descriptor, port, thread or memory is left of them.
+
+    In two halves: the first fills heap and caches, the second must not add to them.
+    """
+    half = (options.calls or 10_000) // 2
     async with on_trial(kind, options.profile) as trial:
-        lost = await come_and_go(trial, AT_ONCE * 2)
-        before, began, cpu = await leftovers(kind, trial), time.monotonic(), gateways.cpu_s(trial.gateway)
-        done = 0
-        while done < total:
-            lost += await come_and_go(trial, AT_ONCE)
-            done += AT_ONCE
-            if done % 2000 == 0:
-                say(f"{kind.name}: {done} calls, memory {gateways.memory(trial.gateway) / 1e6:.1f} MB")
-        took, spent = time.monotonic() - began, gateways.cpu_s(trial.gateway) - cpu
-        after = await leftovers(kind, trial)
-        say(f"{kind.name}: {done} calls in {took:.0f} s, {spent / done * 1e3:.2f} ms of CPU for a call and its end, {lost} packets lost")
-        for name in sorted(before | after):
-            say(f"{kind.name}: {name} {before.get(name, 0):,.0f} before, {after.get(name, 0):,.0f} after")
-        kept = [name for name in after if name != "memory" and after[name] > before.get(name, 0)]
-        return not lost and not kept
+        lost = await come_and_go(trial, AT_ONCE)
+        held = [await leftovers(trial)]
+        for _ in range(2):
+            done, began, cpu = 0, time.monotonic(), gateways.cpu_s(trial.gateway)
+            while done < half:
+                lost += await come_and_go(trial, AT_ONCE)
+                done += AT_ONCE
+            took, spent = time.monotonic() - began, gateways.cpu_s(trial.gateway) - cpu
+            say(
+                f"{kind.name}: {done} calls in {took:.0f} s, {spent / done * 1e3:.2f} ms of CPU for a call and its end, {lost} packets lost"
+            )
+            held.append(await leftovers(trial))
+        for name in held[-1]:
+            say(f"{kind.name}: {name} {', then '.join(f'{each.get(name, 0):,.0f}' for each in held)}")
+        growth = (held[2]["memory"] - held[1]["memory"]) / half
+        say(f"{kind.name}: memory by {growth:+.0f} octets for each call of the second half")
+        return not lost and all(held[2][name] <= held[0].get(name, 0) for name in held[2] if name != "memory")
 
 
 async def come_and_go(trial: Trial, calls: int) -> int:
@@ -103,16 +110,16 @@ async def come_and_go(trial: Trial, calls: int) -> int:
     return window.lost + window.bad
 
 
-async def leftovers(kind: Kind, trial: Trial) -> dict[str, float]:
-    """What the gateway holds, after the pauses in which it lets go."""
-    await asyncio.sleep(5.0)
+async def leftovers(trial: Trial) -> dict[str, float]:
+    """What the gateway holds once it has forgotten what it keeps for a while: replies to NG requests, for those that are repeated."""
+    await asyncio.sleep(FORGOTTEN_S if trial.gateway.http else 5.0)
     held = {
         "memory": float(gateways.memory(trial.gateway)),
         "files": float(trial.gateway.open_files()),
         "threads": float(gateways.threads(trial.gateway)),
     }
     if trial.gateway.http:
-        wanted = ("_active", "_handles", "_sessions", "_transports", "_streams", "_ports_used", "_under_way", "_tasks")
+        wanted = ("_active", "_handles", "_sessions", "_transports", "_streams", "_ports_used", "_under_way", "_tasks", "_kept")
         held |= {name: value for name, value in gateways.metrics(trial.gateway).items() if name.endswith(wanted)}
     return held
 
