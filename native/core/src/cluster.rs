@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
@@ -23,6 +25,11 @@ use crate::stream::{Injected, Link};
 
 pub use crate::restore::RestoreError;
 
+/// Transports that are read in one go while packets wait.
+const READ_AT_ONCE: usize = 200;
+/// How long a plane is left alone between two parts of a long reading: a lock taken again at once would not let the worker in.
+const BREATH: Duration = Duration::from_micros(20);
+
 /// All planes. Commands may come from any thread, one at a time; each takes the lock of the planes it concerns, one after the other, for as
 /// long as it takes to change a few fields.
 pub struct Cluster {
@@ -33,7 +40,7 @@ pub struct Cluster {
 }
 
 #[derive(Default)]
-struct Directory {
+pub(crate) struct Directory {
     ports: HashMap<PortId, usize, RandomState>,
     transports: HashMap<TransportId, Place, RandomState>,
     streams: HashMap<StreamId, Place, RandomState>,
@@ -82,6 +89,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Add the figures of a part of a plane's transports; true when there are more.
+fn read_part(plane: &Plane, from: usize, total: &mut EngineStatistics) -> bool {
+    let (transports, more) = plane.transports.part(from, READ_AT_ONCE);
+    for transport in transports {
+        total.transports.push((transport.spec.id, transport.statistics()));
+        for (id, key) in &transport.streams {
+            total.streams.extend(plane.streams.get(*key).map(|stream| (*id, stream.statistics(*key, transport.sources.iter()))));
+        }
+    }
+    more
+}
+
 impl Cluster {
     /// `randomness` makes each worker's source of random numbers.
     pub fn new(workers: usize, randomness: &mut dyn FnMut(usize) -> Box<dyn Randomness>, max_transports: usize) -> Self {
@@ -110,9 +129,22 @@ impl Cluster {
         self.directory().transport(transport)
     }
 
-    pub(crate) fn in_order(&self) -> InOrder {
+    /// No command comes in while the guard is held.
+    pub(crate) fn in_order(&self) -> (MutexGuard<'_, Directory>, InOrder) {
         let directory = self.directory();
-        InOrder { transports: in_order(&directory.transports), streams: in_order(&directory.streams) }
+        let all = InOrder { transports: in_order(&directory.transports), streams: in_order(&directory.streams) };
+        (directory, all)
+    }
+
+    /// Read so many at a time, in order, with all planes at rest; packets have their turn in between.
+    pub(crate) fn read_in_parts<T>(&self, all: &[T], most: usize, mut read: impl FnMut(&[MutexGuard<'_, Plane>], &T)) {
+        for (number, part) in all.chunks(most).enumerate() {
+            if number > 0 {
+                sleep(BREATH);
+            }
+            let planes: Vec<_> = self.planes.iter().map(lock).collect();
+            part.iter().for_each(|one| read(&planes, one));
+        }
     }
 
     /// Do what a command left to do on any worker.
@@ -369,18 +401,18 @@ impl Cluster {
 
     // --- reading
 
+    /// Of everything. Thousands are read one part after the other, so that packets do not wait for all of them: figures of different
+    /// transports may be some milliseconds apart.
     pub fn statistics(&self) -> EngineStatistics {
         let mut total = EngineStatistics::default();
         let mut drops = Drops::default();
         for plane in &self.planes {
-            let plane = lock(plane);
-            for transport in plane.transports.values() {
-                total.transports.push((transport.spec.id, transport.statistics()));
-                for (id, key) in &transport.streams {
-                    total.streams.extend(plane.streams.get(*key).map(|stream| (*id, stream.statistics(*key, transport.sources.iter()))));
-                }
+            let mut from = 0;
+            while read_part(&lock(plane), from, &mut total) {
+                from += READ_AT_ONCE;
+                sleep(BREATH);
             }
-            drops.add(&plane.desk.drops);
+            drops.add(&lock(plane).desk.drops);
         }
         total.drops = drops.iter().collect();
         total

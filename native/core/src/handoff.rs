@@ -8,12 +8,24 @@ use crate::rewrite::StreamRef;
 use crate::slab::Key;
 use crate::source::{Arrived, Origin};
 
-/// Handoffs that may wait to be taken; more are dropped and counted as `handoff_full`.
+/// Handoffs that may wait to be taken; more packets are dropped and counted as `handoff_full`.
 const MAX_HANDOFFS: usize = 4096;
+/// The same for what keeps both ends of a route in step: short, and not to be lost because packets fill the room.
+const MAX_CONTROLS: usize = 16 * MAX_HANDOFFS;
 
 /// Part of the way of a packet whose route leads to another worker, or a count that comes back. Opaque outside this crate.
 #[derive(Debug)]
 pub struct Handoff(pub(crate) Parcel);
+
+impl Handoff {
+    /// How many handoffs may wait before this one finds no room among them: fewer for packets than for everything else.
+    pub fn limit(&self) -> usize {
+        match self.0 {
+            Parcel::Media { .. } | Parcel::Raw { .. } => MAX_HANDOFFS,
+            _ => MAX_CONTROLS,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) enum Parcel {
@@ -101,8 +113,9 @@ impl Plane {
     }
 
     pub(crate) fn hand_over(&mut self, worker: usize, parcel: Parcel) {
-        if self.handoffs.len() < MAX_HANDOFFS {
-            self.handoffs.push((worker, Handoff(parcel)));
+        let handoff = Handoff(parcel);
+        if self.handoffs.len() < handoff.limit() {
+            self.handoffs.push((worker, handoff));
         } else {
             self.desk.drop(Reason::HandoffFull);
         }

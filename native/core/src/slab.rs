@@ -67,7 +67,14 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// So many places from one on, and whether there are more after them.
+    pub fn part(&self, from: usize, most: usize) -> (impl Iterator<Item = &T>, bool) {
+        let places = self.slots.iter().skip(from).take(most);
+        (places.filter_map(|place| place.value.as_deref()), self.slots.len() > from + most)
+    }
+
     /// In the order of places.
+    #[cfg(test)]
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|place| place.value.as_deref())
     }

@@ -21,6 +21,9 @@ use crate::transport::Transport;
 
 pub(crate) const VERSION: u64 = 2;
 
+/// Transports or streams that are written in one go while packets wait.
+const WRITTEN_AT_ONCE: usize = 50;
+
 pub(crate) const LATCHES: [(Latch, &str); 6] = [
     (Latch::Strict, "strict"),
     (Latch::Once, "once"),
@@ -35,32 +38,33 @@ pub(crate) const WAY_NAMES: [(Way, &str); 2] = [(Way::Receive, "receive"), (Way:
 impl Cluster {
     /// The record of `boringsdp/relay/plane/snapshot.py` as JSON, with the `worker` of each port besides. It holds keys: a secret.
     pub fn snapshot(&self, now: f64) -> String {
-        let in_order = self.in_order();
-        let planes: Vec<_> = (0..self.workers()).map(|worker| self.lock(worker)).collect();
-        let mut ports: Vec<_> = planes.iter().flat_map(|plane| plane.ports.iter().map(move |port| (port, plane.worker))).collect();
-        ports.sort_by_key(|(port, _)| port.id);
-        let transports = in_order.transports.iter().filter_map(|(id, worker)| {
-            let plane = planes.get(*worker)?;
-            let transport = plane.transports.get(plane.transport_key(*id).ok()?)?;
-            Some(transport_record(plane, transport, &planes, now))
+        let (_still, in_order) = self.in_order();
+        let mut ports = Vec::new();
+        for worker in 0..self.workers() {
+            ports.extend(self.lock(worker).ports.iter().map(|port| (port.id, port.address, worker)));
+        }
+        ports.sort_by_key(|(id, _, _)| *id);
+        let (mut transports, mut streams, mut routes) = (Vec::new(), Vec::new(), Vec::new());
+        self.read_in_parts(&in_order.transports, WRITTEN_AT_ONCE, |planes, (id, worker)| {
+            let plane: &Plane = &planes[*worker];
+            let transport = plane.transport_key(*id).ok().and_then(|key| plane.transports.get(key));
+            transports.extend(transport.map(|transport| transport_record(plane, transport, planes, now)));
         });
-        let streams: Vec<(&Plane, Key, &StreamState)> = in_order
-            .streams
-            .iter()
-            .filter_map(|(id, worker)| {
-                let plane: &Plane = planes.get(*worker)?;
-                let key = plane.stream_key(*id).ok()?;
-                Some((plane, key, plane.streams.get(key)?))
-            })
-            .collect();
+        self.read_in_parts(&in_order.streams, WRITTEN_AT_ONCE, |planes, (id, worker)| {
+            let plane: &Plane = &planes[*worker];
+            let found = plane.stream_key(*id).ok().and_then(|key| Some((key, plane.streams.get(key)?)));
+            if let Some((key, stream)) = found {
+                streams.push(stream_record(plane, key, stream, now));
+                routes.extend(stream.feed.as_ref().map(|feed| route_record(&feed.route)));
+            }
+        });
+        let port_record = |(id, address, worker): &_| json!({ "id": id, "address": address_record(*address), "worker": worker });
         json!({
             "version": VERSION,
-            "ports": ports.iter().map(|(port, worker)| json!({
-                "id": port.id, "address": address_record(port.address), "worker": worker,
-            })).collect::<Vec<_>>(),
-            "transports": transports.collect::<Vec<_>>(),
-            "streams": streams.iter().map(|(plane, key, stream)| stream_record(plane, *key, stream, now)).collect::<Vec<_>>(),
-            "routes": streams.iter().filter_map(|(_, _, stream)| Some(route_record(&stream.feed.as_ref()?.route))).collect::<Vec<_>>(),
+            "ports": ports.iter().map(port_record).collect::<Vec<_>>(),
+            "transports": transports,
+            "streams": streams,
+            "routes": routes,
         })
         .to_string()
     }

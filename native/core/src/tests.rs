@@ -154,6 +154,33 @@ fn handoffs_are_bounded() {
 }
 
 #[test]
+fn what_keeps_a_route_in_step_finds_room_when_packets_do_not() {
+    let mut world = World::with_legs(2, 2);
+    world.cluster.route(route(1, 2)).unwrap();
+    let mut packets: Vec<_> = (0..4097).map(|sequence| rtp(5, sequence, 0)).collect();
+    let mut batch: Vec<_> =
+        packets.iter_mut().map(|data| Datagram { port: world.keys[1], source: there(4001), data: data.as_mut_slice() }).collect();
+    let mut plane = world.cluster.lock(0);
+    plane.receive(&mut batch, world.now, &mut Outbox::new());
+    let key = plane.transport_key(1).unwrap();
+    plane.forget_source(key, 0);
+    drop(plane);
+    assert_eq!(world.deliver().len(), 4096);
+    assert!(world.cluster.stream_statistics(2).unwrap().route.is_none());
+}
+
+#[test]
+fn statistics_are_of_all_parts() {
+    let world = World::with_legs(2, 450);
+    world.cluster.remove_transport(7).unwrap();
+    let statistics = world.cluster.statistics();
+    let mut ids: Vec<_> = statistics.transports.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=450).filter(|id| *id != 7).collect::<Vec<_>>());
+    assert_eq!(statistics.streams.len(), 449);
+}
+
+#[test]
 fn raw_datagrams_go_to_another_worker() {
     let mut world = World::new(2);
     for id in 1..=2 {

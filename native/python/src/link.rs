@@ -11,9 +11,6 @@ use boringsdp_core::plane::Handoff;
 use crate::poll::{Bell, Epoll};
 use crate::ports::{Port, PortTable, Steered, Way};
 
-/// Handoffs that may wait for a worker; more are lost, and counted.
-const MAX_HANDOFFS: usize = 4096;
-
 /// How a worker waits.
 const AWAKE: u8 = 0;
 const UNTIL_TICK: u8 = 1;
@@ -131,12 +128,16 @@ impl Link {
 
     /// Hand packets over, and empty the list; how many found no room.
     pub fn hand(&self, handoffs: &mut Vec<Handoff>) -> usize {
+        let mut lost = 0;
         let mut waiting = lock(&self.handoffs);
-        let room = MAX_HANDOFFS - waiting.len();
-        let lost = handoffs.len().saturating_sub(room);
-        waiting.extend(handoffs.drain(..handoffs.len() - lost));
+        for handoff in handoffs.drain(..) {
+            if waiting.len() < handoff.limit() {
+                waiting.push(handoff);
+            } else {
+                lost += 1;
+            }
+        }
         drop(waiting);
-        handoffs.clear();
         self.handed.store(true, Ordering::SeqCst);
         if self.sleep.load(Ordering::SeqCst) != AWAKE {
             self.bell.ring();
