@@ -112,7 +112,7 @@ class StreamState:
         kept = self.kept
         if kept is not None and packet:
             kept[sequence & 0xFFFF] = (packet, 0, 0.0)
-            if len(kept) > self.spec.keep:
+            while len(kept) > self.spec.keep:
                 del kept[next(iter(kept))]
 
     def resend(self, sequences: tuple[int, ...], now: float) -> tuple[int, ...]:

@@ -100,6 +100,8 @@ pub(crate) struct Sending {
 /// What was sent last, by sequence number as it was; the oldest first.
 struct Kept {
     most: usize,
+    /// The highest number so far: what is above it is not there yet.
+    newest: u16,
     packets: VecDeque<KeptPacket>,
 }
 
@@ -137,7 +139,7 @@ impl Sending {
         if most == 0 {
             self.kept = None;
         } else {
-            self.kept.get_or_insert_with(|| Box::new(Kept { most, packets: VecDeque::new() })).most = most;
+            self.kept.get_or_insert_with(|| Box::new(Kept { most, newest: 0, packets: VecDeque::new() })).most = most;
         }
     }
 
@@ -154,19 +156,26 @@ impl Sending {
 
 impl Kept {
     fn add(&mut self, sequence: u16, data: &[u8]) {
-        if let Some(same) = self.packets.iter_mut().find(|packet| packet.sequence == sequence) {
+        if self.packets.is_empty() || sequence.wrapping_sub(self.newest) as i16 > 0 {
+            self.newest = sequence;
+        } else if let Some(same) = self.find(sequence) {
             same.octets.clear();
             same.octets.extend_from_slice(data);
             (same.resent, same.resent_at) = (0, 0.0);
             return;
         }
         let mut octets = Vec::new();
-        if self.packets.len() >= self.most {
+        while self.packets.len() >= self.most {
             octets = self.packets.pop_front().map(|oldest| oldest.octets).unwrap_or_default();
         }
         octets.clear();
         octets.extend_from_slice(data);
         self.packets.push_back(KeptPacket { sequence, octets, resent: 0, resent_at: 0.0 });
+    }
+
+    /// The latest of that number.
+    fn find(&mut self, sequence: u16) -> Option<&mut KeptPacket> {
+        self.packets.iter_mut().rfind(|packet| packet.sequence == sequence)
     }
 }
 
@@ -303,7 +312,7 @@ impl StreamState {
     pub fn resend(&mut self, transport: &mut Transport, sequences: &[u16], now: f64, out: &mut Outbox) -> Vec<u16> {
         let mut missing = Vec::new();
         for &sequence in sequences {
-            let kept = self.sending.kept.as_mut().and_then(|kept| kept.packets.iter_mut().find(|packet| packet.sequence == sequence));
+            let kept = self.sending.kept.as_mut().and_then(|kept| kept.find(sequence));
             match kept {
                 None => missing.push(sequence),
                 Some(packet) if packet.resent < MAX_RESENDS && now - packet.resent_at >= RESEND_PAUSE_S => {
@@ -410,4 +419,27 @@ pub(crate) struct Injected<'a> {
     pub payload: &'a [u8],
     pub marker: bool,
     pub same_timestamp: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(kept: &Kept) -> Vec<u16> {
+        kept.packets.iter().map(|packet| packet.sequence).collect()
+    }
+
+    #[test]
+    fn keeps_each_number_once_and_no_more_than_it_may() {
+        let mut kept = Kept { most: 4, newest: 0, packets: VecDeque::new() };
+        for sequence in [65_534, 0, 65_535, 1, 0, 2] {
+            kept.add(sequence, &[sequence as u8]);
+        }
+        assert_eq!(numbers(&kept), [0, 65_535, 1, 2]);
+        kept.add(65_535, b"again");
+        assert_eq!(kept.find(65_535).unwrap().octets, b"again");
+        kept.most = 2;
+        kept.add(3, b"");
+        assert_eq!(numbers(&kept), [2, 3]);
+    }
 }

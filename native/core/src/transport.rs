@@ -170,6 +170,8 @@ impl Transport {
     /// Bring what the next packet that arrives needs into the cache, as far as it stands here.
     #[inline]
     pub fn touch(&self) -> u64 {
+        #[cfg(test)]
+        assert!(!self.poisoned, "poisoned for the test");
         self.packets_received ^ u64::from(self.receiver.is_some())
     }
 
