@@ -34,42 +34,47 @@ struct Taken {
 
 /// Slots for up to `BATCH` datagrams.
 pub struct Inbox {
-    octets: Box<[u8]>,
+    octets: Vec<u8>,
     taken: Vec<Taken>,
-    names: Box<[Name; BATCH]>,
-    controls: Box<[Control; BATCH]>,
-    vectors: Box<[libc::iovec; BATCH]>,
-    headers: Box<[libc::mmsghdr; BATCH]>,
+    names: Vec<Name>,
+    controls: Vec<Control>,
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
     /// What went wrong with receiving, and what came to no port, since it was last asked.
     pub errors: u64,
     pub strays: u64,
 }
 
-// SAFETY: the pointers in `vectors` and `headers` are into the boxes beside them, which move with it.
+// `destination` reads its fields where 64-bit Linux has them.
+const _: () = assert!(size_of::<libc::cmsghdr>() == 16);
+
+// SAFETY: the pointers in `vectors` and `headers` are into the lists beside them, which move with it and keep their length. They are lists,
+// not boxes: a box may not be moved or borrowed while others point into it, and `Vec::as_mut_ptr` may.
 unsafe impl Send for Inbox {}
 
 impl Inbox {
     pub fn new() -> Self {
         let mut inbox = Self {
-            octets: vec![0; BATCH * STRIDE].into_boxed_slice(),
+            octets: vec![0; BATCH * STRIDE],
             taken: Vec::with_capacity(BATCH),
-            names: Box::new([Name::empty(); BATCH]),
-            controls: Box::new([Control([0; CONTROL]); BATCH]),
-            vectors: Box::new([libc::iovec { iov_base: null_mut(), iov_len: MAX_DATAGRAM }; BATCH]),
+            names: vec![Name::empty(); BATCH],
+            controls: vec![Control([0; CONTROL]); BATCH],
+            vectors: vec![libc::iovec { iov_base: null_mut(), iov_len: MAX_DATAGRAM }; BATCH],
             // SAFETY: all zeroes is a valid mmsghdr.
-            headers: Box::new(unsafe { zeroed() }),
+            headers: vec![unsafe { zeroed() }; BATCH],
             errors: 0,
             strays: 0,
         };
-        let base = inbox.octets.as_mut_ptr();
+        let (octets, vectors) = (inbox.octets.as_mut_ptr(), inbox.vectors.as_mut_ptr());
+        let (names, controls) = (inbox.names.as_mut_ptr(), inbox.controls.as_mut_ptr());
         for index in 0..BATCH {
             // SAFETY: within `octets`.
-            inbox.vectors[index].iov_base = unsafe { base.add(index * STRIDE) }.cast();
+            inbox.vectors[index].iov_base = unsafe { octets.add(index * STRIDE) }.cast();
             let header = &mut inbox.headers[index].msg_hdr;
-            header.msg_name = (&raw mut inbox.names[index]).cast();
-            header.msg_iov = &raw mut inbox.vectors[index];
+            // SAFETY: each is BATCH long.
+            (header.msg_name, header.msg_iov, header.msg_control) =
+                unsafe { (names.add(index).cast(), vectors.add(index), controls.add(index).cast()) };
             header.msg_iovlen = 1;
-            header.msg_control = (&raw mut inbox.controls[index]).cast();
             inbox.renew(index);
         }
         inbox

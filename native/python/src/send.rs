@@ -32,6 +32,9 @@ impl Mark {
     }
 }
 
+// As the kernel lays it out on 64-bit Linux.
+const _: () = assert!(size_of::<libc::cmsghdr>() == 16 && size_of::<Mark>() == 24);
+
 /// Why a datagram was not sent.
 pub struct NotSent {
     /// Its place in the outbox.
@@ -52,14 +55,14 @@ struct Group {
 pub struct Sender {
     groups: Vec<Group>,
     used: usize,
-    names: Box<[Name; BATCH]>,
-    marks: Box<[Mark; BATCH]>,
-    vectors: Box<[libc::iovec; BATCH]>,
-    headers: Box<[libc::mmsghdr; BATCH]>,
+    names: Vec<Name>,
+    marks: Vec<Mark>,
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
     pub failed: Vec<NotSent>,
 }
 
-// SAFETY: the pointers in the arrays are into the boxes beside them, or are written anew before each use.
+// SAFETY: the pointers in the lists are into the lists beside them, which keep their length, or are written anew before each use.
 unsafe impl Send for Sender {}
 
 impl Sender {
@@ -67,18 +70,19 @@ impl Sender {
         let mut sender = Self {
             groups: Vec::new(),
             used: 0,
-            names: Box::new([Name::empty(); BATCH]),
+            names: vec![Name::empty(); BATCH],
             // SAFETY: all zeroes are valid values of these.
-            marks: Box::new(unsafe { zeroed() }),
-            vectors: Box::new([libc::iovec { iov_base: null_mut(), iov_len: 0 }; BATCH]),
+            marks: vec![unsafe { zeroed() }; BATCH],
+            vectors: vec![libc::iovec { iov_base: null_mut(), iov_len: 0 }; BATCH],
             // SAFETY: as above.
-            headers: Box::new(unsafe { zeroed() }),
+            headers: vec![unsafe { zeroed() }; BATCH],
             failed: Vec::new(),
         };
+        let (names, vectors) = (sender.names.as_mut_ptr(), sender.vectors.as_mut_ptr());
         for index in 0..BATCH {
             let header = &mut sender.headers[index].msg_hdr;
-            header.msg_name = (&raw mut sender.names[index]).cast();
-            header.msg_iov = &raw mut sender.vectors[index];
+            // SAFETY: each is BATCH long.
+            (header.msg_name, header.msg_iov) = unsafe { (names.add(index).cast(), vectors.add(index)) };
             header.msg_iovlen = 1;
         }
         sender
@@ -158,6 +162,10 @@ impl Sender {
                 let error = io::Error::last_os_error();
                 if error.raw_os_error() == Some(libc::EINTR) {
                     continue;
+                }
+                if is_blocked(&error) {
+                    self.failed.extend(rest[done..].iter().map(|(index, _)| NotSent { index: *index as usize, blocked: true }));
+                    return; // the rest would not be taken either
                 }
                 let index = rest[done].0 as usize;
                 match ports.get(outbox.items()[index].port) {
