@@ -201,7 +201,11 @@ class Association:
             self._flight = []  # the last one is the server's
         self.state = State.HELD
         self._free()
-        return actions if self._expected is None else [*actions, *self._judge()]
+        if self._expected is None:
+            return actions
+        judged = self._judge()
+        # keys before our last flight: media may come as soon as the peer has it
+        return [*judged, *actions] if self.state is State.ESTABLISHED else [*actions, *judged]
 
     def _export(self, profile: Profile) -> Established:
         """

@@ -80,6 +80,13 @@ class Dialogue:
         assert self.a.heard[before[0] :] == [b"b" + payload for payload in said[1]]
         assert self.b.heard[before[1] :] == [b"a" + payload for payload in said[0]]
 
+    def is_keyed(self) -> bool:
+        """Whether the gateway has the keys of every side that is secured."""
+        return all(bool(self._streams(tag)[0].get("crypto suite")) == peer.kind.secured for tag, peer in (("ta", self.a), ("tb", self.b)))
+
+    def _streams(self, tag: str) -> Any:
+        return self.send("query")["tags"][tag]["medias"][0]["streams"]
+
     async def reports(self) -> None:
         """Each side gets sender reports that tell of its own stream, and what it reports arrives."""
 
@@ -97,7 +104,7 @@ class Dialogue:
         for tag, peer in (("ta", self.a), ("tb", self.b)):
 
             def streams(tag: str = tag) -> Any:
-                return self.send("query")["tags"][tag]["medias"][0]["streams"]
+                return self._streams(tag)
 
             assert bool(streams()[0].get("crypto suite")) == peer.kind.secured, streams()
             if not peer.muxed:
@@ -115,6 +122,7 @@ class Dialogue:
     async def run(self) -> None:
         first = self.exchange(self.a, self.b, ("ta", "tb"), first=True)
         await asyncio.gather(self.a.connect(), self.b.connect())
+        await until(self.is_keyed, lambda: f"{self.name}: the gateway has no keys")  # a peer may have them a moment before
         await self.talk(b"first")
         await self.reports()
         await self.intrude()
