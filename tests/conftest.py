@@ -11,6 +11,19 @@ MAY_SKIP = "tests/fuzz/"
 """The fuzz campaigns add up what they did, and skip the sum when only some of them ran."""
 
 
+REAL_TIME = ("tests/interop/", "tests/demo/", "tests/load/")
+"""
+Programs talk to each other here at the pace of their media: on a machine that is busy elsewhere a tone comes late or a port is taken
+meanwhile. Such a test gets two more tries; the summary counts them (`rerun`), and what is really broken fails all three.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(REAL_TIME):
+            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
+
+
 def peers_required() -> bool:
     """Whether a missing peer is a failure: in CI, or when asked for."""
     return any(os.environ.get(name, "").lower() not in ("", "0", "false") for name in ("CI", "BORINGSDP_REQUIRE_PEERS"))

@@ -16,6 +16,8 @@ from tests.interop.kamailio.webphone import WebPhone
 from tests.interop.tones import Burst
 
 WEB_BURST_S = 0.5
+STRETCH_S = 0.25
+"""How much longer a burst may sound than it is: a browser's jitter buffer stretches speech whose next packet is late."""
 SETTLE_S = 0.5
 """A browser plays what gathered while the media began faster, and a tone with it."""
 
@@ -93,7 +95,7 @@ async def phones_hear_each_other(first: Phone, second: Phone, seconds: float = 8
                 break
         assert whole, f"{here.user} heard {here.heard(since)}"
         assert [one.frequency for one in whole] == [pytest.approx(there.frequency, rel=0.02)] * len(whole)
-        assert whole[-1].seconds == pytest.approx(BURST_S, abs=0.12), whole
+        assert -0.12 < whole[-1].seconds - BURST_S < STRETCH_S, whole
 
 
 async def heard_by_web(web: WebPhone, phone: Phone | Sipp, seconds: float = 8) -> None:
@@ -111,7 +113,7 @@ async def heard_by_web(web: WebPhone, phone: Phone | Sipp, seconds: float = 8) -
             break
     assert whole, f"{web.user} heard {found}; {await web.do('statistics')}"
     assert [one.frequency for one in whole] == [pytest.approx(phone.frequency, rel=0.02)] * len(whole)
-    assert whole[-1].seconds == pytest.approx(BURST_S, abs=0.12), whole
+    assert -0.12 < whole[-1].seconds - BURST_S < STRETCH_S, whole
 
 
 async def dialled(web: WebPhone, phone: Phone, digits: str) -> None:
