@@ -7,6 +7,7 @@ import itertools
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from boringsdp.ice.stun import Attribute, StunMessage, parse_error_code, parse_stun
@@ -80,11 +81,28 @@ class Peer(MediaPeer):
 
     async def hears_nothing(self) -> None:
         await asyncio.sleep(SILENCE_S)
+        await workers_rest()
         try:
             data = self.socket.recv(4096)
         except BlockingIOError:
             return
         raise AssertionError(f"heard {data.hex()}")
+
+
+async def workers_rest() -> None:
+    """Wait until no thread of an engine has anything to do: on a busy machine they may not have had their turn yet."""
+    end = time.monotonic() + PATIENCE_S
+    while any(map(_is_busy, Path("/proc/self/task").glob("*/stat"))):
+        assert time.monotonic() < end, "an engine's thread never rests"
+        await asyncio.sleep(0.005)
+
+
+def _is_busy(stat: Path) -> bool:
+    try:
+        name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+    except OSError:  # it has ended
+        return False
+    return name.startswith("boringsdp-w") and rest.split()[0] != "S"
 
 
 class Leg:
