@@ -46,6 +46,7 @@ from boringsdp.relay.ports import PlainPorts, SharedPorts, check_interfaces
 from boringsdp.relay.raw import RawTransport
 from boringsdp.relay.rules import RelaySettings, RouteRules, StreamRules
 from boringsdp.relay.stream import Stream
+from boringsdp.relay.totals import Totals
 from boringsdp.relay.transport import Transport, WebRtcTransport
 from boringsdp.relay.trunk import TrunkPorts
 from boringsdp.rtp.silence import SILENCE
@@ -84,6 +85,7 @@ class Relay:
         self._ssrcs: set[int] = set()
         self._ufrags: set[str] = set()
         self._losses = LossWatch(settings.slow_link_lost, lambda streams: self.engine.losses(streams))
+        self._totals = Totals()
         self._opened = self._opened_streams = 0
 
     async def start(self) -> None:
@@ -284,12 +286,7 @@ class Relay:
             self.engine.unroute(source.id, target.id)
 
     def statistics(self) -> dict[str, Any]:
-        """Totals as plain values: transports, streams, ports, handshakes, drops by reason, packets, bytes."""
-        figures = self.engine.statistics()
-        drops: Counter[str] = Counter(figures.drops)
-        for transport in figures.transports.values():
-            drops.update(transport.drops)
-        known = figures.transports.values()
+        """Totals as plain values: transports, streams, ports, handshakes; drops by reason, packets, bytes, of closed transports too."""
         return {
             "transports": len(self._transports) + len(self._raws),
             "opened": self._opened,
@@ -300,11 +297,7 @@ class Relay:
             "handshakes": dict(self.handshakes),
             "handshakes_under_way": self.half_open.count,
             "handshakes_refused": self.half_open.refused,
-            "drops": dict(drops),
-            "packets_received": sum(transport.packets_received for transport in known),
-            "packets_sent": sum(transport.packets_sent for transport in known),
-            "bytes_received": sum(transport.bytes_received for transport in known),
-            "bytes_sent": sum(transport.bytes_sent for transport in known),
+            **self._totals.of(self.engine),
         }
 
     # --- for transports and streams ------------------------------------------------------------------------------------------------------
@@ -395,6 +388,7 @@ class Relay:
 
     def forget_transport(self, transport: Transport, ports: tuple[PortId, ...]) -> None:
         """A transport is closed: take it from the engine, and its own ports."""
+        self._totals.keep(self.engine, transport.id)
         self.engine.remove_transport(transport.id)
         self._transports.pop(transport.id, None)
         self._workers.leave(transport.id)
@@ -405,6 +399,7 @@ class Relay:
     def forget_raw(self, transport: RawTransport, ports: tuple[PortId, ...]) -> None:
         """The same for one of datagrams."""
         self.part_raw(transport)
+        self._totals.keep(self.engine, transport.id)
         self.engine.remove_transport(transport.id)
         self._raws.pop(transport.id, None)
         self._workers.leave(transport.id)
