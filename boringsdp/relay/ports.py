@@ -28,7 +28,7 @@ class SharedPorts:
     """One UDP port number for each of the engine's workers, on every configured host: `webrtc_port`, and those that follow it."""
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
-        announced = _announced(settings, settings.webrtc_hosts, settings.advertised)
+        announced = _announced(settings, settings.webrtc_hosts, settings.advertised, "webrtc.advertised")
         ids: list[PortId] = []
         numbers: list[int] = []
         self._by_interface: list[dict[str, tuple[Told, ...]]] = []
@@ -81,7 +81,7 @@ class PlainPorts:
 
     def __init__(self, engine: Engine, settings: RelaySettings) -> None:
         self._engine = engine
-        self._interfaces = _announced(settings, settings.plain_hosts, settings.plain_advertised)
+        self._interfaces = _announced(settings, settings.plain_hosts, settings.plain_advertised, "rtp.advertised")
         first, last = settings.plain_ports
         try:
             self._pools = {host: PortPool(first, last, rest_s=settings.port_rest_s) for host in settings.plain_hosts}
@@ -158,9 +158,13 @@ def check_interfaces(settings: RelaySettings) -> None:
             raise ConfigError("interfaces", f"{name or 'one without a name'}: {', '.join(strange) or 'no host'} is not among the hosts")
 
 
-def _announced(settings: RelaySettings, hosts: Sequence[str], everywhere: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return what each interface ("": all) has of `hosts`, in its order, and what peers are told instead of each."""
-    found = {"": {host: advertised_host(host, everywhere) for host in hosts}}
+def _announced(settings: RelaySettings, hosts: Sequence[str], everywhere: Mapping[str, str], key: str) -> dict[str, dict[str, str]]:
+    """
+    Return what each interface ("": all) has of `hosts`, in its order, and what peers are told instead of each.
+
+    `key` is where the configuration says `everywhere`.
+    """
+    found = {"": {host: advertised_host(host, everywhere, key) for host in hosts}}
     for name, group in settings.interfaces.items():
         own = settings.interface_advertised.get(name, {})
         found[name] = {host: own.get(host) or found[""][host] for host in group if host in hosts}
@@ -177,11 +181,12 @@ def _version(host: str) -> int:
     return 4 if address.version == 4 or address.ipv4_mapped is not None else 6
 
 
-def advertised_host(host: str, advertised: Mapping[str, str]) -> str:
+def advertised_host(host: str, advertised: Mapping[str, str], key: str) -> str:
     """
     Return what peers are told instead of local address `host`.
 
-    A wildcard that is not configured is the address of the default route. Raises `ConfigError` when there is none, or `host` is no address.
+    A wildcard that is not configured is the address of the default route. Raises `ConfigError` when there is none (it names `key`), or
+    `host` is no address.
     """
     if host in advertised:
         return advertised[host]
@@ -196,5 +201,7 @@ def advertised_host(host: str, advertised: Mapping[str, str]) -> str:
         try:
             probe.connect((far, 9))  # sends nothing, but chooses a source address
         except OSError:
-            raise ConfigError("advertised", f"no default route to tell the address of {host}") from None
+            raise ConfigError(
+                key, f"is needed: {host} says no address to announce, nor does a default route; or listen on one address"
+            ) from None
         return str(probe.getsockname()[0])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -566,3 +569,44 @@ async def test_raw_transports_count_as_transports() -> None:
 def _hello() -> bytes:
     """A stranger's ClientHello."""
     return next(action.datagram for action in Association(Identity(), client=True).start(0.0) if isinstance(action, Transmit))
+
+
+async def test_what_closed_transports_have_counted_stays_in_the_totals() -> None:
+    bench = await Bench().start()
+    opened: list[Any] = [bench.relay.open_webrtc(bench.owner), bench.relay.open_plain(bench.owner), bench.relay.open_raw(bench.owner)]
+    names = ("drops", "packets_received", "packets_sent", "bytes_received", "bytes_sent")
+    before = [bench.relay.statistics()[name] for name in names]
+    assert before == [{"unknown_source": 5, "replayed": 3}, 3, 9, 6, 12]
+    for transport in opened:
+        transport.close()
+        transport.close()
+        assert [bench.relay.statistics()[name] for name in names] == before
+    assert bench.relay.statistics()["transports"] == 0
+
+
+async def test_a_transport_that_the_engine_has_lost_can_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = await Bench().start()
+    transport = bench.relay.open_plain(bench.owner)
+
+    def lost(*_: object) -> None:
+        raise WrongState("no transport 1", "add_transport")
+
+    monkeypatch.setattr(bench.engine, "transport_statistics", lost)
+    transport.close()
+    assert bench.relay.statistics()["transports"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [({"webrtc_hosts": ("::",)}, "webrtc.advertised"), ({"webrtc_hosts": ("127.0.0.1",), "plain_hosts": ("::",)}, "rtp.advertised")],
+)
+async def test_a_wildcard_without_a_default_route_wants_to_be_told_what_to_announce(
+    settings: dict[str, Any], key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoRoute(socket.socket):
+        def connect(self, address: object) -> None:
+            raise OSError(errno.ENETUNREACH, "no route")
+
+    monkeypatch.setattr("boringsdp.relay.ports.socket.socket", NoRoute)
+    with pytest.raises(ConfigError, match=rf"^{key}: is needed: :: .*or listen on one address"):
+        await Bench(**settings).start()
