@@ -42,7 +42,7 @@ from boringsdp.ng.requests import Learning
 from boringsdp.ng.server import NgServer
 from boringsdp.ng.settings import NgSettings
 from boringsdp.relay import Latch, Relay, RelaySettings
-from boringsdp.relay.engines import EngineSettings, choose_engine, describe, labels
+from boringsdp.relay.engines import EngineSettings, choose_engine, describe, labels, unheeded
 
 if TYPE_CHECKING:
     from boringsdp.demo.server import Demo
@@ -67,7 +67,7 @@ class Gateway:
         self.config = config
         self.metrics = Metrics()
         self._relay_settings = relay_settings(config)
-        self._engine_settings = engine_settings(config)
+        self._engine_settings = engine_settings(config, self._relay_settings.plain_hosts)
         self._engine = choose_engine(self._engine_settings)
         self.relay = Relay(self._engine.make, self._relay_settings)
         self.calls = Calls(self.relay, call_settings(config))
@@ -105,7 +105,10 @@ class Gateway:
         except OSError as error:
             await self.relay.close()
             raise ConfigError("webrtc.port", f"cannot listen: {error.strerror or error}") from error
-        log.info("engine chosen", extra={**labels(self.relay.engine.facts), "why": self.relay.engine.facts.reason or self._engine.reason})
+        facts = self.relay.engine.facts
+        log.info("engine chosen", extra={**labels(facts), "why": facts.reason or self._engine.reason})
+        for key, value, effect in unheeded(facts, self._engine_settings):
+            log.warning("setting not heeded", extra={"key": key, "value": value, "why": f"{effect} with the {facts.name} engine"})
         try:
             await self.janus.start()
         except OSError as error:
@@ -237,8 +240,8 @@ def demo_config(loaded: Loaded) -> Config:
     return replace(config, janus=janus, ng=ng)
 
 
-def engine_settings(config: Config) -> EngineSettings:
-    """Return what is asked of the engine."""
+def engine_settings(config: Config, plain_hosts: tuple[str, ...] = ()) -> EngineSettings:
+    """Return what is asked of the engine; `plain_hosts` are the addresses of plain legs."""
     engine = config.engine
     return EngineSettings(
         kind=engine.kind,
@@ -247,6 +250,7 @@ def engine_settings(config: Config) -> EngineSettings:
         hold_above=engine.hold_above,
         sockets=engine.sockets,
         plain_ports=(config.rtp.port_min, config.rtp.port_max),
+        plain_hosts=plain_hosts,
     )
 
 

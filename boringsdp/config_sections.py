@@ -107,7 +107,9 @@ class EngineConfig:
         1, "Threads of the native engine, a core each; each has a WebRTC port of its own, from webrtc.port on.", checks.between(1, 64)
     )
     hold_us: int = setting(
-        500, "Most microseconds that packets wait to be taken together when there are many; 0: never.", checks.between(0, 5000)
+        500,
+        "Most microseconds that packets wait to be taken together when there are many; 0: never; asyncio: anything else is 1000.",
+        checks.between(0, 5000),
     )
     hold_above: int = setting(5000, "Packets a second of one native worker above which they wait so.", checks.between(0, 10_000_000))
     sockets: str = setting(

@@ -28,12 +28,38 @@ async def test_the_engine_is_told_on_the_screen_in_the_log_and_in_the_metrics(ca
     with caplog.at_level(logging.INFO):
         await gateway.start()
     try:
-        assert next(gateway.addresses()) == ("engine", "asyncio: as configured")
+        assert next(gateway.addresses()) == ("engine", "asyncio: as configured, packets taken together for up to 1 ms under load")
         (line,) = [record for record in caplog.records if record.message == "engine chosen"]
         assert (line.engine, line.why) == ("asyncio", "as configured")  # type: ignore[attr-defined]
         assert b'boringsdp_engine_info{engine="asyncio",hold_us="1000",sockets="per-call",workers="1"} 1.0' in gateway.metrics.expose()
     finally:
         await gateway.close()
+
+
+async def test_a_setting_that_the_engine_does_not_heed_is_in_the_log(caplog: pytest.LogCaptureFixture):
+    gateway = Gateway(load(flags=BARE | {"engine.hold_us": "300"}).config)
+    await gateway.start()
+    await gateway.close()
+    (line,) = [record for record in caplog.records if record.message == "setting not heeded"]
+    told = (line.levelname, line.key, line.value, line.why)  # type: ignore[attr-defined]
+    assert told == ("WARNING", "engine.hold_us", 300, "is taken as 1000 with the asyncio engine")
+
+
+async def test_a_wildcard_address_is_not_said_to_be_steered(caplog: pytest.LogCaptureFixture):
+    pytest.importorskip("boringsdp_native")
+    flags = BARE | {"engine.kind": "native", "rtp.address": "0.0.0.0", "rtp.advertised": "127.0.0.1"}
+    gateway = Gateway(load(flags=flags).config)
+    with caplog.at_level(logging.INFO):
+        await gateway.start()
+    try:
+        assert "a socket for each plain port (0.0.0.0 is not one address; see" in next(gateway.addresses())[1]
+        (line,) = [record for record in caplog.records if record.message == "engine chosen"]
+        assert (line.sockets, line.why) == ("per-call", "0.0.0.0 is not one address")  # type: ignore[attr-defined]
+        assert b'sockets="per-call"' in gateway.metrics.expose()
+    finally:
+        await gateway.close()
+    with pytest.raises(ConfigError, match=r"engine\.sockets: .*0\.0\.0\.0 is not one address"):
+        Gateway(load(flags=flags | {"engine.sockets": "steered"}).config)
 
 
 def test_a_missing_engine_ends_the_start_with_what_to_do(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

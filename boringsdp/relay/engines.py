@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +16,8 @@ from boringsdp.relay.statistics import EngineFacts
 EngineFactory = Callable[[EventSink], Engine]
 
 INSTALL = "pip install ./native"
+GUIDE = "Ports without sockets"
+"""The section of the deployment guide on what steering needs."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class EngineSettings:
     What is asked for. `kind`: auto, asyncio or native; `sockets`: auto, steered or per-call.
 
     Packets wait up to `hold_us` microseconds to be taken together, in the native engine when a worker has more than `hold_above` a second;
-    0: never. `plain_ports` is the inclusive range that plain legs use.
+    0: never. `plain_ports` is the inclusive range that plain legs use, `plain_hosts` are their addresses (none: not known).
     """
 
     kind: str = "auto"
@@ -32,6 +35,7 @@ class EngineSettings:
     hold_above: int = 5000
     sockets: str = "auto"
     plain_ports: tuple[int, int] = (20000, 29999)
+    plain_hosts: tuple[str, ...] = ()
     max_transports: int = 20_000
 
 
@@ -45,7 +49,7 @@ class Choice:
 
 
 def choose_engine(settings: EngineSettings) -> Choice:
-    """Return the engine to use. Raises `ConfigError` when the native one is asked for and cannot be had."""
+    """Return the engine to use. Raises `ConfigError` when the native one, or steered sockets, are asked for and cannot be had."""
     asyncio_engine = partial(AsyncioEngine, nap_s=NAP_S if settings.hold_us else 0.0, max_transports=settings.max_transports)
     if settings.kind == "asyncio":
         return Choice(asyncio_engine, "as configured")
@@ -54,10 +58,24 @@ def choose_engine(settings: EngineSettings) -> Choice:
         options = {
             name: getattr(settings, name) for name in ("workers", "hold_us", "hold_above", "sockets", "plain_ports", "max_transports")
         }
+        if settings.sockets != "per-call" and (why_not := _why_not_steered(settings.plain_hosts)):
+            if settings.sockets == "steered":
+                raise ConfigError("engine.sockets", f"steered cannot be had: {why_not}; write addresses of this machine, or auto")
+            options |= {"sockets": "per-call", "reason": why_not}
         return Choice(partial(native, **options), "as configured" if settings.kind == "native" else "installed", settings.workers)
     if settings.kind == "native":
         raise ConfigError("engine.kind", missing)
     return Choice(asyncio_engine, missing)
+
+
+def _why_not_steered(hosts: Sequence[str]) -> str:
+    """Why ports are steered on none of these addresses; empty when they are on one."""
+    reasons = []
+    for host in map(ipaddress.ip_address, hosts):
+        if not host.is_unspecified and not (host.version == 6 and host.is_link_local):
+            return ""
+        reasons.append(f"{host} is {'not one address' if host.is_unspecified else 'link-local'}")
+    return ", ".join(reasons)
 
 
 def _native() -> tuple[Callable[..., Engine] | None, str]:
@@ -78,18 +96,29 @@ def _native() -> tuple[Callable[..., Engine] | None, str]:
 def describe(facts: EngineFacts, settings: EngineSettings, reason: str) -> str:
     """Return one line for people: which engine runs, how, and why."""
     if facts.name == "asyncio":
-        ignored = [
-            f"engine.{name}={value} is of no effect"
-            for name, value, default in (("workers", settings.workers, 1), ("sockets", settings.sockets, "auto"))
-            if value not in (default, "per-call")
-        ]
-        return "; ".join((f"{facts.name}: {reason}", *ignored))
+        held = f", packets taken together for up to {facts.hold_us / 1000:g} ms under load" if facts.hold_us else ""
+        ignored = [f"{key}={value} {why}" for key, value, why in unheeded(facts, settings)]
+        return "; ".join((f"{facts.name}: {reason}{held}", *ignored))
     workers = "1 worker" if facts.workers == 1 else f"{facts.workers} workers"
-    sockets = "plain ports steered into one socket (sk_lookup)" if facts.sockets == "steered" else "a socket for each plain port"
-    if facts.reason:
-        sockets += f" ({facts.reason})"
-    held = f"packets held up to {facts.hold_us} us above {settings.hold_above:,} a second" if facts.hold_us else "packets never held"
+    sockets = "a socket for each plain port"
+    if facts.sockets == "steered":
+        sockets = f"plain ports steered into one socket{' a worker' if facts.workers > 1 else ''} (sk_lookup)"
+    elif facts.reason:
+        sockets += f' ({facts.reason}; see "{GUIDE}" in docs/deployment.md)'
+    above = f"above {settings.hold_above:,} a second" if settings.hold_above else "always"
+    held = f"packets held up to {facts.hold_us} us {above}" if facts.hold_us else "packets never held"
     return f"{facts.name}: {workers}, {sockets}, {held}"
+
+
+def unheeded(facts: EngineFacts, settings: EngineSettings) -> Iterator[tuple[str, Any, str]]:
+    """Yield the keys that the engine does not go by although they were set, each with its value and what becomes of it."""
+    if facts.name != "asyncio":
+        return
+    usual = EngineSettings()
+    for name, heeded in (("workers", 1), ("hold_us", 0), ("hold_above", None), ("sockets", "per-call")):
+        value = getattr(settings, name)
+        if value not in (getattr(usual, name), heeded):
+            yield f"engine.{name}", value, f"is taken as {facts.hold_us}" if name == "hold_us" else "is of no effect"
 
 
 def labels(facts: EngineFacts) -> dict[str, Any]:

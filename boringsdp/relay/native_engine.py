@@ -54,19 +54,22 @@ class NativeEngine:
 
     def __init__(
         self, sink: EventSink, *, loop: asyncio.AbstractEventLoop | None = None, workers: int = 1, hold_us: int = 500,
-        hold_above: int = 5000, sockets: str = "auto", plain_ports: tuple[int, int] | None = None, max_transports: int = 20_000,
+        hold_above: int = 5000, sockets: str = "auto", reason: str = "", plain_ports: tuple[int, int] | None = None,
+        max_transports: int = 20_000,
     ) -> None:  # fmt: skip
         """
         Start `workers` threads. Above `hold_above` packets a second a worker takes packets every `hold_us` microseconds; 0: when they come.
 
-        `sockets`: auto, steered or per-call; ports numbered within `plain_ports`, both included, are steered where that can be had, with
-        None all of them. Raises `ConfigError` when steered sockets are asked for and cannot be had, OSError without descriptors.
+        `sockets`: auto, steered or per-call (the `reason` is for `facts`); ports numbered within `plain_ports`, both included, are steered
+        where that can be had, with None all of them. Raises `ConfigError` when steered sockets are asked for and cannot be had, OSError
+        without descriptors.
         """
         self._sink = sink
         self._loop = loop or asyncio.get_running_loop()
         self._native = boringsdp_native.Engine(
             workers=workers, hold_us=hold_us, hold_above=hold_above, sockets=sockets, plain_ports=plain_ports, max_transports=max_transports
         )
+        self._reason = reason
         self._reporting = False
         self._closed = False
         self._loop.add_reader(self._native.fileno(), self._report)
@@ -74,7 +77,7 @@ class NativeEngine:
     @property
     def facts(self) -> EngineFacts:
         workers, sockets, reason, hold_us = self._native.facts()
-        return EngineFacts(name="native", workers=workers, sockets=sockets, reason=reason, hold_us=hold_us)
+        return EngineFacts(name="native", workers=workers, sockets=sockets, reason=reason or self._reason, hold_us=hold_us)
 
     # --- events
 
