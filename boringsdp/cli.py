@@ -211,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--example", action="store_true", help="print an annotated file with every key and its default")
     for command in (serve, demo, check):
         command.add_argument("-c", "--config", metavar="FILE", help="TOML file; also by BORINGSDP_CONFIG")
-    for command in (serve, demo):
+    for command in (serve, demo, check):
         command.add_argument("--engine", metavar="auto|asyncio|native", help="what moves the packets, short for --engine.kind")
     _add_translate(commands)
     _add_ng_send(commands)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import tomllib
 import typing
 from collections.abc import Iterator, Mapping
@@ -207,11 +208,18 @@ class _Reader:
 
 
 def _suggest(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    near = [found for found in difflib.get_close_matches(name, list(known), cutoff=0.75) if _is_close(name, found)][:1]
     if not near and "." in name:  # a right key in a wrong section
         last = name.rpartition(".")[2]
         near = [dotted for dotted in known if dotted.endswith(f".{last}")][:1]
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _is_close(name: str, found: str) -> bool:
+    """Whether the parts after what both begin with, section or prefix, are alike: that part must not speak for two different keys."""
+    start = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(name, found, strict=False)))
+    shared = max(name.rfind(sign, 0, start) for sign in "._") + 1
+    return difflib.SequenceMatcher(None, name[shared:], found[shared:]).ratio() >= 0.6
 
 
 def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -267,10 +275,17 @@ def _across_trunk(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("rtp.trunk_port", "engine.workers"), f"must be even, 1024 to {65536 - 2 * workers}, not {rtp.trunk_port}"
     elif ports[0] <= rtp.port_max and rtp.port_min <= ports[-1]:
         yield ("rtp.trunk_port", "rtp.port_min", "rtp.port_max"), f"lies in the range of plain legs ({rtp.port_min}-{rtp.port_max})"
-    elif webrtc and webrtc < ports.stop and ports.start < webrtc + workers:
-        yield ("rtp.trunk_port", "webrtc.port"), f"is that of browsers ({webrtc})"
-    elif any(checks.parse_endpoint(text)[1] in ports for text in config.ng.listen):
-        yield ("rtp.trunk_port", "ng.listen"), "is that of NG"
+    elif webrtc and (both := [port for port in ports if webrtc <= port < webrtc + workers]):
+        yield ("rtp.trunk_port", "webrtc.port"), f"{_trunk_name(both[0], rtp.trunk_port)} is one of browsers (webrtc.port)"
+    elif both := [port for text in config.ng.listen if (port := checks.parse_endpoint(text)[1]) in ports]:
+        yield ("rtp.trunk_port", "ng.listen"), f"{_trunk_name(both[0], rtp.trunk_port)} is one of NG (ng.listen)"
+
+
+def _trunk_name(port: int, first: int) -> str:
+    """Say which of the trunks' ports that is."""
+    worker, is_rtcp = divmod(port - first, 2)
+    of = f" of worker {worker + 1}" if worker else ""
+    return f"{port}, the RTCP port{of} beside {port - 1}," if is_rtcp else f"{port}, the RTP port{of}," if worker else str(port)
 
 
 def _across_ng(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -16,9 +16,13 @@ def between(low: float, high: float) -> Check:
     """Return a check for a number of `low` to `high`, both included."""
 
     def check(value: float) -> str | None:
-        return None if low <= value <= high else f"must be {low:g} to {high:g}, not {value:g}"
+        return None if low <= value <= high else f"must be {_written(low)} to {_written(high)}, not {_written(value)}"
 
     return check
+
+
+def _written(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:.15g}"
 
 
 def choice(*words: str) -> Check:

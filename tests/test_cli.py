@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -186,6 +187,11 @@ def test_every_key_is_a_flag(capsys: pytest.CaptureFixture[str]):
     assert "rtp.address_v6" in keys
     main(["check-config", *(f"--{key}=?" for key in keys)])
     assert "unrecognized" not in capsys.readouterr().err
+
+
+def test_check_config_takes_the_engine_as_serve_does(capsys: pytest.CaptureFixture[str]):
+    assert main(["check-config", "--engine", "asyncio"]) == 0
+    assert re.search(r'kind = "asyncio" +# flag --engine\.kind', capsys.readouterr().out)
 
 
 def test_check_config_complains_about_everything_at_once(capsys: pytest.CaptureFixture[str]):

@@ -193,3 +193,30 @@ def test_plugins_of_others_have_tables_of_their_own(tmp_path: Path):
     file.write_text("[plugins]\ngreeting = 1\n")
     with pytest.raises(config.ConfigErrors, match="plugins: holds one table for each plugin"):
         config.load(file)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ({"engine.hold_above": "10000001"}, "must be 0 to 10000000, not 10000001"),
+        ({"media.slow_link": "123456789"}, "not 123456789 (flag"),
+        ({"rtp.trunk_port": "8188"}, "8189, the RTCP port beside 8188, is one of browsers (webrtc.port)"),
+        ({"rtp.trunk_port": "2222"}, "2223, the RTCP port beside 2222, is one of NG (ng.listen)"),
+        ({"rtp.trunk_port": "2220", "engine.workers": "2"}, "2223, the RTCP port of worker 2 beside 2222, is one of NG (ng.listen)"),
+        ({"rtp.trunk_port": "9000", "webrtc.port": "9000"}, "9000 is one of browsers (webrtc.port)"),
+        ({"engine.hold": "1"}, "did you mean engine.hold_us?"),
+        ({"ng.port_min": "1"}, "did you mean rtp.port_min?"),
+    ],
+)
+def test_complaints_say_what_is_meant(flags: dict[str, str], told: str):
+    trunks = {"rtp.trunks": "198.51.100.0/26"} if "rtp.trunk_port" in flags else {}
+    with pytest.raises(ConfigErrors) as caught:
+        load(flags=flags | trunks)
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["engine.speed", "janus.elephant", "rtp.port_fast", "webrtc.colour"])
+def test_a_guess_that_is_far_is_not_made(name: str):
+    with pytest.raises(ConfigErrors) as caught:
+        load(flags={name: "1"})
+    assert "did you mean" not in str(caught.value)
