@@ -11,9 +11,9 @@ MAY_SKIP = "tests/fuzz/"
 """The fuzz campaigns add up what they did, and skip the sum when only some of them ran."""
 
 
-REAL_TIME = ("tests/interop/", "tests/demo/", "tests/load/")
+REAL_TIME = ("tests/interop/", "tests/demo/", "tests/load/", "tests/ng/", "tests/relay/")
 """
-Programs talk to each other here at the pace of their media: on a machine that is busy elsewhere a tone comes late or a port is taken
+Programs, or threads, talk to each other here in real time: on a machine that is busy elsewhere a tone comes late or a port is taken
 meanwhile. Such a test gets two more tries; the summary counts them (`rerun`), and what is really broken fails all three.
 """
 
