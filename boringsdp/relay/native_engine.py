@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import boringsdp_native
 
+from boringsdp.errors import WrongState
 from boringsdp.relay import engine as contract
 from boringsdp.relay.engine import (
     EMPTY,
@@ -66,7 +67,7 @@ class NativeEngine:
         """
         self._sink = sink
         self._loop = loop or asyncio.get_running_loop()
-        self._native = boringsdp_native.Engine(
+        self._native: Any = boringsdp_native.Engine(
             workers=workers, hold_us=hold_us, hold_above=hold_above, sockets=sockets, plain_ports=plain_ports, max_transports=max_transports
         )
         self._reason = reason
@@ -89,10 +90,10 @@ class NativeEngine:
         try:
             for _ in range(MAX_REPORTS):
                 events = self._native.take_events(MAX_EVENTS)
-                if not events or self._closed:
+                if not events:
                     return
                 self._sink([_EVENTS[kind](*fields) for kind, *fields in events])
-                if len(events) >= MAX_EVENTS:
+                if self._closed or len(events) >= MAX_EVENTS:
                     return
         finally:
             self._reporting = False  # when there is more, the descriptor is readable still
@@ -191,7 +192,15 @@ class NativeEngine:
             return
         self._closed = True
         self._loop.remove_reader(self._native.fileno())
-        self._native.close()
+        native, self._native = self._native, _Closed()
+        native.close()  # its last descriptors are closed when it is freed: now, for nobody else has it
+
+
+class _Closed:
+    """What is left of the module's engine after `close`: every command is out of turn."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise WrongState("closed", "an open engine")
 
 
 def _shared_ports(snapshot: Mapping[str, Any]) -> list[int]:
