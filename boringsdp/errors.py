@@ -54,6 +54,15 @@ class Exhausted(LocalError):
         self.what = what
 
 
+class Forbidden(LocalError):
+    """What our caller asked for is against the configured policy; `what` names its kind (registrar, target, header), `value` the thing."""
+
+    def __init__(self, what: str, value: str) -> None:
+        super().__init__(f"{what} {value[:LONGEST_QUOTE]!a} is not allowed")
+        self.what = what
+        self.value = value
+
+
 class PeerError(BoringError):
     """The other side's bytes or behaviour."""
 

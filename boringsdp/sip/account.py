@@ -1,0 +1,191 @@
+"""An account: under which name and through whom requests go out, what comes in for it, and what its owner is told."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boringsdp.sip.flow import Protocol
+from boringsdp.sip.message import Request
+from boringsdp.sip.refer import ReferAccepted, ReferEnded, ReferFailed, ReferProgress
+from boringsdp.sip.register import Registered, RegistrationFailed, Unregistered
+from boringsdp.sip.session.events import RequestAnswered
+from boringsdp.sip.subscription import NotifyReceived, SubscriptionActive, SubscriptionEnded, SubscriptionFailed
+
+if TYPE_CHECKING:
+    from boringsdp.sip.digest import Credentials
+    from boringsdp.sip.facades import Incoming, Refer, Session
+    from boringsdp.sip.uri import SipUri
+
+HeaderLines = tuple[tuple[str, str], ...]
+Hear = Callable[[Any], None]
+"""Takes events: those below, or those of a session, a subscription. Called in the event loop; may give commands at once."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class TrunkSettings:
+    """What makes an account a trunk: it has many identities, and calls come from the carrier's networks without a Contact of ours."""
+
+    sources: tuple[str, ...] = ()
+    """Networks whose requests belong to this trunk, registered or not."""
+    identities: tuple[str, ...] = ("*",)
+    """User parts that are its own, `+4930*` for all that begin so; calls to others get 404."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class AccountSettings:
+    """Who an account is. `Account.change` replaces all of it."""
+
+    identity: SipUri
+    """The address of record: From, and To of REGISTER."""
+    display_name: str = ""
+    credentials: tuple[Credentials, ...] = ()
+    registrar: SipUri | None = None
+    """Where REGISTER goes (Request-URI: its host); by default the host of `identity`."""
+    outbound_proxy: SipUri | None = None
+    """Every request goes through it (a preloaded Route; `lr` is added)."""
+    user_agent: str = ""
+    headers: HeaderLines = ()
+    """In every REGISTER."""
+    contact_params: HeaderLines = ()
+    """Parameters of the Contact URI, such as push tokens (RFC 8599)."""
+    contact_features: HeaderLines = ()
+    """Parameters of the Contact header, such as feature tags (RFC 3840)."""
+    protocol: Protocol | None = None
+    """The only transport that requests may take (`force_udp`, `force_tcp`, `sips` with TLS); None: as the URI and DNS say."""
+    register_ttl: int = 3600
+    instance: str = ""
+    """RFC 5626 `+sip.instance`, a URN such as `urn:uuid:…`; empty: no outbound."""
+    reg_id: int = 1
+    rfc2543_cancel: bool = False
+    """CANCEL at once, without waiting for a provisional response."""
+    trunk: TrunkSettings | None = None
+
+
+class AccountState(enum.Enum):
+    """How an account stands with its registrar."""
+
+    UNREGISTERED = "unregistered"
+    REGISTERING = "registering"
+    REGISTERED = "registered"
+    RETRYING = "retrying"
+    """Registration has failed for now (`RegistrationFailed.retry_in`) and is tried again."""
+    UNREGISTERING = "unregistering"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+# --- what an account's owner hears, besides Registered, RegistrationFailed, Unregistered and RequestAnswered ---------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingCall:
+    """An INVITE outside of a dialog, 100 has been sent. Set `session.hear` at once, then `ring`, `progress`, `accept` or `reject`."""
+
+    session: Session
+    request: Request
+    sdp: bytes | None
+    replaces: Session | None
+    """The call that this one takes the place of (Replaces, RFC 3891): accept this, then hang up that."""
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingMessage:
+    """A MESSAGE outside of a dialog. Answered with 200 when `hear` returns, unless `incoming` was answered or kept by `later`."""
+
+    incoming: Incoming
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingNotify:
+    """A NOTIFY without a subscription, as PBXs send for waiting messages. Answered like a MESSAGE."""
+
+    incoming: Incoming
+    request: Request
+    event: str
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingSubscribe:
+    """A SUBSCRIBE outside of a dialog. 489 when `hear` returns, unless answered."""
+
+    incoming: Incoming
+    request: Request
+    event: str
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingRefer:
+    """A REFER outside of a dialog. 603 when `hear` returns, unless `refer` was answered or kept by `later`."""
+
+    refer: Refer
+    request: Request
+
+
+# --- what a session's owner hears besides session.events ---------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class InfoReceived:
+    """An INFO within the dialog; answered with 200 when `hear` returns, unless answered through `incoming`."""
+
+    incoming: Incoming
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class MessageReceived:
+    """A MESSAGE within the dialog; answered like INFO."""
+
+    incoming: Incoming
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class ReferReceived:
+    """The peer wants us to call somebody: `refer.accept()` or `refer.reject(code)`, now or later; 202 when `hear` returns otherwise."""
+
+    refer: Refer
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class NotifyReceivedInDialog:
+    """A NOTIFY within the dialog that belongs to no subscription of ours; answered with 200 when `hear` returns, unless answered."""
+
+    incoming: Incoming
+    request: Request
+    event: str
+
+
+__all__ = [
+    "AccountSettings",
+    "AccountState",
+    "HeaderLines",
+    "Hear",
+    "IncomingCall",
+    "IncomingMessage",
+    "IncomingNotify",
+    "IncomingRefer",
+    "IncomingSubscribe",
+    "InfoReceived",
+    "MessageReceived",
+    "NotifyReceived",
+    "NotifyReceivedInDialog",
+    "ReferAccepted",
+    "ReferEnded",
+    "ReferFailed",
+    "ReferProgress",
+    "ReferReceived",
+    "Registered",
+    "RegistrationFailed",
+    "RequestAnswered",
+    "SubscriptionActive",
+    "SubscriptionEnded",
+    "SubscriptionFailed",
+    "TrunkSettings",
+    "Unregistered",
+]
