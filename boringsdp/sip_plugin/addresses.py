@@ -1,0 +1,93 @@
+"""Addresses that applications give: checked at the door. Pure."""
+
+from __future__ import annotations
+
+from boringsdp.errors import JanusError
+from boringsdp.sip_plugin.codes import INVALID_ADDRESS
+
+MAX_ADDRESS = 2048
+SIP_SCHEMES = ("sip", "sips")
+
+
+def checked_identity(text: str, element: str) -> str:
+    """Return a SIP URI with user and host. Raises `JanusError` 446."""
+    address = _checked(text, element, SIP_SCHEMES)
+    user, _, host = address.partition(":")[2].rpartition("@")
+    if not user or not _is_host(host):
+        raise _refusal(element, text, "a SIP URI with user and host")
+    return address
+
+
+def checked_proxy(text: str, element: str) -> str:
+    """Return a SIP URI of a server. Raises `JanusError` 446."""
+    address = _checked(text, element, SIP_SCHEMES)
+    if not _is_host(address.partition(":")[2].rpartition("@")[2]):
+        raise _refusal(element, text, "a SIP URI of a server")
+    return address
+
+
+def checked_target(text: str, element: str) -> str:
+    """Return who can be called or sent to: a SIP URI, or `tel:` with a number. Raises `JanusError` 446."""
+    address = _checked(text, element, (*SIP_SCHEMES, "tel"))
+    scheme, _, rest = address.partition(":")
+    if scheme.lower() == "tel":
+        if not telephone_number(address):
+            raise _refusal(element, text, "a telephone number")
+    elif not _is_host(rest.rpartition("@")[2]):
+        raise _refusal(element, text, "a SIP URI")
+    return address
+
+
+checked_uri = checked_target
+
+
+def _checked(text: str, element: str, schemes: tuple[str, ...]) -> str:
+    address = text.strip()
+    scheme, colon, rest = address.partition(":")
+    # What is left of the visible ASCII characters could end a header or the angle brackets that it will stand in.
+    clean = address.isascii() and address.isprintable() and not any(char in ' <>"' for char in address)
+    if not (clean and colon and rest and scheme.lower() in schemes and len(address) <= MAX_ADDRESS):
+        raise _refusal(element, text, f"a URI of {' or '.join(schemes)}")
+    return scheme.lower() + colon + rest
+
+
+def _is_host(text: str) -> bool:
+    """Whether a host stands at the beginning; what is exact about it is for the stack to say."""
+    host = text.partition(";")[0].partition("?")[0]
+    if host.startswith("["):
+        inside, bracket, port = host[1:].partition("]")
+        return bool(bracket and ":" in inside) and (not port or port[1:].isdigit())
+    name, colon, port = host.partition(":")
+    return bool(name) and name.replace("-", "").replace(".", "").replace("_", "").isalnum() and (not colon or port.isdigit())
+
+
+def _refusal(element: str, text: str, wanted: str) -> JanusError:
+    return JanusError(INVALID_ADDRESS, f"Invalid address ({element} is '{text[:64]}', should be {wanted})", element)
+
+
+def telephone_number(address: str) -> str:
+    """Return the digits of a tel: URI without visual separators, with a leading + if global; empty when it has none (RFC 3966)."""
+    number = address.partition(":")[2].partition(";")[0]
+    plus, digits = ("+", number[1:]) if number.startswith("+") else ("", number)
+    for separator in "-.()":
+        digits = digits.replace(separator, "")
+    return plus + digits if digits and not digits.upper().strip("0123456789*#ABCD") else ""
+
+
+def user_of(address: str) -> str:
+    """Return the user part of a SIP URI, as it is written."""
+    return address.partition(":")[2].rpartition("@")[0].partition(":")[0]
+
+
+def host_of(address: str) -> str:
+    """Return the host of a SIP URI, without port."""
+    host = address.partition(":")[2].rpartition("@")[2].partition(";")[0].partition("?")[0]
+    return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+
+
+def as_sip(address: str, identity: str) -> str:
+    """Return the SIP URI to call: a telephone number is called in the domain of our identity (RFC 3261 §19.1.6)."""
+    if not address.startswith("tel:"):
+        return address
+    number = telephone_number(address).replace("#", "%23")
+    return f"sip:{number}@{host_of(identity)};user=phone"
