@@ -79,6 +79,15 @@ class SdpError(PeerError):
         self.number = number
 
 
+class SipError(PeerError):
+    """A SIP message, or a URI, that cannot be read; `header` is the header it is about (may be empty)."""
+
+    def __init__(self, reason: str, header: str = "") -> None:
+        super().__init__(f"{header}: {reason}" if header else reason)
+        self.reason = reason
+        self.header = header
+
+
 class JanusError(PeerError):
     """A Janus API request that is refused: `code` from the Janus error table, `element` is the field it is about (may be empty)."""
 

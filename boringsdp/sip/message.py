@@ -15,10 +15,29 @@ COMPACT = {
 """Compact forms (RFC 3261 §7.3.3 and the IANA list) to the key of the full name."""
 
 
+_NAMES = """
+Accept Accept-Contact Accept-Encoding Accept-Language Alert-Info Allow Allow-Events Authorization Call-ID Call-Info Contact
+Content-Disposition Content-Encoding Content-Length Content-Type CSeq Date Diversion Event Expires From Max-Forwards Min-Expires
+Min-SE P-Asserted-Identity P-Preferred-Identity Path Privacy Proxy-Authenticate Proxy-Authorization Proxy-Require RAck Reason
+Record-Route Refer-To Referred-By Replaces Require Retry-After Route RSeq Server Service-Route Session-Expires Session-ID Subject
+Subscription-State Supported Timestamp To Unsupported User-Agent Via Warning WWW-Authenticate X-Asterisk-HangupCause
+"""
+KEYS = {name: name.lower() for name in _NAMES.split()}
+KEYS |= {key: key for key in KEYS.values()} | COMPACT | {form.upper(): key for form, key in COMPACT.items()}
+"""Names as they are usually written to their keys: the quick way of `key_of`."""
+
+
 def key_of(name: str) -> str:
     """Return what a header is found by: its full name in lower case."""
-    lower = name.lower()
-    return COMPACT.get(lower, lower)
+    key = KEYS.get(name)
+    if key is None:
+        lower = name.lower()
+        key = COMPACT.get(lower, lower)
+    return key
+
+
+Line = tuple[str, str, str]
+"""Key, name as written, value."""
 
 
 class Headers:
@@ -26,58 +45,103 @@ class Headers:
     Header lines in wire order; names as they were written, found in any case and form.
 
     One entry is one line: a value may hold a comma-separated list. Text is UTF-8 with what is not kept by `surrogateescape`, so that a line
-    nobody touches goes out octet for octet as it came.
+    nobody touches goes out octet for octet as it came, but for folding and the white space around its value. `views` is what `headers.py`
+    has read from the lines; every change empties it.
     """
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_index", "_lines", "views")
 
     def __init__(self, lines: Iterable[tuple[str, str]] = ()) -> None:
-        self._lines: list[tuple[str, str, str]] = [(key_of(name), name, value) for name, value in lines]
+        self._lines: list[Line] = [(key_of(name), name, value) for name, value in lines]
+        self._index: dict[str, list[str]] | None = None
+        self.views: dict[str, Any] = {}
+
+    @classmethod
+    def of_lines(cls, lines: list[Line], index: dict[str, list[str]]) -> Headers:
+        """Headers from lines whose keys are known, and the values by key. Takes both over."""
+        made = cls()
+        made._lines, made._index = lines, index
+        return made
 
     def get(self, name: str) -> str | None:
         """The value of the first line of that name, None without one."""
-        key = key_of(name)
-        return next((value for known, _, value in self._lines if known == key), None)
+        values = (self._index or self._indexed()).get(key_of(name))
+        return values[0] if values else None
 
     def all(self, name: str) -> list[str]:
         """The values of all lines of that name, in order."""
-        key = key_of(name)
-        return [value for known, _, value in self._lines if known == key]
+        return list((self._index or self._indexed()).get(key_of(name), ()))
 
     def add(self, name: str, value: str) -> None:
         """Append a line."""
-        self._lines.append((key_of(name), name, value))
+        self._changed().append((key_of(name), name, value))
 
     def prepend(self, name: str, value: str) -> None:
         """Put a line before all others."""
-        self._lines.insert(0, (key_of(name), name, value))
+        self._changed().insert(0, (key_of(name), name, value))
 
     def set(self, name: str, *values: str) -> None:
         """Replace all lines of that name, where the first one stood, or append."""
         key = key_of(name)
-        at = next((index for index, line in enumerate(self._lines) if line[0] == key), len(self._lines))
-        self._lines = [line for line in self._lines if line[0] != key]
+        lines = self._changed()
+        at = next((index for index, line in enumerate(lines) if line[0] == key), len(lines))
+        self._lines = [line for line in lines if line[0] != key]
         self._lines[at:at] = [(key, name, value) for value in values]
 
     def remove(self, name: str) -> None:
         """Drop all lines of that name."""
         key = key_of(name)
-        self._lines = [line for line in self._lines if line[0] != key]
+        self._lines = [line for line in self._changed() if line[0] != key]
+
+    def remove_first(self, name: str) -> None:
+        """Drop the first line of that name, if there is one."""
+        key = key_of(name)
+        lines = self._changed()
+        at = next((index for index, line in enumerate(lines) if line[0] == key), None)
+        if at is not None:
+            del lines[at]
 
     def copy(self) -> Headers:
         twin = Headers()
         twin._lines = list(self._lines)
         return twin
 
+    def names(self) -> frozenset[str]:
+        """The names that are there: full, in lower case."""
+        return frozenset(self._index or self._indexed())
+
     def __contains__(self, name: str) -> bool:
-        key = key_of(name)
-        return any(line[0] == key for line in self._lines)
+        return key_of(name) in (self._index or self._indexed())
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return ((name, value) for _, name, value in self._lines)
 
     def __len__(self) -> int:
         return len(self._lines)
+
+    def __eq__(self, other: object) -> bool:
+        return self._lines == other._lines if isinstance(other, Headers) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self)!r})"
+
+    def _changed(self) -> list[Line]:
+        self._index = None
+        if self.views:
+            self.views = {}
+        return self._lines
+
+    def _indexed(self) -> dict[str, list[str]]:
+        index: dict[str, list[str]] = {}
+        for key, _, value in self._lines:
+            if key in index:
+                index[key].append(value)
+            else:
+                index[key] = [value]
+        self._index = index
+        return index
 
 
 class Message:
@@ -87,23 +151,33 @@ class Message:
     `views` remembers what `headers.py` has read.
     """
 
-    __slots__ = ("body", "headers", "views")
+    __slots__ = ("body", "headers")
 
     def __init__(self, headers: Headers | None = None, body: bytes = b"") -> None:
         self.headers = Headers() if headers is None else headers
         self.body = body
-        self.views: dict[str, Any] = {}
+
+    @property
+    def views(self) -> dict[str, Any]:
+        return self.headers.views
 
     @property
     def start_line(self) -> str:
         raise NotImplementedError
 
     def to_bytes(self) -> bytes:
-        """Return the message as it goes over the wire. Content-Length is ours: that of the body."""
+        """
+        Return the message as it goes over the wire. Content-Length is ours: that of the body.
+
+        A CR or LF inside a line goes out as a space: no text, wherever it came from, makes lines of its own.
+        """
         lines = [self.start_line]
         lines += [f"{name}: {value}" for key, name, value in self.headers._lines if key != "content-length"]
-        head = "\r\n".join([*lines, f"Content-Length: {len(self.body)}", "", ""])
-        return head.encode("utf-8", "surrogateescape") + self.body
+        lines.append(f"Content-Length: {len(self.body)}")
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+            head = "\r\n".join(line.replace("\r", " ").replace("\n", " ") for line in lines)
+        return head.encode("utf-8", "surrogateescape") + b"\r\n\r\n" + self.body
 
 
 class Request(Message):
