@@ -108,7 +108,7 @@ def parse_listen(text: str) -> Listen:
 
 
 def split_host_port(text: str) -> tuple[str, int | None]:
-    """Return host (without brackets) and port of `host`, `host:port`, `[v6]` or `[v6]:port`; a port that is none gives None and the whole text."""
+    """Return host (without brackets) and port of `host`, `host:port`, `[v6]` or `[v6]:port`; of anything else the whole text and None."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):

@@ -98,7 +98,7 @@ class Transports:
         raise NotImplementedError
 
     def alias(self, flow: Flow, target: Target) -> None:
-        """Let requests to `target` go over a connection that was accepted (RFC 5923). Whether the peer is that target is the caller's matter."""
+        """Let requests to `target` go over an accepted connection (RFC 5923). Whether the peer is that target is the caller's matter."""
         raise NotImplementedError
 
     def blame(self, flow: Flow, cause: str) -> None:

@@ -1,0 +1,87 @@
+"""Who is heard: trusted networks, a rate for each source, a ban for sources of bad messages. A core."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from boringsdp.net.address import parse_ip
+from boringsdp.net.limit import RateLimit
+from boringsdp.sip.transport.settings import GateSettings
+
+
+class Networks:
+    """Is an address in one of these? Raises ValueError for what is no network."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = tuple(ipaddress.ip_network(network, strict=False) for network in networks)
+
+    def __contains__(self, host: object) -> bool:
+        if not self._networks:
+            return False
+        try:
+            address = parse_ip(str(host).partition("%")[0])
+        except ValueError:
+            return False
+        return any(address.version == network.version and address in network for network in self._networks)
+
+
+class _Source:
+    __slots__ = ("bad", "bad_since", "banned_until", "rate")
+
+    def __init__(self, rate: RateLimit | None) -> None:
+        self.rate = rate
+        self.bad = 0
+        self.bad_since = self.banned_until = float("-inf")
+
+
+class Gate:
+    """Ask `admits` for each message or connection; tell `blame` of bad messages. What is remembered of sources is bounded."""
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._settings = settings
+        self._trusted = Networks(settings.trusted)
+        self._sources: OrderedDict[str, _Source] = OrderedDict()
+
+    def trusts(self, host: str) -> bool:
+        return host in self._trusted
+
+    def admits(self, host: str, now: float) -> str:
+        """Return why nothing of this address is heard now, empty when it is: a word for counters."""
+        if self._settings.per_second:
+            source = self._source(host)
+        elif (known := self._sources.get(host)) is not None:
+            source = known
+        else:
+            return ""
+        if source.banned_until > now:
+            return "banned"
+        if source.rate is not None and source.rate.allow(now) is None:
+            return "too often"
+        return ""
+
+    def blame(self, host: str, now: float) -> bool:
+        """Count a bad message of this address; True when it is banned for it from now on."""
+        settings = self._settings
+        if not settings.ban_after or self.trusts(host):
+            return False
+        source = self._source(host)
+        if now - source.bad_since > settings.ban_s:
+            source.bad, source.bad_since = 0, now
+        source.bad += 1
+        if source.bad < settings.ban_after:
+            return False
+        source.bad, source.banned_until = 0, now + settings.ban_s
+        return True
+
+    def _source(self, host: str) -> _Source:
+        source = self._sources.get(host)
+        if source is not None:
+            self._sources.move_to_end(host)
+            return source
+        if len(self._sources) >= self._settings.sources:
+            self._sources.popitem(last=False)
+        limited = self._settings.per_second and not self.trusts(host)
+        source = self._sources[host] = _Source(RateLimit(self._settings.per_second, self._settings.burst) if limited else None)
+        return source
