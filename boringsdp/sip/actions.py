@@ -143,4 +143,6 @@ class ReplyFailed(NamedTuple):
     transaction: int
 
 
+TransactionAction = Transmit | RequestReceived | ResponseReceived | AgainReceived | Cancelled | ReplyFailed
+
 Teller = Callable[[Any], None]

@@ -1,0 +1,38 @@
+"""The requests that transactions make themselves: ACK of a refusal, CANCEL; and what stands for responses that never came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from boringsdp.sip.build import MAX_FORWARDS, response_to
+from boringsdp.sip.message import Headers, Request, Response
+
+
+def local_answer(request: Request, code: int) -> Response:
+    """Return what stands for a response that never came; its To has no tag unless the request's has."""
+    response = response_to(request, code)
+    response.local = True
+    return response
+
+
+def ack_of(request: Request, response: Response) -> Request:
+    """Return the ACK of a response from 300 on to our INVITE: of the same branch (RFC 3261 §17.1.1.3)."""
+    return _beside(request, "ACK", response.headers.get("To") or "")
+
+
+def cancel_of(request: Request, headers: Iterable[tuple[str, str]] = ()) -> Request:
+    """Return the CANCEL of our INVITE: of the same branch (RFC 3261 §9.1)."""
+    cancel = _beside(request, "CANCEL", request.headers.get("To") or "")
+    for name, value in headers:
+        cancel.headers.add(name, value)
+    return cancel
+
+
+def _beside(request: Request, method: str, peer: str) -> Request:
+    theirs = request.headers
+    number = (theirs.get("CSeq") or "0").split(None, 1)[0]
+    lines = [("Via", theirs.get("Via") or "")]
+    lines += [("Route", value) for value in theirs.all("Route")]
+    lines += [("Max-Forwards", str(MAX_FORWARDS)), ("From", theirs.get("From") or ""), ("To", peer)]
+    lines += [("Call-ID", theirs.get("Call-ID") or ""), ("CSeq", f"{number} {method}")]
+    return Request(method, request.uri, Headers(lines))
