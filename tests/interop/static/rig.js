@@ -12,7 +12,7 @@ const WORKLET = `registerProcessor('tap', class extends AudioWorkletProcessor {
 const sleep = ms => new Promise(done => setTimeout(done, ms));
 const promised = start => new Promise((success, error) => start({success, error: reason => error(new Error(String(reason && reason.message || reason)))}));
 
-class Rig {
+export class Rig {
     events = [];          // everything the handle told, in order
     waiting = [];
     tapped = [];          // chunks of samples heard
@@ -234,5 +234,8 @@ class Rig {
     }
 }
 
-window.rig = new Rig();
-window.rigReady = window.rig.init();
+// A page says which kind of rig it wants: see the html files.
+export function start(rig) {
+    window.rig = rig;
+    window.rigReady = rig.init();
+}

@@ -1,0 +1,105 @@
+"""The gateway as a SIP endpoint, a PBX, telephones, and people at browsers."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.interop.browsers import Browser
+from tests.interop.conftest import Gateway
+from tests.interop.kamailio import phone as phones
+from tests.interop.kamailio.phone import Phone, running_phone
+from tests.interop.rig import NODE_MODULES, Rig, serve_static
+from tests.interop.sip import janus, registrar
+from tests.interop.sip.registrar import Registrar, running_registrar
+from tests.interop.sip.user import User
+
+NAMES = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sip_gateway(request: pytest.FixtureRequest) -> AsyncIterator[Gateway]:
+    """Ours, or Janus where the environment says so."""
+    if os.environ.get(janus.VARIABLE) != "janus":
+        yield request.getfixturevalue("gateway")
+        return
+    async with janus.running_janus() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pbx() -> AsyncIterator[Registrar]:
+    """A PBX on IPv4 loopback with MD5 digest."""
+    if problem := registrar.missing():
+        pytest.skip(problem)
+    async with running_registrar() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sip_page() -> AsyncIterator[str]:
+    """Address of the page with the SIP rig."""
+    if not (NODE_MODULES / "janus-gateway").exists():
+        pytest.skip("npm ci (the official janus.js)")
+    runner, address = await serve_static()
+    yield f"{address}/static/sip.html"
+    await runner.cleanup()
+
+
+class Company:
+    """Makes people and telephones for one test; all are gone after it."""
+
+    def __init__(self, pbx: Registrar, gateway: Gateway, page: str, stack: contextlib.AsyncExitStack) -> None:
+        self.pbx, self.gateway, self._page, self._stack = pbx, gateway, page, stack
+
+    async def user(self, browser: Browser, name: str | None = None) -> User:
+        """Somebody at a browser, attached to the SIP plugin, not registered."""
+        rig = Rig(await browser.new_page())
+        self._stack.push_async_callback(rig.page.close)
+        await rig.load(self._page)
+        await rig.connect(self.gateway.websocket, "janus.plugin.sip")
+        self._stack.push_async_callback(_leave, rig)
+        return User(rig, name or self.name())
+
+    async def registered(self, browser: Browser, **options: object) -> User:
+        """Somebody who is registered at the PBX."""
+        user = await self.user(browser)
+        told = await user.register(self.pbx, **options)
+        assert told["event"] == "registered", told
+        return user
+
+    async def phone(self, *, pbx: Registrar | None = None, account: str = "", **options: object) -> Phone:
+        """A telephone registered at the PBX."""
+        if problem := phones.missing():
+            pytest.skip(problem)
+        at = pbx or self.pbx
+        started = running_phone(self.name(), at.domain, account=f";auth_pass={at.secret}{account}", **options)
+        return await self._stack.enter_async_context(started)
+
+    def name(self) -> str:
+        """A user that nobody was before."""
+        return f"person{next(NAMES)}"
+
+    def uri(self, who: User | Phone) -> str:
+        """Whom to call."""
+        return f"sip:{who.user}@{self.pbx.domain}"
+
+
+async def _leave(rig: Rig) -> None:
+    with contextlib.suppress(Exception):
+        await rig.call("hangup", seconds=5)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def company(pbx: Registrar, sip_gateway: Gateway, sip_page: str) -> AsyncIterator[Company]:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            yield Company(pbx, sip_gateway, sip_page, stack)
+        except Exception as error:
+            error.add_note(f"gateway: {sip_gateway.log.read_text(errors='replace')[-3000:]}")
+            raise
