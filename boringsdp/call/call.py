@@ -10,8 +10,9 @@ from typing import Any
 
 from boringsdp import logs
 from boringsdp.call import reporting, routes
+from boringsdp.call.alone import Alone
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
-from boringsdp.call.exchange import Branch
+from boringsdp.call.exchange import Branch, check_others
 from boringsdp.call.fragments import translated
 from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, Shape, State
@@ -19,10 +20,10 @@ from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
 from boringsdp.call.patience import REASONS, Heard, Patience
 from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
-from boringsdp.call.translator import Agreement, Translator
+from boringsdp.call.translator import Agreement, Asked, Translator
 from boringsdp.errors import BoringError, Exhausted, WrongState
 from boringsdp.relay import Place, Relay
-from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, LegStyle, Passing, media_plans, parse_fragment
+from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, Direction, LegStyle, Passing, media_plans, parse_fragment
 
 
 class Call:
@@ -66,6 +67,7 @@ class Call:
         self._branches: dict[str, Branch] = {}
         self._echo: Negotiation | None = None
         self._translator = Translator(settings, self._log)
+        self.alone = Alone(self._translator, self._joined, self._touch, self._join)
         self._current: Branch | None = None
         self._blocks = routes.Blocks()
         self._patience = Patience(self.timeouts, self._listen, self._began)
@@ -188,6 +190,7 @@ class Call:
         passing: Passing = OWN_TEXT,
         policy: CodecPolicy | None = None,
         style: LegStyle | None = None,
+        unheld: bool = False,
         here: LegOptions = UNCHANGED,
         there: LegOptions = UNCHANGED,
     ) -> str:
@@ -197,18 +200,19 @@ class Call:
         A forked offer may be answered several times: on several branches, and on one under several `tag`s (To tags). The latest answer is
         in force. The same tag may answer again (183, then 200). A first answer that refuses every m-line is an `SdpError`, unless
         `passing` mirrors the source: tell the offerer no (SIP 488). `policy` None is that of the offer. `style` says how our answer is
-        keyed; None lets the offer decide.
+        keyed; None lets the offer decide. `unheld`: the offerer is not told the answerer's direction, which may change without it.
         """
         turn = self._branch(branch)
         if turn is None or self._near is None:
             raise WrongState(self.state.value, "an offer to answer")
         turn.negotiation.check_answer(party)
-        self._check_others(turn)
+        check_others(self._branches.values(), turn)
         answerer, offerer = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
         options = answerer.options, offerer.options
         answerer.options, offerer.options = here.over(answerer.options), there.over(offerer.options)
         try:
-            agreed = self._translator.answer(party, sdp, turn, self._near, tag=tag, passing=passing, policy=policy, style=style)
+            asked = Asked(tag=tag, passing=passing, policy=policy, style=style, unheld=unheld)
+            agreed = self._translator.answer(party, sdp, turn, self._near, asked)
         except BoringError:
             answerer.options, offerer.options = options
             offerer.transports.undo()
@@ -272,6 +276,11 @@ class Call:
             raise WrongState(self.state.value, "an offer before its candidates")
         source, target = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
         return translated(parse_fragment(sdpfrag), source, target)
+
+    def limit(self, party: Party, direction: Direction, branch: str = "") -> None:
+        """Keep what our SDPs to `party` say from now on within `direction`: hold, or SENDRECV for its end. `alone.offer` makes it so."""
+        if (leg := self._leg(party, branch)) is not None:
+            leg.limit = direction
 
     def set_direction(self, party: Party, *, audio: bool | None = None, video: bool | None = None) -> None:
         """Let media of `party` through (True) or hold it back (False), by kind, without touching the SDP; None leaves a kind as it is."""
@@ -341,17 +350,9 @@ class Call:
 
     def record(self) -> dict[str, Any]:
         """The whole state of the call as plain values. A secret: it holds SDES keys and ICE passwords."""
-        return {
-            "call_id": self.id,
-            "state": self.state.value,
-            "shape": self._shape.value,
-            "created": self.created,
-            "last_signal": self.last_signal,
-            "current": self.current,
-            "blocks": self._blocks.to_record(),
-            "legs": {} if self._near is None else {"a": self._near.record()},
-            "branches": {name: branch.record() for name, branch in self._branches.items()},
-        }
+        names = {"call_id": self.id, "state": self.state.value, "shape": self._shape.value}
+        times = {"created": self.created, "last_signal": self.last_signal}
+        return reporting.record_of({**names, **times, "current": self.current}, self._blocks, self._near, self._branches)
 
     # --- whose leg ---------------------------------------------------------------------------------------------------------------------
 
@@ -386,15 +387,17 @@ class Call:
         """Raise `WrongState` when `party` may not offer now: party A's leg takes part in one exchange at a time, or offers to many."""
         self._check_open(Shape.PAIR)
         turn.negotiation.check_offer(party)
-        self._check_others(turn)
+        check_others(self._branches.values(), turn)
         if party is Party.B and turn.pending is None and not self._translator.rounds.idle:
             raise WrongState("offered to another branch", "its answer first (glare)")
 
-    def _check_others(self, turn: Branch) -> None:
-        """Raise `WrongState` while another branch's offer waits for party A."""
-        for other in self._branches.values():
-            if other is not turn and other.pending is Party.B:
-                raise WrongState(f"{other.state.value} by another branch", "the answer to that first (glare)")
+    def _joined(self, name: str) -> tuple[Branch, Leg]:
+        """A branch that has been answered, and party A's leg. Raises `WrongState`."""
+        self._check_open(Shape.PAIR)
+        turn = self._branch(name)
+        if turn is None or self._near is None or turn.near is None:
+            raise WrongState(self.state.value, "an answer in force")
+        return turn, self._near
 
     # --- media -------------------------------------------------------------------------------------------------------------------------
 

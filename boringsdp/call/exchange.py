@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from boringsdp.call.events import Party
 from boringsdp.call.leg import Leg
 from boringsdp.call.negotiation import Negotiation, State
+from boringsdp.errors import WrongState
 from boringsdp.sdp import CodecPolicy, Description, LegMemory, LegStyle, Slot, withdraw
 from boringsdp.values import replace
 
@@ -87,6 +89,15 @@ class Exchange:
         self.round.answered = True
 
 
+@dataclass(slots=True, frozen=True)
+class OwnOffer:
+    """An offer that neither party made: to `party`, whose leg was `before` like this."""
+
+    party: Party
+    before: LegMemory
+    before_style: LegStyle
+
+
 @dataclass(slots=True)
 class Branch:
     """A far leg, and how it stands with party A."""
@@ -99,6 +110,8 @@ class Branch:
     """Party A's side as last agreed with this branch; None before its first answer."""
     rank: int = 0
     """Which answer of the call its latest was."""
+    own: OwnOffer | None = None
+    """Waits for its answer."""
 
     @property
     def pending(self) -> Party | None:
@@ -115,6 +128,8 @@ class Branch:
 
     def leg_before(self) -> tuple[LegMemory, LegStyle]:
         """The leg's memory and style without its last exchange; its o= version goes on, for the peer has seen it."""
+        if self.own is not None and self.own.party is Party.B:
+            return withdraw(self.own.before, self.leg.memory), self.own.before_style
         if self.exchange is None:
             return self.leg.memory, self.leg.style
         return withdraw(self.exchange.before, self.leg.memory), self.exchange.before_style
@@ -142,6 +157,15 @@ class Branch:
             "rank": self.rank,
             "exchange": None if self.exchange is None else self.exchange.record(),
         }
+
+
+def check_others(branches: Iterable[Branch], turn: Branch) -> None:
+    """Raise `WrongState` while another branch's offer waits for party A, or an offer of our own for any answer."""
+    if turn.own is not None:
+        raise WrongState(f"{turn.state.value}, our own offer waits", "the answer to that first (glare)")
+    for other in branches:
+        if other is not turn and other.pending is Party.B:
+            raise WrongState(f"{other.state.value} by another branch", "the answer to that first (glare)")
 
 
 class Rounds:

@@ -45,7 +45,7 @@ from boringsdp.relay import (
     TransportEvent,
     WebRtcTransport,
 )
-from boringsdp.sdp import Description, LegMemory, LegStyle, LocalMedia, MediaNeed, MediaPlan, Sdes, media_plans
+from boringsdp.sdp import Description, Direction, LegMemory, LegStyle, LocalMedia, MediaNeed, MediaPlan, Sdes, media_plans
 from boringsdp.values import replace
 
 
@@ -65,6 +65,8 @@ class Leg:
         self.style = LegStyle()
         """What our offers to it look like, or at first what it offered."""
         self.options = LegOptions()
+        self.limit = Direction.SENDRECV
+        """What every text of ours to the leg is limited to: hold."""
         self.tag = ""
         """Of who spoke last on the leg, as the front named it."""
         self.created = time.time()

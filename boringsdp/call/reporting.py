@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from boringsdp.call.exchange import Branch
 from boringsdp.call.leg import Leg
 from boringsdp.call.options import Block
 from boringsdp.call.report import CallReport, Counts, LegReport, MediaReport
@@ -14,6 +16,16 @@ from boringsdp.relay import RawTransport, Relay, SsrcFigures, Stream
 from boringsdp.sdp import Media, MediaPlan
 
 Sources = Mapping[Stream, tuple[SsrcFigures, ...]]
+
+
+def record_of(facts: Mapping[str, Any], blocks: Blocks, near: Leg | None, branches: Mapping[str, Branch]) -> dict[str, Any]:
+    """Return the whole state of a call as plain values, a secret; `facts` are its names, state and times."""
+    return {
+        **facts,
+        "blocks": blocks.to_record(),
+        "legs": {} if near is None else {"a": near.record()},
+        "branches": {name: branch.record() for name, branch in branches.items()},
+    }
 
 
 def report_of(

@@ -17,11 +17,13 @@ from boringsdp.errors import DtlsError, SdpError, WrongState, without_keys
 from boringsdp.sdp import (
     CodecPolicy,
     Description,
+    Direction,
     LegMemory,
     LegStyle,
     Media,
     MediaPlan,
     Passing,
+    Sheet,
     accept_answer,
     accept_offer,
     completed,
@@ -30,6 +32,7 @@ from boringsdp.sdp import (
     draft_offer,
     linked,
     media_plans,
+    withdraw,
 )
 from boringsdp.sdp import Exchange as ExchangeState
 
@@ -41,6 +44,17 @@ class Agreement:
     text: str
     near: tuple[MediaPlan, ...]
     far: tuple[MediaPlan, ...]
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Asked:
+    """How an answer is to be taken, and ours written, as `Call.answer` says."""
+
+    tag: str
+    passing: Passing
+    policy: CodecPolicy | None
+    style: LegStyle | None
+    unheld: bool
 
 
 class Translator:
@@ -61,7 +75,7 @@ class Translator:
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
         near_before, far_before = self.rounds.settled(near), turn.settled()
         (source_memory, source_style), (target_memory, _) = (near_before, far_before) if party is Party.A else (far_before, near_before)
-        received = self._read(sdp, source.options, mirrored=source_memory if passing.mirror else None)
+        received = self.read(sdp, source.options, mirrored=source_memory if passing.mirror else None)
         source.check_families(received)
         shared = self.rounds.shared(party, received, turn.name)
         style = received.style if source_memory.exchange is ExchangeState.NEW else source_style
@@ -69,6 +83,7 @@ class Translator:
         if party is Party.B:
             target_memory = linked(target_memory, heard)
         draft = draft_offer(target_memory, to, heard, policy, passing)
+        limited(draft.sheet, target.limit)
         written = draft.write(target.prepare(draft.needs, target_memory, to))
         target.transports.keep()
         near_after, turn.leg.memory = (heard, written.memory) if party is Party.A else (written.memory, heard)
@@ -89,19 +104,16 @@ class Translator:
         sdp: str | Description,
         turn: Branch,
         near: Leg,
-        *,
-        tag: str,
-        passing: Passing,
-        policy: CodecPolicy | None,
-        style: LegStyle | None,
+        how: Asked,
     ) -> Agreement:
         """Return the answer for the other party. Raises `SdpError`, `Exhausted`, and `WrongState` when the offer was taken back."""
+        tag, passing, policy, style = how.tag, how.passing, how.policy, how.style
         started = turn.asked(party, near.memory)
         if started is None:
             raise WrongState(turn.state.value, "an offer to answer")
         exchange, offered, asked = started
         answerer, offerer = (near, turn.leg) if party is Party.A else (turn.leg, near)
-        received = self._read(sdp, answerer.options, ice=answerer.style.ice, mirrored=offered if passing.mirror else None)
+        received = self.read(sdp, answerer.options, ice=answerer.style.ice, mirrored=offered if passing.mirror else None)
         answerer.check_families(received, answer=True)
         heard = accept_answer(exchange.answers.get(tag, offered), received, asked if passing.mirror else None)
         if turn.state is State.OFFERED and not passing.mirror and not any(slot.live for slot in heard.slots):
@@ -111,6 +123,9 @@ class Translator:
             heard = answerer.carried(heard)
         demands = style or (None if passing.mirror else offerer.demands(offerer.style))
         draft = draft_answer(asked, heard, policy or exchange.policy, demands, passing)
+        if how.unheld and asked.received is not None:
+            _unhold(draft.sheet, asked.received)
+        limited(draft.sheet, offerer.limit)
         written = draft.write(offerer.prepare(draft.needs, asked, style or offerer.style, "" if style is None else style.setup))
         theirs, ours = (media_plans(each, strays=passing.mirror) for each in (heard, written.memory))
         answerer.check_plans(theirs)
@@ -124,7 +139,7 @@ class Translator:
 
     def echo(self, sdp: str | Description, leg: Leg, options: LegOptions, policy: CodecPolicy) -> str:
         """Return the answer that sends the leg back its own media. Raises `SdpError`, `Exhausted`."""
-        received = self._read(sdp, options)
+        received = self.read(sdp, options)
         leg.check_families(received)
         style = received.style if leg.memory.exchange is ExchangeState.NEW else leg.style
         draft = draft_answer(accept_offer(leg.memory, received, leg.demands(style)), None, policy, leg.demands(style))
@@ -136,12 +151,24 @@ class Translator:
 
     def take_back(self, turn: Branch, near: Leg) -> None:
         """Undo the branch's exchange that found no answer."""
+        own, turn.own = turn.own, None
+        if own is not None:
+            leg = near if own.party is Party.A else turn.leg
+            leg.memory, leg.style = withdraw(own.before, leg.memory), own.before_style
+            leg.prune()
+            return
         turn.leg.memory, turn.leg.style = turn.leg_before()
         turn.leg.prune()
         self.rounds.leave(turn, near)
         turn.exchange = None
 
-    def _read(self, sdp: str | Description, options: LegOptions, *, ice: bool = True, mirrored: LegMemory | None = None) -> Description:
+    def forget(self, turn: Branch) -> None:
+        """The branch's last exchange is over: no further answer to it can come."""
+        if turn.exchange is not None:
+            turn.exchange.round.branches.discard(turn.name)
+            turn.exchange = None
+
+    def read(self, sdp: str | Description, options: LegOptions, *, ice: bool = True, mirrored: LegMemory | None = None) -> Description:
         """
         Return the typed view of what a party sent, if the gateway may send where it points. `ice`: it may be served by ICE. `mirrored`: the
         party's memory where its text goes on line by line, with media that is no RTP.
@@ -160,6 +187,20 @@ class Translator:
         """Log at debug what came and what we wrote for it, keys masked."""
         if self._log.isEnabledFor(logging.DEBUG):
             self._log.debug(what, extra={"party": party.value, "received": without_keys(received.text), "written": without_keys(written)})
+
+
+def limited(sheet: Sheet, limit: Direction) -> None:
+    """Keep what is about to be written within a direction."""
+    if limit is not Direction.SENDRECV:
+        for outline in sheet.outlines:
+            outline.direction = outline.direction.intersect(limit)
+
+
+def _unhold(sheet: Sheet, offer: Description) -> None:
+    """Answer each m-line with all that its offer allows, whatever the other party's direction."""
+    for outline in sheet.outlines:
+        if outline.accepted:
+            outline.direction = offer.medias[outline.slot].direction.reversed()
 
 
 def _check_fingerprints(media: Media) -> None:

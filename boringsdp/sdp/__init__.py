@@ -35,6 +35,7 @@ from boringsdp.sdp.local import LocalMedia, LocalTransport, MediaNeed
 from boringsdp.sdp.loop import LOOP_ATTRIBUTE, loop_marks
 from boringsdp.sdp.memory import Exchange, LegMemory, Slot
 from boringsdp.sdp.offer import OfferDraft, Written, draft_offer, make_offer, needs_for_offer
+from boringsdp.sdp.outline import Sheet
 from boringsdp.sdp.passing import OWN_TEXT, THEIR_TEXT, OriginPart, Passing
 from boringsdp.sdp.plan import MediaPlan, PayloadTypes, media_plans, payload_type_map
 from boringsdp.sdp.policy import DEFAULT_POLICY, CodecPolicy
@@ -93,6 +94,7 @@ __all__ = [
     "Sdes",
     "Section",
     "SessionDescription",
+    "Sheet",
     "Slot",
     "Written",
     "accept_answer",
