@@ -71,8 +71,7 @@ class ClientInvite:
     def receive(self, response: Response, now: float) -> list[TransactionAction]:
         match self.state:
             case State.CALLING | State.PROCEEDING if response.code < 200:
-                self.state, self._again_at = State.PROCEEDING, None
-                self._await_more(response.code, now)
+                self._proceed(response.code, now)
             case State.CALLING | State.PROCEEDING if response.code < 300:
                 self.state, self._again_at = State.ACCEPTED, None
                 self._end_at = now + self._timers.timeout
@@ -87,12 +86,15 @@ class ClientInvite:
         return [ResponseReceived(self.number, response)]
 
     def cancel(self, now: float) -> bool:
-        """Take note of a CANCEL; False: it is too late for one. Without a final response in 64*T1 it ends as 487 (RFC 3261 §9.1)."""
-        if self.answered:
+        """
+        Take note of a CANCEL; False: there has been one, or it is too late.
+
+        Without a final response within 64*T1 from now on it ends as 487 (RFC 3261 §9.1).
+        """
+        if self.answered or self.cancelled:
             return False
-        if not self.cancelled:
-            self.cancelled = True
-            self._end_at = now + self._timers.timeout
+        self.cancelled = True
+        self._end_at = now + self._timers.timeout
         return True
 
     def unheard(self, now: float) -> bool:
@@ -117,13 +119,12 @@ class ClientInvite:
             return self._end_at
         return min(self._again_at, self._end_at)
 
-    def _await_more(self, code: int, now: float) -> None:
-        if self.cancelled:
+    def _proceed(self, code: int, now: float) -> None:
+        first = self.state is State.CALLING
+        self.state, self._again_at = State.PROCEEDING, None
+        if self.cancelled or not (first or code > 100):
             return
-        if self._timers.c is None:
-            self._end_at = None
-        elif code > 100 or self._end_at is None:
-            self._end_at = now + self._timers.c
+        self._end_at = None if self._timers.c is None else now + self._timers.c
 
     def _complete(self, response: Response, now: float) -> list[TransactionAction]:
         ack = ack_of(self.request, response)
