@@ -5,6 +5,7 @@ is there and cannot be read. Those of a header that is not there say so in their
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -262,10 +263,19 @@ def reasons(message: Message) -> tuple[Reason, ...]:
     return _list(message, "reason", "Reason", parse_reason, MAX_VALUES)
 
 
+_PLAIN_VIA = re.compile(r"SIP/([0-9.]+)/([A-Za-z]+) ([A-Za-z0-9\-.]+)(?::([0-9]{1,5}))?((?:;.*)?)", re.DOTALL)
+
+
 # --- readers of one value -----------------------------------------------------------------------------------------------------------------
 
 
 def parse_via(text: str) -> Via:
+    plain = _PLAIN_VIA.fullmatch(text)
+    if plain is not None:
+        version, transport, host, digits, tail = plain.groups()
+        port = int(digits) if digits else None
+        if port is None or port <= 65_535:
+            return Via(transport.upper(), host, port, parse_params(tail) if tail else {}, version)
     before, semicolon, after = text.partition(";")
     parts = before.split("/")
     if len(parts) != 3 or parts[0].strip().upper() != "SIP":

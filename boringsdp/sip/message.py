@@ -65,12 +65,12 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The value of the first line of that name, None without one."""
-        values = (self._index or self._indexed()).get(key_of(name))
+        values = self.index.get(key_of(name))
         return values[0] if values else None
 
     def all(self, name: str) -> list[str]:
         """The values of all lines of that name, in order."""
-        return list((self._index or self._indexed()).get(key_of(name), ()))
+        return list(self.index.get(key_of(name), ()))
 
     def add(self, name: str, value: str) -> None:
         """Append a line."""
@@ -108,10 +108,10 @@ class Headers:
 
     def names(self) -> frozenset[str]:
         """The names that are there: full, in lower case."""
-        return frozenset(self._index or self._indexed())
+        return frozenset(self.index)
 
     def __contains__(self, name: str) -> bool:
-        return key_of(name) in (self._index or self._indexed())
+        return key_of(name) in self.index
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return ((name, value) for _, name, value in self._lines)
@@ -133,7 +133,11 @@ class Headers:
             self.views = {}
         return self._lines
 
-    def _indexed(self) -> dict[str, list[str]]:
+    @property
+    def index(self) -> dict[str, list[str]]:
+        """The values of each line by key, in order. Read only."""
+        if self._index is not None:
+            return self._index
         index: dict[str, list[str]] = {}
         for key, _, value in self._lines:
             if key in index:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from boringsdp.errors import SipError
 from boringsdp.sip.params import Params, end_of_quotes, params_text, parse_params, quote, unquote
 from boringsdp.sip.uri import SipUri, Uri, parse_uri
+
+_PLAIN = re.compile(r'(?:"([^"\\]*)" *|([^ \t<>",;]*) *)<([^ \t<>":]+:[^ \t<>"]+)>(;.*)?', re.DOTALL)
+"""What nearly every value looks like: a name in quotes without escapes, or of one word, or none."""
 
 
 class NameAddress:
@@ -73,6 +78,10 @@ def parse_name_address(text: str) -> NameAddress:
     Without <> all parameters belong to the header and the URI may hold no comma, question mark or semicolon (RFC 3261 §20). A name without
     quotes may hold more than tokens (peers write dots, parentheses, UTF-8), but none of the characters that separate.
     """
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        quoted, word, uri, tail = plain.groups()
+        return NameAddress(quoted or word or "", uri, _params(tail) if tail else {})
     if text[:1] == '"':
         end = end_of_quotes(text, 0)
         display = unquote(text[:end])
@@ -112,5 +121,5 @@ def _params(text: str) -> Params:
 
 def _check(uri: str) -> None:
     """What tells a URI from anything else; the rest of it is checked by who needs it."""
-    if ":" not in uri or " " in uri or "\t" in uri or "<" in uri or '"' in uri:
+    if ":" not in uri or " " in uri or "\t" in uri or "<" in uri or ">" in uri or '"' in uri:
         raise SipError("no URI")

@@ -15,8 +15,8 @@ Params = dict[str, str | None]
 """Parameters by name in lower case; a value in quotes still has them (`unquote`), None is a parameter without a value. Read only."""
 
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
+_PLAIN_PARAM = re.compile(r';([^ \t;=",<>]+)(?:=([^ \t;",<>]+|"[^"\\]*"))?(?=;|$)')
 _LIST = re.compile(r'[",<]')
-_UNPLAIN = re.compile(r'[ \t",<>]')
 _NAME = re.compile(r"[^ \t;=\",<>]*")
 _VALUE = re.compile(r'[^ \t;",<>]*')
 _ONCE = frozenset(("tag", "branch"))
@@ -97,18 +97,20 @@ def _split_marked(text: str) -> list[str]:
 def parse_params(text: str) -> Params:
     """Return the parameters of `text`, which is empty or begins with a semicolon. Of a name given twice the first counts."""
     params: Params = {}
-    if not text:
-        return params
-    if _UNPLAIN.search(text) is not None:
-        return _params_with_care(text)
-    before, *parts = text.split(";")
-    if before:
-        raise SipError("no semicolon before a parameter")
-    if len(parts) > MAX_PARAMS:
+    at, end = 0, len(text)
+    while at < end:
+        found = _PLAIN_PARAM.match(text, at)
+        if found is None:
+            return _params_with_care(text)
+        name, value = found.groups()
+        key = name.lower()
+        if key in params:
+            _check_repeated(key)
+        else:
+            params[key] = value
+        at = found.end()
+    if len(params) > MAX_PARAMS:
         raise SipError(f"more than {MAX_PARAMS} parameters")
-    for part in parts:
-        name, equals, value = part.partition("=")
-        _keep(params, name, value if equals else None)
     return params
 
 
@@ -148,7 +150,12 @@ def _keep(params: Params, name: str, value: str | None) -> None:
     key = name.lower()
     if key not in params:
         params[key] = value
-    elif key in _ONCE:
+    else:
+        _check_repeated(key)
+
+
+def _check_repeated(key: str) -> None:
+    if key in _ONCE:
         raise SipError(f"{key} twice")
 
 

@@ -14,6 +14,10 @@ Pairs = tuple[tuple[str, str | None], ...]
 
 _ILLEGAL = re.compile(r'[\x00- \x7f"<>]')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*")
+_PLAIN = re.compile(
+    r"(sips?):(?:([A-Za-z0-9\-_.!~*'()&=+$,]+)@)?([A-Za-z0-9\-.]+)(?::([0-9]{1,5}))?((?:;[A-Za-z0-9\-_.!~*'()\[\]/:+$=;]+)?)"
+)
+"""What nearly every URI looks like. The user needs its @ and the rest is read once: linear."""
 _HOST = re.compile(r"[A-Za-z0-9\-._]+")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -105,6 +109,12 @@ def parse_uri(text: str) -> Uri:
     """Return what a URI says. Raises SipError for what is none: white space, brackets, no scheme, a sip: one out of order."""
     if len(text) > MAX_URI:
         raise SipError("URI too long")
+    plain = _PLAIN.fullmatch(text)
+    if plain is not None:
+        scheme, user, host, digits, params = plain.groups()
+        port = int(digits) if digits else None
+        if port is None or port <= 65_535:
+            return SipUri(scheme, user, host, port, _parse_params(params[1:]) if params else ())
     if _ILLEGAL.search(text) is not None:
         raise SipError("URI with white space, quotes or brackets")
     scheme, colon, rest = text.partition(":")
@@ -161,9 +171,11 @@ def _parse_params(text: str) -> Pairs:
     found: dict[str, str | None] = {}
     for part in parts:
         name, equals, value = part.partition("=")
+        name = name.lower()
         if not name:
             raise SipError("URI with an empty parameter")
-        found.setdefault(name.lower(), value if equals else None)
+        if name not in found:
+            found[name] = value if equals else None
     return tuple(found.items())
 
 
