@@ -19,6 +19,11 @@ class Listen:
     host: str
     port: int
 
+    @property
+    def anywhere(self) -> bool:
+        """On all addresses of its family."""
+        return self.host in ("0.0.0.0", "::")
+
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class TlsSettings:

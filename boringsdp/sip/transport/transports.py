@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import ssl
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
 
+from boringsdp import logs
+from boringsdp.net.interfaces import address_towards
 from boringsdp.sip.flow import Address, Destination, Flow, Protocol, Target
-from boringsdp.sip.transport.settings import Listen, TransportSettings
+from boringsdp.sip.framing import PING
+from boringsdp.sip.transport import tls
+from boringsdp.sip.transport.advertised import Advertised, Reach
+from boringsdp.sip.transport.connection import Connection, Peer
+from boringsdp.sip.transport.gate import Gate
+from boringsdp.sip.transport.liveness import Liveness, Verdict
+from boringsdp.sip.transport.pool import Pool
+from boringsdp.sip.transport.settings import Listen, TransportSettings, in_uri, parse_listen
+from boringsdp.sip.transport.stream import StreamListener, connect
+from boringsdp.sip.transport.udp import UdpSocket
+from boringsdp.sip.transport.websocket import WebSocketListener, WebSocketServer, connect_websocket
 
 Hear = Callable[[bytes, Flow], None]
 """One message, whole octets, and the flow it came by. Called on the loop; whatever it sends meanwhile goes out in order."""
-Failed = Callable[["int | None", str], None]
+Failed = Callable[[int, str], None]
 """A send that failed: the transaction it was given, and why. Never called from within `send`."""
 Closed = Callable[[Flow, str], None]
 """A connection has ended, and why."""
 
+SWEEP_S = 1.0
+CLOSING_S = 2.0
+"""For connections to end by themselves, when everything is closed."""
 
-class Reach(NamedTuple):
-    """How others reach us: host as URIs write it (IPv6 in brackets), port (0: leave it out) and protocol."""
-
-    host: str
-    port: int
-    protocol: Protocol
-
-
-class Peer(NamedTuple):
-    """What is known of the other end of a connection. `names`: the SIP domains of its verified certificate (RFC 5922 §7.1)."""
-
-    names: tuple[str, ...] = ()
-    origin: str = ""
-    path: str = ""
+log = logs.bind("sip")
 
 
 class Transports:
@@ -49,21 +53,65 @@ class Transports:
         closed: Closed = lambda flow, reason: None,
         *,
         accept: Callable[[Address], bool] | None = None,
+        token: Callable[[int], str] = secrets.token_hex,
     ) -> None:
+        self.settings = settings
+        self.limits = settings.limits
         self.counts: Counter[str] = Counter()
         """What was dropped, refused or failed, by cause."""
+        self._hear = hear
+        self._failed = failed
+        self._closed = closed
+        self._accept = accept
+        self._gate = Gate(settings.gate)
+        self._loop = asyncio.get_running_loop()
+        self._pool = Pool(self, settings.limits)
+        self._udp: list[UdpSocket] = []
+        self._listeners: list[StreamListener | WebSocketListener] = []
+        self._bound: list[Listen] = []
+        self._kept: dict[Flow, tuple[int, float]] = {}
+        """UDP flows to ping: for how many, and when."""
+        self._unnamed = f"{token(6)}.invalid"
+        self._advertised = self._reachable()
+        self._server_context: ssl.SSLContext | None = None
+        self._client_context: ssl.SSLContext | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._ids = 0
 
     async def start(self) -> None:
         """Listen. Raises OSError when an address cannot be had, ConfigError when a TLS file cannot be used; nothing is then listened on."""
-        raise NotImplementedError
+        wanted = [parse_listen(text) for text in self.settings.listen]
+        try:
+            if self.settings.tls.certificate or self.settings.tls.authorities:
+                self._client_context = tls.client_context(self.settings.tls)
+            if any(listen.protocol.secure for listen in wanted):
+                self._server_context = tls.server_context(self.settings.tls)
+            for listen in wanted:
+                self._bound.append(await self._listen(listen))
+        except BaseException:
+            await self.close()
+            raise
+        self._advertised = self._reachable()
 
     async def close(self) -> None:
         """Stop to listen and end all connections, after what waits has been written."""
-        raise NotImplementedError
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            self._sweeping = None
+        listeners, self._listeners = self._listeners, []
+        for listener in listeners:
+            listener.close()
+        await self._pool.close(CLOSING_S)
+        for listener in listeners:
+            await listener.closed()
+        for sock in self._udp:
+            sock.close()
+        self._udp, self._bound = [], []
+        self._kept.clear()
 
     def addresses(self) -> list[Listen]:
         """What is bound, with the ports that were taken, in the order of the settings."""
-        raise NotImplementedError
+        return list(self._bound)
 
     def send(self, data: bytes, to: Destination, transaction: int | None = None) -> None:
         """
@@ -71,23 +119,40 @@ class Transports:
 
         To a `Target` an open connection that we made to it is used, or one is made; to a `Flow` only its own.
         """
-        raise NotImplementedError
+        if to.protocol is not Protocol.UDP:
+            self._pool.send(data, to, transaction)
+            return
+        remote, local = (to.remote, to.local[0]) if isinstance(to, Flow) else ((to.host, to.port), "")
+        sock = self._socket(remote[0], local)
+        reason = "no UDP socket of that family" if sock is None else sock.send(data, remote, local or None, transaction)
+        if reason:
+            self.unsent(transaction, reason)
 
     def sent_by(self, to: Destination) -> str:
         """Return host and port for the Via of a request to there."""
-        raise NotImplementedError
+        host, port, _ = self._advertised.reach(to)
+        return f"{host}:{port}" if port else host
 
     def contact_address(self, to: Destination) -> Reach:
         """Return where a peer there can reach us, for Contact and Record-Route."""
-        raise NotImplementedError
+        return self._advertised.reach(to)
 
     def flow(self, to: Destination) -> Flow | None:
-        """Return the open flow that `send` would take; for UDP there always is one."""
-        raise NotImplementedError
+        """Return the open flow that `send` would take; for UDP there is one wherever there is a socket of that family."""
+        if to.protocol is not Protocol.UDP:
+            connection = self._pool.find(to)
+            return None if connection is None else connection.flow
+        if isinstance(to, Flow):
+            return to if self._socket(to.remote[0], to.local[0]) is not None else None
+        sock = self._socket(to.host)
+        if sock is None:
+            return None
+        return sock.flow((sock.anywhere and address_towards(to.host)) or sock.listen.host, (to.host, to.port))
 
     def peer(self, flow: Flow) -> Peer:
         """Return what is known of the other end."""
-        raise NotImplementedError
+        connection = self._pool.find(flow)
+        return Peer() if connection is None else connection.peer
 
     def keep_alive(self, to: Destination, on: bool = True) -> None:
         """
@@ -95,20 +160,184 @@ class Transports:
 
         A connection is not made for it, and one that ends is told to `closed` as ever.
         """
-        raise NotImplementedError
+        flow = self.flow(to)
+        if flow is None:
+            return
+        if flow.protocol is not Protocol.UDP:
+            connection = self._pool.find(flow)
+            assert connection is not None
+            connection.liveness.keep(on, self.now())
+            return
+        keepers, due = self._kept.get(flow, (0, self.now() + self.settings.keepalive_udp_s))
+        keepers += 1 if on else -1
+        if keepers > 0:
+            self._kept[flow] = (keepers, due)
+            self._sweep_soon()
+        else:
+            self._kept.pop(flow, None)
 
     def alias(self, flow: Flow, target: Target) -> None:
         """Let requests to `target` go over an accepted connection (RFC 5923). Whether the peer is that target is the caller's matter."""
-        raise NotImplementedError
+        self._pool.alias(flow, target)
 
     def blame(self, flow: Flow, cause: str) -> None:
         """Count a message as bad, towards the ban of its source."""
-        raise NotImplementedError
+        self.counts[cause] += 1
+        connection = self._pool.find(flow) if flow.protocol is not Protocol.UDP else None
+        if (connection is None or connection.accepted) and self._gate.blame(flow.remote[0], self.now()):
+            log.warning("sip source banned", extra={"source": flow.remote[0], "cause": cause})
+            self._pool.abort_accepted(flow.remote[0], "banned")
 
     def drop(self, flow: Flow, reason: str = "closed by us") -> None:
         """Close a connection once what waits has been written."""
-        raise NotImplementedError
+        connection = self._pool.find(flow) if flow.protocol is not Protocol.UDP else None
+        if connection is not None:
+            connection.close(reason)
 
     def reload_certificates(self) -> None:
         """Read our certificate and key again, for connections to come. Raises ConfigError, and then nothing changes."""
-        raise NotImplementedError
+        for context in (self._server_context, self._client_context):
+            if context is not None:
+                tls.load_certificate(context, self.settings.tls)
+
+    def websockets(self, secure: bool = False) -> WebSocketServer:
+        """Return a server to be put on a route of somebody's aiohttp application; `secure` where that speaks TLS."""
+        return WebSocketServer(self, Protocol.WSS if secure else Protocol.WS, self.settings)
+
+    # --- what connections, sockets and the pool tell and ask
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def new_id(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    def liveness(self, accepted: bool) -> Liveness:
+        return Liveness(self.limits, self.settings.keepalive_stream_s, accepted, self.now())
+
+    def opened(self, connection: Connection) -> None:
+        self._pool.opened(connection)
+        self._sweep_soon()
+
+    def heard(self, connection: Connection, message: bytes) -> None:
+        if connection.accepted and (cause := self._gate.admits(connection.flow.remote[0], self.now())):
+            self.counts[cause] += 1
+            return
+        self._tell(message, connection.flow)
+
+    def broken(self, connection: Connection, cause: str) -> None:
+        self.blame(connection.flow, cause)
+
+    def ended(self, connection: Connection, reason: str) -> None:
+        self._pool.ended(connection, reason)
+        self._loop.call_soon(self._closed, connection.flow, reason)
+
+    def unsent(self, transaction: int | None, reason: str) -> None:
+        self.counts["not sent"] += 1
+        if transaction is not None:
+            self._loop.call_soon(self._failed, transaction, reason)
+
+    def admits(self, source: Address) -> bool:
+        """Whether anything from an address is heard now."""
+        if self._accept is not None and not self._accept(source):
+            self.counts["not accepted"] += 1
+            return False
+        if cause := self._gate.admits(source[0], self.now()):
+            self.counts[cause] += 1
+            return False
+        return True
+
+    def admits_connection(self, source: Address) -> bool:
+        """Whether a connection from an address may be; counts it in. `Pool.left` counts it out."""
+        if not self.admits(source):
+            return False
+        if cause := self._pool.enter(source[0], self._gate.trusts(source[0])):
+            self.counts[cause] += 1
+            return False
+        return True
+
+    def left(self, source: Address) -> None:
+        """An admitted connection was not made after all."""
+        self.counts["handshake failed"] += 1
+        self._pool.leave(source[0])
+
+    def datagram(self, data: bytes, flow: Flow) -> None:
+        self._tell(data, flow)
+
+    def garbage(self, source: Address, cause: str) -> None:
+        if cause == "not SIP":
+            self.blame(Flow(Protocol.UDP, ("", 0), source), cause)
+        else:
+            self.counts[cause] += 1
+
+    async def dial(self, target: Target) -> Connection:
+        """Return a connection that has been made to a target. Raises OSError."""
+        context = None
+        if target.protocol.secure:
+            context = self._client_context = self._client_context or tls.client_context(self.settings.tls)
+        check = lambda found: tls.check_server(found, target.name or target.host, self.settings.tls)  # noqa: E731
+        listen = self._advertised.listener(target.protocol, target.host)
+        local = None if listen is None or listen.anywhere else listen.host
+        if target.protocol in (Protocol.WS, Protocol.WSS):
+            return await connect_websocket(self, target, local, context, check)
+        return await connect(self, target, local, context, check)
+
+    # --- inside
+
+    async def _listen(self, listen: Listen) -> Listen:
+        context = self._server_context if listen.protocol.secure else None
+        if listen.protocol is Protocol.UDP:
+            sock = UdpSocket(self, listen)
+            bound = sock.start()
+            self._udp.append(sock)
+            return bound
+        if listen.protocol in (Protocol.WS, Protocol.WSS):
+            listener: StreamListener | WebSocketListener = WebSocketListener(self, listen, self.settings, context)
+        else:
+            listener = StreamListener(self, listen, context)
+        bound = await listener.start()
+        self._listeners.append(listener)
+        return bound
+
+    def _reachable(self) -> Advertised:
+        settings = self.settings
+        return Advertised(self._bound, settings.advertised, settings.direct, address_towards, self._unnamed)
+
+    def _socket(self, peer: str, local: str = "") -> UdpSocket | None:
+        listen = self._advertised.listener(Protocol.UDP, peer, local)
+        return next((sock for sock in self._udp if sock.listen is listen), None)
+
+    def _tell(self, message: bytes, flow: Flow) -> None:
+        try:
+            self._hear(message, flow)
+        except Exception:  # one message's bug is not to end a socket that others use
+            self.counts["crash"] += 1
+            log.exception("sip message not handled", extra={"flow": f"{flow.protocol.value} {in_uri(flow.remote[0])}:{flow.remote[1]}"})
+
+    def _sweep_soon(self) -> None:
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        """Ping and end what is due: once a second for all, while there is anything."""
+        self._sweeping = None
+        now = self.now()
+        self._advertised.forget()
+        for connection in self._pool.connections():
+            match connection.liveness.tick(now):
+                case None:
+                    pass
+                case Verdict.PING:
+                    connection.ping()
+                case Verdict.IDLE as verdict:
+                    connection.close(verdict.value)
+                case verdict:
+                    self.counts[verdict.value] += 1
+                    connection.abort(verdict.value)
+        for flow, (keepers, due) in list(self._kept.items()):
+            if due <= now:
+                self._kept[flow] = (keepers, due + self.settings.keepalive_udp_s)
+                self.send(PING, flow)
+        if self._kept or self._pool.connections():
+            self._sweep_soon()
