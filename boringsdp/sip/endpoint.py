@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from boringsdp.sip.account import AccountSettings, Hear
-from boringsdp.sip.facades import Account, Session
+from boringsdp import logs
+from boringsdp.errors import WrongState
+from boringsdp.net.dns import Resolver
+from boringsdp.net.driver import Driver
+from boringsdp.sip import outgoing
+from boringsdp.sip.account import AccountSettings, AccountState, Hear
+from boringsdp.sip.actions import Transmit, UsageAction
+from boringsdp.sip.delivery import Delivery
+from boringsdp.sip.digest import Credentials
+from boringsdp.sip.exchange import Locate
+from boringsdp.sip.facades import Account, Refer, Session, Subscription
+from boringsdp.sip.flow import Flow, Target
+from boringsdp.sip.flow import Protocol as FlowProtocol
+from boringsdp.sip.hop import direct
+from boringsdp.sip.ladder import Ladders
+from boringsdp.sip.line import Line
+from boringsdp.sip.locate import Penalties, Place
+from boringsdp.sip.message import Request, Response
+from boringsdp.sip.parse import parse
+from boringsdp.sip.registrations import Registrations
+from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.settings import SipSettings
+from boringsdp.sip.transport import Transports, note_source
+from boringsdp.sip.transport.locator import Locator
 from boringsdp.sip.transport.settings import Listen
+from boringsdp.sip.ua import Entry, ShellAction, UserAgent
+from boringsdp.sip.uri import SipUri
+
+Lines = Iterable[tuple[str, str]]
+CLOSING_S = 2.0
+"""How long `close` waits for the answers to the last BYEs and REGISTERs."""
+MAX_LOCATIONS = 10_000
+"""Questions to DNS at a time; more find no address."""
+log = logs.bind()
 
 
 class Endpoint:
@@ -18,29 +49,302 @@ class Endpoint:
     `token(n)` returns a random hex token of n octets.
     """
 
-    def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex) -> None:
+    def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex, resolver: Resolver | None = None) -> None:
         self.settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._transports = Transports(settings.transport, self._hear, self._failed, self._closed)
+        penalties = Penalties()
+        self.ua = UserAgent(
+            settings,
+            sent_by=self._transports.sent_by,
+            reach=self._transports.contact_address,
+            token=token,
+            penalties=penalties,
+        )
+        self._locator = Locator(resolver or Resolver(), penalties=penalties)
+        self._ladders = Ladders(settings.ladder_calls, settings.ladder_messages)
+        self._driver: Driver[ShellAction] = Driver(self.ua, self._perform, self._loop)
+        self._delivery = Delivery(self)
+        self._registrations = Registrations(self.ua, self._transports.keep_alive)
+        self._accounts: dict[int, Account] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     async def start(self) -> None:
-        """Listen. Raises OSError that names the address that cannot be had; nothing is left open then."""
-        raise NotImplementedError
+        """Listen. Raises OSError that names the address that cannot be had, ConfigError for TLS files; nothing is left open then."""
+        await self._transports.start()
 
     async def close(self) -> None:
         """Unregister and hang up everything (waits a moment for the answers), close all sockets."""
-        raise NotImplementedError
+        self._closing = True
+        for account in tuple(self._accounts.values()):
+            account.close()
+        end = self._loop.time() + CLOSING_S
+        while self.ua.is_leaving() and self._loop.time() < end:  # noqa: ASYNC110 (once, and nothing to wait for)
+            await asyncio.sleep(0.02)
+        self._driver.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self._transports.close()
 
     def addresses(self) -> list[Listen]:
         """Where it listens."""
-        raise NotImplementedError
+        return self._transports.addresses()
 
     def account(self, settings: AccountSettings, hear: Hear) -> Account:
         """Make an account; it does nothing by itself. Raises Exhausted, Forbidden (policy names another registrar)."""
-        raise NotImplementedError
+        self._check(settings)
+        account = Account(self, self.ua.add_line(settings), hear)
+        self._accounts[account.line.number] = account
+        return account
 
     def session(self, call_id: str) -> Session | None:
         """Find a live session of any account by its Call-ID."""
-        raise NotImplementedError
+        return next((found for found in self._sessions(self.ua.of_call(call_id)) if not found.over), None)
 
     def ladder(self, call_id: str) -> str:
         """Draw what was sent and received under a Call-ID; empty when nothing is known of it."""
+        return self._ladders.draw(call_id)
+
+    def statistics(self) -> dict[str, int]:
+        """Counts for metrics."""
+        return {**self.ua.counts(), **{f"transport_{cause}": count for cause, count in self._transports.counts.items()}}
+
+    # --- what the facades ask for ---------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def number(self) -> int:
+        return self.ua.number()
+
+    def account_of(self, line: Line) -> Account | None:
+        return self._accounts.get(line.number)
+
+    def sessions_of(self, line: Line) -> list[Session]:
+        entries = (self.ua.entry(number) for number in sorted(line.usages))
+        return [found for found in self._sessions(entry for entry in entries if entry) if not found.over]
+
+    def check_headers(self, lines: Lines) -> tuple[tuple[str, str], ...]:
+        return self.ua.policy.check_headers(lines)
+
+    def run(self, entry: Entry, actions: list[UsageAction]) -> None:
+        """Perform what a command of a usage returned."""
+        self._driver.run(self.ua.run(entry, actions, self.now()))
+
+    def reply(self, transaction: int, response: Response) -> None:
+        self._driver.run(self.ua.reply(transaction, response, self.now()))
+
+    def register(self, account: Account) -> None:
+        line = account.line
+        if account.state is AccountState.CLOSED:
+            raise WrongState("closed", "an account that is open")
+        place = outgoing.first_place(line)
+        assert place is not None  # identities are SIP URIs
+        started = self._registrations.refresh(line, self.now())
+        if started is not None:
+            self._driver.run(started)
+            return
+        line.state = AccountState.REGISTERING
+        self._locate(place, line.protocol, lambda targets: self._register_at(account, targets or [_nowhere(place, line.protocol)]))
+
+    def _register_at(self, account: Account, targets: list[Target]) -> None:
+        if account.state is AccountState.REGISTERING and account.line.registration is None:
+            self._driver.run(self._registrations.start(account.line, targets[0], self.now()))
+
+    def unregister(self, account: Account, headers: Lines = ()) -> None:
+        self._driver.run(self._registrations.stop(account.line, self.check_headers(headers), self.now()))
+
+    def change(self, account: Account, settings: AccountSettings) -> None:
+        self._check(settings)
+        self._driver.run(self._registrations.replace(account.line, self.now()))
+        self.ua.change_line(account.line, settings)
+
+    def close_account(self, account: Account) -> None:
+        now = self.now()
+        line = account.line
+        for session in self.sessions_of(line):
+            session.hear = None
+            session.hang_up(code=480)
+        for number in sorted(line.usages):
+            entry = self.ua.entry(number)
+            if entry is not None and isinstance(entry.face, Subscription):
+                entry.face.hear = None
+                entry.face.unsubscribe()
+        if line.registration is not None:
+            self._driver.run(self._registrations.stop(line, (), now))
+        self._accounts.pop(line.number, None)
+        self.ua.close_line(line)
+
+    def invite(
+        self,
+        account: Account,
+        uri: SipUri | str,
+        sdp: bytes | None,
+        *,
+        hear: Hear,
+        headers: Lines,
+        call_id: str | None,
+        credentials: tuple[Credentials, ...] | None,
+        identity: SipUri | None,
+        display_name: str | None,
+        replaces: Session | None,
+        refer: Refer | None,
+    ) -> Session:
+        self._check_open(account)
+        extra = [*headers]
+        if replaces is not None:
+            extra.append(("Replaces", replaces.replaces_text))
+        if refer is not None:
+            extra += refer.headers
+        entry, core = outgoing.call(
+            self.ua,
+            account.line,
+            uri,
+            sdp,
+            headers=extra,
+            call_id=call_id,
+            credentials=credentials,
+            identity=identity,
+            display_name=display_name,
+        )
+        session = Session(self, account, core, entry, hear, incoming=False)
+        entry.face = session
+        if refer is not None:
+            refer.accept()
+            entry.intercept = self._delivery.reporting(refer)
+        self.run(entry, core.start(now=self.now()))
+        return session
+
+    def request(
+        self,
+        account: Account,
+        method: str,
+        uri: SipUri | str,
+        *,
+        headers: Lines,
+        content_type: str,
+        body: bytes,
+        call_id: str | None,
+        identity: SipUri | None,
+        credentials: tuple[Credentials, ...] | None,
+        hear: Hear | None,
+    ) -> int:
+        self._check_open(account)
+        entry, usage = outgoing.single(
+            self.ua,
+            account.line,
+            method,
+            uri,
+            headers=headers,
+            content_type=content_type,
+            body=body,
+            call_id=call_id,
+            identity=identity,
+            credentials=credentials,
+        )
+        entry.face = hear or account
+        self.run(entry, usage.start())
+        return usage.number
+
+    def subscribe(
+        self,
+        account: Account,
+        uri: SipUri | str,
+        package: str,
+        *,
+        hear: Hear,
+        expires: int,
+        accept: str,
+        headers: Lines,
+        content_type: str,
+        body: bytes,
+        call_id: str | None,
+    ) -> Subscription:
+        self._check_open(account)
+        entry, core = outgoing.subscribe(
+            self.ua,
+            account.line,
+            uri,
+            package,
+            contact="",
+            expires=expires,
+            accept=accept,
+            headers=headers,
+            content_type=content_type,
+            body=body,
+            call_id=call_id,
+        )
+        subscription = Subscription(self, core.call_id, hear)
+        subscription.core, subscription.entry, entry.face = core, entry, subscription
+        self.run(entry, core.start(self.now()))
+        return subscription
+
+    def refer(self, session: Session, uri: SipUri | str, *, hear: Hear, replaces: Session | None, headers: Lines) -> Subscription:
         raise NotImplementedError
+
+    # --- inside ---------------------------------------------------------------------------------------------------------------------
+
+    def _check(self, settings: AccountSettings) -> None:
+        self.ua.policy.check_registrar(settings.outbound_proxy or settings.registrar or settings.identity)
+        self.ua.policy.check_headers(settings.headers)
+
+    def _check_open(self, account: Account) -> None:
+        if account.state is AccountState.CLOSED:
+            raise WrongState("closed", "an account that is open")
+
+    def _sessions(self, entries: Iterable[Entry]) -> list[Session]:
+        return [entry.face for entry in entries if isinstance(entry.face, Session) and isinstance(entry.usage, SessionCore)]
+
+    def _perform(self, action: ShellAction) -> None:
+        if isinstance(action, Transmit):
+            self._ladders.note(action.message, action.to, self.now(), sent=True)
+            self._transports.send(action.data, action.to, action.transaction)
+        elif isinstance(action, Locate):
+            number = action.number
+            self._locate(action.place, action.protocol, lambda targets: self._driver.run(self.ua.located(number, targets, self.now())))
+        else:
+            self._delivery.deliver(action)
+
+    def _hear(self, data: bytes, flow: Flow) -> None:
+        parsed = parse(data)
+        message = parsed.message
+        if message is None:
+            self._transports.blame(flow, "unreadable")
+            return
+        if isinstance(message, Request):
+            note_source(message, flow)
+        self._ladders.note(message, flow, self.now(), sent=False)
+        self._driver.run(self.ua.receive(message, parsed.defects, flow, self.now()))
+
+    def _failed(self, transaction: int | None, reason: str) -> None:
+        if transaction is not None:
+            self._driver.run(self.ua.failed(transaction, reason, self.now()))
+
+    def _closed(self, flow: Flow, reason: str) -> None:
+        self._driver.run(self._registrations.flow_closed(flow, self.now()))
+
+    def _locate(self, place: Place, want: FlowProtocol | None, then: Callable[[list[Target]], None]) -> None:
+        targets = direct(place, want)
+        if targets is not None:
+            then([*targets])
+        elif len(self._tasks) >= MAX_LOCATIONS or self._closing:
+            self._loop.call_soon(then, [])
+        else:
+            task = self._loop.create_task(self._ask_dns(place, want, then))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _ask_dns(self, place: Place, want: FlowProtocol | None, then: Callable[[list[Target]], None]) -> None:
+        targets: list[Target] = []
+        try:
+            targets = await self._locator.locate(place, want=want)
+        except Exception:
+            log.exception("location failed", extra={"host": place.host})
+        then(targets)
+
+
+def _nowhere(place: Place, want: FlowProtocol | None) -> Target:
+    """What stands for a registrar that DNS does not know at present: the registration fails and tries again."""
+    protocol = want or (FlowProtocol.TLS if place.secure else FlowProtocol.UDP)
+    return Target(protocol, "192.0.2.1", place.port or protocol.default_port, place.host)

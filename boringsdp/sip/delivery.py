@@ -1,0 +1,143 @@
+"""Tells fronts what the user agent has for them, and answers what they leave unanswered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from boringsdp import logs
+from boringsdp.errors import SipError
+from boringsdp.sip import headers as views
+from boringsdp.sip.account import (
+    Hear,
+    IncomingCall,
+    IncomingMessage,
+    IncomingNotify,
+    IncomingSubscribe,
+    InfoReceived,
+    MessageReceived,
+    NotifyReceivedInDialog,
+)
+from boringsdp.sip.build import response
+from boringsdp.sip.facades import Account, Incoming, Refer, Session, Subscription
+from boringsdp.sip.message import Request
+from boringsdp.sip.session import Session as SessionCore
+from boringsdp.sip.session import State
+from boringsdp.sip.session import events as session_events
+from boringsdp.sip.ua import CallCame, News, RequestCame
+
+if TYPE_CHECKING:
+    from boringsdp.sip.endpoint import Endpoint
+
+log = logs.bind()
+
+
+class Delivery:
+    """One for an endpoint."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def deliver(self, news: News | CallCame | RequestCame) -> None:
+        """Tell an account, a claim, a session or a subscription. What they raise is logged, and ends nothing else."""
+        if isinstance(news, News):
+            self._news(news)
+        elif isinstance(news, CallCame):
+            self._call(news)
+        else:
+            self._request(news)
+
+    def reporting(self, refer: Refer) -> Callable[[Any, float], bool]:
+        """Return what watches a call and tells the one who referred us how it fares."""
+
+        def watch(event: Any, _now: float) -> bool:
+            match event:
+                case session_events.Ringing():
+                    refer.notify(180)
+                case session_events.Answered():
+                    refer.notify(200)
+                case session_events.Failed(code=code, reason=reason):
+                    refer.notify(code, reason)
+                case session_events.Ended() if not refer.over:
+                    refer.notify(487)
+            return False
+
+        return watch
+
+    def _news(self, news: News) -> None:
+        face = news.entry.face
+        if isinstance(face, (Session, Subscription, Account)):
+            self._tell(face.hear, news.event)
+        elif callable(face):
+            self._tell(face, news.event)
+        elif face is None:
+            account = self._endpoint.account_of(news.entry.line)
+            self._tell(account.hear if account else None, news.event)
+
+    def _call(self, news: CallCame) -> None:
+        core = news.entry.usage
+        assert isinstance(core, SessionCore)
+        account = self._endpoint.account_of(news.line)
+        hear = self._hearer(account, news.claim)
+        if account is None or hear is None:
+            self._endpoint.run(news.entry, core.reject(480, now=self._endpoint.now()))
+            return
+        session = Session(self._endpoint, account, core, news.entry, incoming=True)
+        news.entry.face = session
+        replaced = news.replaces.face if news.replaces is not None and isinstance(news.replaces.face, Session) else None
+        if core.state is State.ENDED:
+            return  # cancelled before anybody was told
+        told = self._tell(hear, IncomingCall(session, news.request, news.sdp, replaced))
+        if not (told and session.hear) and not session.over:
+            session.reject(480)
+
+    def _request(self, news: RequestCame) -> None:
+        account = self._endpoint.account_of(news.line)
+        incoming = Incoming(self._endpoint, news.request, news.transaction)
+        inside = news.entry.face if news.entry is not None and isinstance(news.entry.face, Session) else None
+        hear = inside.hear if inside is not None else self._hearer(account, news.claim)
+        event, code = _event_of(incoming, news.request, inside is not None)
+        heard = event is not None and self._tell(hear, event)
+        if not incoming.answered and not incoming.kept:
+            code = code if heard or hear is None else 500
+            made = response(code, headers=[("Allow-Events", "refer")] if code == 489 else ())
+            incoming.answered = True
+            self._endpoint.reply(news.transaction, made)
+
+    def _hearer(self, account: Account | None, claim: int) -> Hear | None:
+        if account is None:
+            return None
+        return account.claims[claim].hear if claim in account.claims else account.hear
+
+    def _tell(self, hear: Hear | None, event: Any) -> bool:
+        """Whether somebody heard it."""
+        if hear is None:
+            return False
+        try:
+            hear(event)
+        except Exception:
+            log.exception("a front failed on SIP news", extra={"news": type(event).__name__})
+            return False
+        return True
+
+
+def _event_of(incoming: Incoming, request: Request, inside: bool) -> tuple[Any, int]:
+    """What is told of a request, and its answer when nobody gives another."""
+    try:
+        package = views.event(request)
+    except SipError:
+        return None, 400
+    name = package.package if package else ""
+    match request.method:
+        case "INFO":
+            return InfoReceived(incoming, request), 200
+        case "MESSAGE":
+            return (MessageReceived if inside else IncomingMessage)(incoming, request), 200
+        case "NOTIFY":
+            return (NotifyReceivedInDialog if inside else IncomingNotify)(incoming, request, name), 200
+        case "SUBSCRIBE" if not inside:
+            return IncomingSubscribe(incoming, request, name), 489
+        case "SUBSCRIBE":
+            return None, 489
+        case _:
+            return None, 501

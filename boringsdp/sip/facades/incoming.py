@@ -1,0 +1,135 @@
+"""Requests that a front may answer, and transfers that it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from boringsdp.errors import SipError, WrongState
+from boringsdp.sip import headers as views
+from boringsdp.sip.account import HeaderLines
+from boringsdp.sip.build import response
+from boringsdp.sip.message import Request
+from boringsdp.sip.uri import SipUri, unescape
+
+if TYPE_CHECKING:
+    from boringsdp.sip.endpoint import Endpoint
+
+Lines = Iterable[tuple[str, str]]
+CARRIED = ("replaces", "require", "join", "target-dialog", "referred-by")
+"""Headers of a Refer-To URI that go into the call: others could change what it is."""
+
+
+class Incoming:
+    """A request that its owner may answer."""
+
+    def __init__(self, endpoint: Endpoint, request: Request, transaction: int) -> None:
+        self.request = request
+        self.answered = False
+        self.kept = False
+        self._transaction = transaction
+        self._endpoint = endpoint
+
+    def later(self) -> None:
+        """Keep it: it is not answered by itself when `hear` returns. Answer within 30 s."""
+        self.kept = True
+
+    def answer(self, code: int = 200, reason: str = "", headers: Lines = (), *, content_type: str = "", body: bytes = b"") -> None:
+        """Send the final response. WrongState when there was one."""
+        if self.answered:
+            raise WrongState("answered", "a request that has no final response")
+        lines = self._endpoint.check_headers(headers)
+        self.answered = True
+        made = response(code, reason or None, headers=lines, content_type=content_type, body=body)
+        self._endpoint.reply(self._transaction, made)
+
+
+class Refer:
+    """A REFER that came in, and the subscription to its progress that its sender has."""
+
+    def __init__(
+        self,
+        request: Request,
+        respond: Callable[[int, str, Lines], None],
+        notify: Callable[[int, str], None],
+    ) -> None:
+        """`respond` sends the final response to the REFER, `notify` tells a status to its sender."""
+        self.request = request
+        self.kept = False
+        self.over = False
+        self.accepted = False
+        self._respond = respond
+        self._notify = notify
+
+    @property
+    def answered(self) -> bool:
+        return self.accepted or self.over
+
+    @property
+    def refer_to(self) -> str:
+        """The Refer-To header's URI as it came."""
+        found = views.refer_to(self.request)
+        return found.uri_text if found else ""
+
+    @property
+    def target(self) -> str:
+        """The URI to call, without its embedded headers."""
+        return self.refer_to.partition("?")[0]
+
+    @property
+    def referred_by(self) -> str:
+        """The Referred-By header, empty without."""
+        return self.request.headers.get("Referred-By") or ""
+
+    @property
+    def replaces(self) -> str:
+        """The Replaces header that the call must carry (unescaped), empty without."""
+        return dict(self._embedded()).get("replaces", "")
+
+    @property
+    def headers(self) -> HeaderLines:
+        """What the call must carry: Replaces and the like from Refer-To, Referred-By."""
+        embedded = [(name.title(), value) for name, value in self._embedded()]
+        if self.referred_by and all(name != "Referred-By" for name, _ in embedded):
+            embedded.append(("Referred-By", self.referred_by))
+        return tuple(embedded)
+
+    def _embedded(self) -> list[tuple[str, str]]:
+        try:
+            found = views.refer_to(self.request)
+            uri = None if found is None else found.uri
+        except SipError:
+            return []
+        if not isinstance(uri, SipUri):
+            return []
+        pairs = [(unescape(name).lower(), unescape(value)) for name, value in uri.headers]
+        return [(name, value) for name, value in pairs if name in CARRIED and "\r" not in value and "\n" not in value]
+
+    def later(self) -> None:
+        """Keep it: it is not answered by itself when `hear` returns."""
+        self.kept = True
+
+    def accept(self, headers: Lines = ()) -> None:
+        """Answer 202 and tell 100 Trying. May follow by itself, see ReferReceived; further calls do nothing."""
+        if not self.answered:
+            self.accepted = True
+            self._respond(202, "", headers)
+            self._notify(100, "")
+
+    def reject(self, code: int = 603, reason: str = "") -> None:
+        """Refuse: the response itself, or after `accept` a final NOTIFY."""
+        if self.over:
+            return
+        if self.accepted:
+            self.notify(code, reason)
+            return
+        self.over = True
+        self._respond(code, reason, ())
+
+    def notify(self, code: int, reason: str = "") -> None:
+        """Tell how the call fares; a final code ends the subscription. `Account.invite(refer=…)` does that by itself."""
+        if self.over:
+            return
+        self.accept()
+        self.over = code >= 200
+        self._notify(code, reason)

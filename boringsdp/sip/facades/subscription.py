@@ -1,0 +1,36 @@
+"""A subscription, as a front has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from boringsdp.sip.subscription import Subscription as Core
+from boringsdp.sip.ua import Entry
+
+if TYPE_CHECKING:
+    from boringsdp.sip.account import Hear
+    from boringsdp.sip.endpoint import Endpoint
+
+
+class Subscription:
+    """A subscription of ours (events of `subscription.py`), or the implicit one of a REFER (events of `refer.py`)."""
+
+    def __init__(self, endpoint: Endpoint, call_id: str, hear: Hear) -> None:
+        self.hear: Hear | None = hear
+        self.call_id = call_id
+        self.over = False
+        self.core: Core | None = None
+        self.entry: Entry | None = None
+        self._endpoint = endpoint
+
+    def refresh(self) -> None:
+        """Send SUBSCRIBE now; that of a REFER stays as it is."""
+        if self.core is not None and self.entry is not None and not self.over:
+            self._endpoint.run(self.entry, self.core.refresh(self._endpoint.now()))
+
+    def unsubscribe(self) -> None:
+        """End it. `SubscriptionEnded` follows after the final NOTIFY or the response; of a REFER nothing more is heard."""
+        if self.core is not None and self.entry is not None and not self.over:
+            self._endpoint.run(self.entry, self.core.stop(self._endpoint.now()))
+        elif self.core is None:
+            self.over = True

@@ -1,0 +1,106 @@
+"""Who may ask, where requests may go, which headers may be added."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+
+from boringsdp.errors import Forbidden
+from boringsdp.sip.message import key_of
+from boringsdp.sip.params import is_token
+from boringsdp.sip.settings import PolicySettings
+from boringsdp.sip.uri import SipUri
+
+OURS = frozenset(
+    (
+        "via",
+        "from",
+        "to",
+        "call-id",
+        "cseq",
+        "max-forwards",
+        "content-length",
+        "content-type",
+        "record-route",
+        "rack",
+        "rseq",
+        "authorization",
+    )
+)
+"""Headers that the stack alone writes."""
+MAX_HEADER_TEXT = 16_384
+"""Characters that a front's headers may have in all: well within what a message holds."""
+
+
+class Policy:
+    """The policy of an endpoint. What asks whether something is allowed returns it, what checks raises Forbidden."""
+
+    def __init__(self, settings: PolicySettings) -> None:
+        self.settings = settings
+        self._sources = networks(settings.sources)
+
+    def trusts(self, host: str) -> bool:
+        """Whether requests from an address are taken by any account's identity."""
+        return within(host, self._sources)
+
+    def target_allowed(self, uri: SipUri) -> bool:
+        return fits(uri.host, self.settings.targets)
+
+    def check_target(self, uri: SipUri) -> None:
+        if not self.target_allowed(uri):
+            raise Forbidden("target", uri.host)
+
+    def check_registrar(self, uri: SipUri) -> None:
+        if not fits(uri.host, self.settings.registrars):
+            raise Forbidden("registrar", uri.host)
+
+    def check_headers(self, lines: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Return a front's header lines. Raises Forbidden for those that are ours to write, not allowed, or no header lines at all."""
+        checked = tuple(lines)
+        for name, value in checked:
+            if not is_token(name) or key_of(name) in OURS or not _listed(name, self.settings.headers):
+                raise Forbidden("header", name)
+            if any(char in value for char in "\r\n\0"):
+                raise Forbidden("header value", value)
+        if sum(len(name) + len(value) for name, value in checked) > MAX_HEADER_TEXT:
+            raise Forbidden("headers", f"of more than {MAX_HEADER_TEXT} characters")
+        return checked
+
+
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+
+def networks(texts: Iterable[str]) -> Networks:
+    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
+
+
+@lru_cache(maxsize=4096)
+def within(host: str, those: Networks) -> bool:
+    """Whether an address is in one of the networks; an IPv4 one mapped into IPv6 counts as itself."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return any(address.version == network.version and address in network for network in those)
+
+
+def fits(host: str, patterns: Iterable[str]) -> bool:
+    """Whether a host is in a list of hosts, `*.example.com` standing for all below; an empty list holds every host."""
+    lower = host.lower().rstrip(".")
+    empty = True
+    for pattern in patterns:
+        empty = False
+        wanted = pattern.lower()
+        if lower == wanted or (wanted.startswith("*.") and lower.endswith(wanted[1:])):
+            return True
+    return empty
+
+
+def _listed(name: str, patterns: tuple[str, ...]) -> bool:
+    lower = name.lower()
+    return not patterns or any(
+        lower.startswith(pattern[:-1].lower()) if pattern.endswith("*") else lower == pattern.lower() for pattern in patterns
+    )

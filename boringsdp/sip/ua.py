@@ -1,0 +1,467 @@
+"""
+The user agent: all usages of all accounts over one set of transactions. A core.
+
+    message -> transactions -> dispatch -> usage -> its actions -> exchanges, transactions -> Transmit, Locate
+                                                              `-> news for fronts
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from boringsdp.errors import Exhausted, SipError
+from boringsdp.sip import headers as views
+from boringsdp.sip.account import AccountSettings, AccountState
+from boringsdp.sip.actions import (
+    Acknowledge,
+    AgainReceived,
+    Ask,
+    Cancel,
+    Cancelled,
+    Done,
+    Reply,
+    ReplyFailed,
+    RequestReceived,
+    ResponseReceived,
+    Tell,
+    TransactionAction,
+    Transmit,
+    UsageAction,
+)
+from boringsdp.sip.answering import Answering
+from boringsdp.sip.build import response, response_to
+from boringsdp.sip.exchange import ExchangeAction, Exchanges, Heard, Locate, Outlet
+from boringsdp.sip.flow import Destination, Flow, Target
+from boringsdp.sip.inspect import Inspector, refusal, told
+from boringsdp.sip.line import Line
+from boringsdp.sip.locate import Penalties
+from boringsdp.sip.message import Message, Request, Response
+from boringsdp.sip.parse import Defect
+from boringsdp.sip.policy import Policy
+from boringsdp.sip.routing import Lines
+from boringsdp.sip.session import Session, State
+from boringsdp.sip.session import events as session_events
+from boringsdp.sip.settings import SipSettings
+from boringsdp.sip.timers import Timers
+from boringsdp.sip.transaction import Transactions
+from boringsdp.sip.transport import Reach
+
+RETRY_AFTER_S = 10
+
+
+class Usage(Protocol):
+    """What the user agent needs of a session, a registration, a subscription (`actions.py`)."""
+
+    def receive_request(self, request: Request, transaction: int | None, now: float) -> list[UsageAction]: ...
+    def receive_response(self, exchange: int, response: Response, now: float) -> list[UsageAction]: ...
+    def tick(self, now: float) -> list[UsageAction]: ...
+    def deadline(self) -> float | None: ...
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A usage and what belongs to it."""
+
+    number: int
+    usage: Usage
+    line: Line
+    outlet: Outlet
+    dialog: tuple[str, str] | None = None
+    """Call-ID and our tag."""
+    intercept: Callable[[Any, float], bool] | None = None
+    """Sees what the usage tells before its owner does; true: it is not told."""
+    face: Any = None
+    """What its owner holds in hand."""
+
+
+class News(NamedTuple):
+    """An event of a usage for its owner."""
+
+    entry: Entry
+    event: Any
+
+
+class CallCame(NamedTuple):
+    """An INVITE for an account, or one of its claims (0: none); `replaces` is the session that it names."""
+
+    line: Line
+    claim: int
+    entry: Entry
+    request: Request
+    sdp: bytes | None
+    replaces: Entry | None
+
+
+class RequestCame(NamedTuple):
+    """Any other request that a front may answer; `entry` is the session it came in, None outside of dialogs."""
+
+    line: Line
+    claim: int
+    entry: Entry | None
+    request: Request
+    transaction: int
+
+
+ShellAction = Transmit | Locate | News | CallCame | RequestCame
+
+
+class UserAgent:
+    """
+    Commands and what the network brings return what the shell has to do.
+
+    `sent_by` and `reach` say what Via and Contact hold towards a destination.
+    """
+
+    def __init__(
+        self,
+        settings: SipSettings,
+        *,
+        sent_by: Callable[[Destination], str],
+        reach: Callable[[Destination], Reach],
+        token: Callable[[int], str] = secrets.token_hex,
+        penalties: Penalties | None = None,
+    ) -> None:
+        self.settings = settings
+        self.policy = Policy(settings.policy)
+        self.lines = Lines(self.policy)
+        self.inspector = Inspector(settings.session)
+        self.token = token
+        self._reach = reach
+        self._transactions = Transactions(sent_by=sent_by, token=token, timers=settings.timers)
+        self._exchanges = Exchanges(self._transactions, penalties=penalties, linger=settings.timers.timeout)
+        self._answering = Answering(settings.timers.timeout)
+        self._entries: dict[int, Entry] = {}
+        self._by_dialog: dict[tuple[str, str], int] = {}
+        self._by_call: dict[str, set[int]] = {}
+        self._timers: Timers[int] = Timers()
+        self._numbers = 0
+        self._out: list[ShellAction] = []
+
+    # --- accounts and usages --------------------------------------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """A number that nothing here has yet."""
+        self._numbers += 1
+        return self._numbers
+
+    def add_line(self, settings: AccountSettings) -> Line:
+        """Make an account. Raises Exhausted."""
+        if len(self.lines) >= self.settings.accounts:
+            raise Exhausted("SIP accounts")
+        line = Line(
+            self.number(),
+            settings,
+            self.token(8),
+            reach=self._reach,
+            policy=self.policy,
+            user_agent=self.settings.user_agent,
+            random=self.token,
+        )
+        self.lines.add(line)
+        return line
+
+    def change_line(self, line: Line, settings: AccountSettings) -> None:
+        self.lines.remove(line)
+        line.change(settings)
+        self.lines.add(line)
+
+    def close_line(self, line: Line) -> None:
+        """No requests are for it any more; its usages are to be ended by who closes it."""
+        self.lines.remove(line)
+        line.state = AccountState.CLOSED
+
+    def entry(self, number: int) -> Entry | None:
+        return self._entries.get(number)
+
+    def entries(self) -> Iterable[Entry]:
+        return tuple(self._entries.values())
+
+    def of_call(self, call_id: str) -> list[Entry]:
+        """The usages under a Call-ID, of whatever dialogs."""
+        return [entry for number in self._by_call.get(call_id, ()) if (entry := self._entries.get(number)) is not None]
+
+    def is_leaving(self) -> bool:
+        """Whether anything waits for the answers to its last requests."""
+        return any(not isinstance(entry.usage, Session) or entry.usage.state is State.ENDING for entry in self._entries.values())
+
+    def session_of(self, call_id: str, local_tag: str) -> Entry | None:
+        """The session whose dialog or attempt that is."""
+        number = self._by_dialog.get((call_id, local_tag))
+        return None if number is None else self._entries.get(number)
+
+    def adopt(self, usage: Usage, line: Line, *, outlet: Outlet | None = None, dialog: tuple[str, str] | None = None) -> Entry:
+        """Take a usage in. Raises Exhausted."""
+        if len(self._entries) >= self.settings.usages:
+            raise Exhausted("SIP usages")
+        entry = Entry(self.number(), usage, line, outlet or line, dialog)
+        self._entries[entry.number] = entry
+        line.usages.add(entry.number)
+        if dialog is not None:
+            self._by_dialog[dialog] = entry.number
+            self._by_call.setdefault(dialog[0], set()).add(entry.number)
+        return entry
+
+    # --- what goes in ---------------------------------------------------------------------------------------------------------------
+
+    def run(self, entry: Entry, actions: list[UsageAction], now: float) -> list[ShellAction]:
+        """Perform what a command of a usage returned."""
+        if entry.number in self._entries:
+            self._perform(entry, actions, now)
+        return self._taken()
+
+    def reply(self, transaction: int, response: Response, now: float) -> list[ShellAction]:
+        """Answer a `RequestCame`."""
+        self._reply(transaction, response, now)
+        return self._taken()
+
+    def receive(self, message: Message, defects: tuple[Defect, ...], flow: Flow, now: float) -> list[ShellAction]:
+        """Take a message from the network, and what is wrong with it."""
+        self._answering.tick(now)
+        if not defects:
+            if not (self.policy.settings.silent and self._is_strange(message, flow)):
+                self._take(self._transactions.receive(message, flow, now), now)
+        elif isinstance(message, Request) and message.method != "ACK" and not self.policy.settings.silent:
+            # Whatever is broken in it, no transaction can be relied on: its retransmission is answered the same way.
+            answer = response_to(message, 400, tag=self.token(4))
+            refused = refusal(defects)
+            answer.code, answer.reason = refused.code, refused.reason
+            for name, value in refused.headers:
+                answer.headers.add(name, value)
+            self._out.append(Transmit(answer, answer.to_bytes(), flow))
+        return self._taken()
+
+    def failed(self, transaction: int, reason: str, now: float) -> list[ShellAction]:
+        """Take the news that a Transmit could not be sent."""
+        self._take(self._transactions.failed(transaction, reason, now), now)
+        return self._taken()
+
+    def located(self, number: int, targets: list[Target], now: float) -> list[ShellAction]:
+        """Take the answer to a Locate."""
+        self._do(self._exchanges.located(number, targets, now), now)
+        return self._taken()
+
+    def tick(self, now: float) -> list[ShellAction]:
+        self._take(self._transactions.tick(now), now)
+        self._do(self._exchanges.tick(now), now)
+        while (number := self._timers.next_due(now)) is not None:
+            entry = self._entries.get(number)
+            if entry is not None:
+                self._perform(entry, entry.usage.tick(now), now)
+        self._answering.tick(now)
+        return self._taken()
+
+    def deadline(self) -> float | None:
+        deadlines = (self._transactions.deadline(), self._exchanges.deadline(), self._timers.deadline())
+        return min((at for at in deadlines if at is not None), default=None)
+
+    def counts(self) -> dict[str, int]:
+        """What there is at present, for metrics."""
+        return {
+            "accounts": len(self.lines),
+            "registered": sum(line.state is AccountState.REGISTERED for line in self.lines),
+            "usages": len(self._entries),
+            "transactions": len(self._transactions),
+        }
+
+    # --- performing -----------------------------------------------------------------------------------------------------------------
+
+    def _taken(self) -> list[ShellAction]:
+        out, self._out = self._out, []
+        return out
+
+    def _take(self, actions: Iterable[TransactionAction], now: float) -> None:
+        for action in actions:
+            match action:
+                case Transmit():
+                    self._out.append(action)
+                case ResponseReceived() | AgainReceived():
+                    self._do(self._exchanges.receive(action, now), now)
+                case RequestReceived():
+                    self._dispatch(action, now)
+                case Cancelled(transaction, cancel):
+                    asked = self._answering.get(transaction)
+                    entry = None if asked is None else self._entries.get(asked.usage)
+                    if entry is not None and isinstance(entry.usage, Session):
+                        self._perform(entry, entry.usage.receive_cancel(transaction, cancel, now), now)
+                case ReplyFailed():
+                    pass  # of a refusal: nobody waits for its ACK but the transaction
+
+    def _do(self, actions: Iterable[ExchangeAction], now: float) -> None:
+        for action in actions:
+            if isinstance(action, Heard):
+                entry = self._entries.get(action.owner)
+                if entry is not None:
+                    self._perform(entry, entry.usage.receive_response(action.exchange, action.response, now), now)
+            elif isinstance(action, Locate):
+                self._out.append(action)
+            else:
+                self._take((action,), now)
+
+    def _perform(self, entry: Entry, actions: Iterable[UsageAction], now: float) -> None:
+        done = False
+        for action in actions:
+            match action:
+                case Ask():
+                    self._ask(entry, action, now)
+                case Reply(transaction, response):
+                    self._reply(transaction, response, now)
+                case Tell(event):
+                    self._tell(entry, event, now)
+                case Acknowledge():
+                    self._do(self._exchanges.acknowledge(entry.number, action, now), now)
+                case Cancel(exchange, headers, at_once):
+                    at_once = at_once or entry.line.settings.rfc2543_cancel
+                    self._do(self._exchanges.cancel(entry.number, exchange, headers, at_once, now), now)
+                case Done():
+                    done = True
+        if done:
+            self._forget(entry)
+        elif entry.number in self._entries:
+            self._timers.set(entry.number, entry.usage.deadline())
+
+    def _ask(self, entry: Entry, ask: Ask, now: float) -> None:
+        actions = self._exchanges.ask(entry.number, ask, entry.outlet, now)
+        if ask.request.method == "REGISTER" or entry.line.settings.outbound_proxy is not None:
+            for action in actions:
+                if isinstance(action, Transmit):
+                    entry.line.learn(action.to)
+        self._do(actions, now)
+
+    def _tell(self, entry: Entry, event: Any, now: float) -> None:
+        if entry.intercept is not None and entry.intercept(event, now):
+            return
+        if isinstance(event, session_events.RequestReceived):
+            self._within(entry, event, now)
+        else:
+            self._out.append(News(entry, event))
+
+    def _forget(self, entry: Entry) -> None:
+        if self._entries.pop(entry.number, None) is None:
+            return
+        entry.line.usages.discard(entry.number)
+        if entry.dialog is not None and self._by_dialog.get(entry.dialog) == entry.number:
+            del self._by_dialog[entry.dialog]
+            same = self._by_call[entry.dialog[0]]
+            same.discard(entry.number)
+            if not same:
+                del self._by_call[entry.dialog[0]]
+        self._timers.set(entry.number, None)
+        self._exchanges.forget(entry.number)
+
+    def _reply(self, transaction: int, answer: Response, now: float) -> None:
+        dressed = self._answering.dress(transaction, answer, now)
+        self._take(self._transactions.reply(transaction, dressed, now), now)
+
+    # --- requests -------------------------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, news: RequestReceived, now: float) -> None:
+        request, transaction = news.request, news.transaction
+        tag = views.to(request).tag
+        entry = self.session_of(views.call_id(request), tag) if tag else None
+        if transaction is None:
+            if entry is not None:  # an ACK
+                self._perform(entry, entry.usage.receive_request(request, None, now), now)
+            return
+        asked = self._answering.add(transaction, request, news.flow)
+        if entry is not None:
+            asked.line, asked.usage = entry.line, entry.number
+            self._perform(entry, entry.usage.receive_request(request, transaction, now), now)
+        elif tag:
+            self._reply(transaction, response(481), now)
+        elif self._answering.is_merged(asked):
+            self._reply(transaction, response(482), now)
+        else:
+            self._outside(request, transaction, news.flow, now)
+
+    def _outside(self, request: Request, transaction: int, flow: Flow, now: float) -> None:
+        """Serve a request outside of dialogs, as far as it has an account that is to be asked."""
+        refused = self.inspector.check(request)
+        if refused is not None or request.method == "OPTIONS":
+            self._reply(transaction, refused or self.inspector.options(), now)
+            return
+        if request.method not in ("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER"):
+            self._reply(transaction, response(481), now)
+            return
+        found = self.lines.find(request, flow.remote[0])
+        if found is None:
+            self._reply(transaction, response(404), now)
+            return
+        line, claim = found
+        asked = self._answering.get(transaction)
+        if asked is not None:
+            asked.line = line
+        if request.method == "INVITE":
+            self._invited(line, claim, request, transaction, flow, now)
+        else:
+            self._out.append(RequestCame(line, claim, None, request, transaction))
+
+    def _invited(self, line: Line, claim: int, request: Request, transaction: int, flow: Flow, now: float) -> None:
+        try:
+            replaced = self._replaced(line, request)
+        except _Refused as refused:
+            self._reply(transaction, refused.response, now)
+            return
+        if len(self._entries) >= self.settings.usages:
+            self._reply(transaction, response(503, headers=[("Retry-After", str(RETRY_AFTER_S))]), now)
+            return
+        try:
+            session = Session.incoming(
+                request, transaction, contact=line.contact(flow), flow=None, settings=self.settings.session, token=self.token
+            )
+        except SipError as problem:
+            self._reply(transaction, told(400, problem.header, problem.reason), now)
+            return
+        entry = self.adopt(session, line, dialog=(session.call_id, session.local_tag))
+        asked = self._answering.get(transaction)
+        if asked is not None:
+            asked.usage = entry.number
+        self._perform(entry, session.start(now=now), now)
+        if session.state is not State.ENDED:
+            self._out.append(CallCame(line, claim, entry, request, session.sdp, replaced))
+
+    def _replaced(self, line: Line, request: Request) -> Entry | None:
+        """The session that Replaces names, None without the header (RFC 3891 §3). Raises _Refused."""
+        try:
+            wanted = views.replaces(request)
+        except SipError as problem:
+            raise _Refused(told(400, problem.header, problem.reason)) from None
+        if wanted is None:
+            return None
+        entry = self.session_of(wanted.call_id, wanted.to_tag)
+        if entry is None or entry.line is not line or not isinstance(entry.usage, Session):
+            raise _Refused(told(481, "Replaces", "no such dialog"))
+        session = entry.usage
+        if session.state is State.ENDED:
+            raise _Refused(told(603, "Replaces", "the dialog has ended"))
+        if wanted.from_tag not in session.remote_tags:
+            raise _Refused(told(481, "Replaces", "no such dialog"))
+        if session.state in (State.INCOMING, State.EARLY):
+            raise _Refused(told(481, "Replaces", "an early dialog that we did not begin"))
+        if wanted.early_only and session.state is not State.PROCEEDING:
+            raise _Refused(told(486, "Replaces", "the dialog is not early"))
+        return entry
+
+    def _within(self, entry: Entry, event: session_events.RequestReceived, now: float) -> None:
+        """A request in a session's dialog that the session has no opinion on."""
+        refused = self.inspector.check(event.request)
+        if refused is not None or event.request.method == "OPTIONS":
+            self._reply(event.transaction, refused or self.inspector.options(), now)
+        else:
+            self._out.append(RequestCame(entry.line, 0, entry, event.request, event.transaction))
+
+    def _is_strange(self, message: Message, flow: Flow) -> bool:
+        """Whether it is a request outside of dialogs that no account is there for."""
+        if not isinstance(message, Request) or message.method in ("ACK", "CANCEL") or views.to(message).tag:
+            return False
+        return self.lines.find(message, flow.remote[0]) is None
+
+
+class _Refused(Exception):
+    """Carries the response that refuses a request."""
+
+    def __init__(self, refusal: Response) -> None:
+        super().__init__(refusal.code)
+        self.response = refusal
