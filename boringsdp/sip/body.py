@@ -50,19 +50,27 @@ def parts(message: Message) -> list[Part]:
 
 
 def _take_apart(kind: views.MediaType, body: bytes, found: list[Part]) -> None:
-    """Iterative: what is nested waits in a list, so that depth costs nothing."""
+    """What is nested waits in a list. Multiparts count as parts too: each level reads its body again, and there are few."""
     waiting = [(kind, body)]
+    count = 0
     while waiting:
         kind, body = waiting.pop(0)
         for headers, content in _split(kind, body):
-            text = headers.get("Content-Type")
-            inner = views.parse_media_type(text) if text else views.MediaType("text/plain", {})
-            if len(found) + len(waiting) >= MAX_PARTS:
+            if (count := count + 1) > MAX_PARTS:
                 raise SipError(f"more than {MAX_PARTS} parts", "Content-Type")
+            inner = _type_of(headers)
             if inner.type.startswith("multipart/"):
                 waiting.append((inner, content))
             else:
                 found.append(Part(inner.type, headers, content))
+
+
+def _type_of(headers: Headers) -> views.MediaType:
+    text = headers.get("Content-Type")
+    try:
+        return views.parse_media_type(text) if text else views.MediaType("text/plain", {})
+    except SipError as problem:
+        raise SipError(problem.reason, "Content-Type") from None
 
 
 def _split(kind: views.MediaType, body: bytes) -> list[tuple[Headers, bytes]]:
@@ -73,15 +81,19 @@ def _split(kind: views.MediaType, body: bytes) -> list[tuple[Headers, bytes]]:
     pieces = (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_PARTS + 2)
     if len(pieces) < 2:
         raise SipError("multipart without its boundary", "Content-Type")
-    found = []
+    contents: list[list[bytes]] = []
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
             break
         line, newline, content = piece.partition(b"\r\n")
-        if line.strip(b" \t") or not newline:
+        if newline and not line.strip(b" \t"):
+            contents.append([content])
+        elif contents:
+            # Another boundary that begins like this one: that of a multipart within.
+            contents[-1].append(piece)
+        else:
             raise SipError("multipart with a broken boundary", "Content-Type")
-        found.append(_part(content))
-    return found
+    return [_part((b"\r\n--" + boundary).join(pieces)) for pieces in contents]
 
 
 def _part(content: bytes) -> tuple[Headers, bytes]:

@@ -130,8 +130,7 @@ class Transports:
 
     def sent_by(self, to: Destination) -> str:
         """Return host and port for the Via of a request to there."""
-        host, port, _ = self._advertised.reach(to)
-        return f"{host}:{port}" if port else host
+        return self._advertised.reach(to).host_port
 
     def contact_address(self, to: Destination) -> Reach:
         """Return where a peer there can reach us, for Contact and Record-Route."""

@@ -49,12 +49,11 @@ class Side:
         await self.until(lambda: len(self.heard) >= count)
         return [data for data, _ in self.heard]
 
-    async def counts(self, cause: str, least: int = 1) -> int:
-        """Wait for a counter."""
+    async def polls(self, there: Callable[[], object]) -> None:
+        """Wait until something is so that nobody tells of. Fails after a while."""
         async with asyncio.timeout(WITHIN_S):
-            while self.transports.counts[cause] < least:
+            while not there():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-        return self.transports.counts[cause]
 
     def _hear(self, data: bytes, flow: Flow) -> None:
         self.heard.append((data, flow))

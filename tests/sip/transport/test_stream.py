@@ -11,7 +11,6 @@ import pytest
 
 from boringsdp.sip.flow import Protocol, Target
 from boringsdp.sip.transport import GateSettings
-
 from tests.sip.transport.side import Side, answer, limits, message, side
 
 TCP = Protocol.TCP
@@ -140,8 +139,7 @@ async def test_a_peer_that_does_not_read_is_given_up() -> None:
         async with side("tcp:127.0.0.1:0", limits=limits(unsent=200_000)) as client:
             target = Target(TCP, *quiet.getsockname())
             client.transports.send(message(1), target, 1)
-            while client.transports.flow(target) is None:
-                await asyncio.sleep(0.005)
+            await client.polls(lambda: client.transports.flow(target))
             while not client.closings:
                 client.transports.send(message(2, b"x" * 60_000), target, 2)
                 await asyncio.sleep(0)
@@ -237,9 +235,7 @@ async def test_a_kept_connection_is_pinged() -> None:
         client.transports.keep_alive(server.target(TCP))
         flow = client.transports.flow(server.target(TCP))
         connection = client.transports._pool.find(flow)  # type: ignore[arg-type]
-        async with asyncio.timeout(5):
-            while not connection.liveness._answers:  # type: ignore[union-attr]
-                await asyncio.sleep(0.02)
+        await client.polls(lambda: connection.liveness._answers)  # type: ignore[union-attr]
         assert client.closings == []
 
 

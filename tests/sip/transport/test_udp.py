@@ -11,7 +11,6 @@ from boringsdp.sip.flow import Flow, Protocol, Target
 from boringsdp.sip.transport import GateSettings
 from boringsdp.sip.transport.settings import parse_listen
 from boringsdp.sip.transport.udp import not_sip
-
 from tests.sip.transport.side import answer, message, side
 
 UDP = Protocol.UDP
