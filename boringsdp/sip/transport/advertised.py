@@ -16,7 +16,7 @@ _REMEMBERED = 4096
 
 
 class Reach(NamedTuple):
-    """How others reach us: host (IPv6 without brackets, as in `SipUri`), port (0: leave it out) and protocol."""
+    """How others reach us: host as URIs write it (IPv6 in brackets), port (0: leave it out) and protocol."""
 
     host: str
     port: int
@@ -25,8 +25,7 @@ class Reach(NamedTuple):
     @property
     def host_port(self) -> str:
         """Host and port as Via writes them."""
-        host = in_uri(self.host)
-        return f"{host}:{self.port}" if self.port else host
+        return f"{self.host}:{self.port}" if self.port else self.host
 
 
 class Advertised:
@@ -95,10 +94,10 @@ class Advertised:
             local = self._source(peer) or (listen.host if listen else ANYWHERE[six])
         port = listen.port if listen is not None else protocol.default_port
         if peer in self._direct:
-            return Reach(local, port, protocol)
+            return Reach(in_uri(local), port, protocol)
         keys: list[object] = [listen, local, ANYWHERE[six]]
         host, public_port = next((self._public[key] for key in keys if key in self._public), (local, None))
-        return Reach(host, port if public_port is None else public_port, protocol)
+        return Reach(in_uri(host), port if public_port is None else public_port, protocol)
 
 
 def _key(text: str) -> object:

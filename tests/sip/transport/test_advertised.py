@@ -34,7 +34,7 @@ BOTH = ("udp:192.0.2.10:5062", "udp:10.0.0.1:5070", "udp:[2001:db8::10]:5060", "
 def test_the_listener_from_which_the_system_would_send() -> None:
     assert told(udp(FAR), *BOTH) == ("192.0.2.10", 5062)
     assert told(udp(NEAR), *BOTH) == ("10.0.0.1", 5070)
-    assert told(udp(FAR6), *BOTH) == ("2001:db8::10", 5060)
+    assert told(udp(FAR6), *BOTH) == ("[2001:db8::10]", 5060)
 
 
 def test_a_listener_on_all_addresses_tells_the_one_that_leads_there() -> None:
@@ -71,9 +71,9 @@ def test_a_websocket_client_has_no_address_and_its_server_has_one() -> None:
     assert told(Flow(Protocol.WS, ("10.0.0.1", 40_000), (FAR, 80), 3), "ws:0.0.0.0:8080") == ("x.invalid", 0)
 
 
-def test_ipv6_has_its_brackets_in_via_only() -> None:
+def test_ipv6_has_its_brackets() -> None:
     reach = Advertised([parse_listen("udp:[::1]:5070")], {}, (), source, "").reach(udp("::1"))
-    assert (reach.host, reach.host_port) == ("::1", "[::1]:5070")
+    assert (reach.host, reach.host_port) == ("[::1]", "[::1]:5070")
 
 
 @pytest.mark.parametrize("listen", ["udp", "udp:1.2.3.4:x", "sctp:1.2.3.4:5060", "udp:host:5060", "udp:1.2.3.4:65536", ""])
