@@ -29,6 +29,7 @@ from boringsdp.sip.ua import CallCame, News, RequestCame
 if TYPE_CHECKING:
     from boringsdp.sip.endpoint import Endpoint
 
+OVER = (session_events.Failed, session_events.Cancelled, session_events.Ended)
 log = logs.bind()
 
 
@@ -66,7 +67,11 @@ class Delivery:
 
     def _news(self, news: News) -> None:
         face = news.entry.face
-        if isinstance(face, (Session, Subscription, Account)):
+        if isinstance(face, Session) and isinstance(news.event, OVER):
+            face.ended = True
+        if isinstance(face, Session) and face.hear is None:
+            face.hold(news.event)
+        elif isinstance(face, (Session, Subscription, Account)):
             self._tell(face.hear, news.event)
         elif callable(face):
             self._tell(face, news.event)
@@ -87,8 +92,7 @@ class Delivery:
         replaced = news.replaces.face if news.replaces is not None and isinstance(news.replaces.face, Session) else None
         if core.state is State.ENDED:
             return  # cancelled before anybody was told
-        told = self._tell(hear, IncomingCall(session, news.request, news.sdp, replaced))
-        if not (told and session.hear) and not session.over:
+        if not self._tell(hear, IncomingCall(session, news.request, news.sdp, replaced)) and not session.over:
             session.reject(480)
 
     def _request(self, news: RequestCame) -> None:

@@ -46,10 +46,10 @@ class Endpoint:
     """
     One stack for all accounts. Build it within a running event loop; `start`, `close`.
 
-    `token(n)` returns a random hex token of n octets.
+    `token(n)` returns a random hex token of n octets, `locator` finds what hosts are (DNS by default).
     """
 
-    def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex, resolver: Resolver | None = None) -> None:
+    def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex, locator: Locator | None = None) -> None:
         self.settings = settings
         self._loop = asyncio.get_running_loop()
         self._transports = Transports(settings.transport, self._hear, self._failed, self._closed)
@@ -61,7 +61,7 @@ class Endpoint:
             token=token,
             penalties=penalties,
         )
-        self._locator = Locator(resolver or Resolver(), penalties=penalties)
+        self._locator = locator or Locator(Resolver(), penalties=penalties)
         self._ladders = Ladders(settings.ladder_calls, settings.ladder_messages)
         self._driver: Driver[ShellAction] = Driver(self.ua, self._perform, self._loop)
         self._delivery = Delivery(self)

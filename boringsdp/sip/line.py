@@ -68,10 +68,9 @@ class Line:
         """`transport=` is said where UDP would be assumed; `sips:` only when the account's identity is one."""
         reach = self._reach(to)
         scheme = "sips" if self.settings.identity.secure and reach.protocol.secure else "sip"
-        port = f":{reach.port}" if reach.port else ""
         transport = "" if reach.protocol is Protocol.UDP else f";transport={reach.protocol.value.lower()}"
         params = "".join(f";{name}={escape_param(value)}" if value else f";{name}" for name, value in self.settings.contact_params)
-        return f"{scheme}:{self.token}@{reach.host}{port}{transport}{params}"
+        return f"{scheme}:{self.token}@{reach.host_port}{transport}{params}"
 
     def redirects(self) -> Redirects:
         limits = self._policy.settings

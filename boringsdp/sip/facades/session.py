@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boringsdp.sip.account import Hear
 from boringsdp.sip.actions import UsageAction
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from boringsdp.sip.facades.subscription import Subscription
 
 Lines = Iterable[tuple[str, str]]
+MAX_HELD = 32
+"""News that wait for somebody to hear them."""
 
 
 class Session:
@@ -29,7 +31,9 @@ class Session:
     """
 
     def __init__(self, endpoint: Endpoint, account: Account, core: Core, entry: Entry, hear: Hear | None = None, *, incoming: bool) -> None:
-        self.hear = hear
+        self._hear = hear
+        self._held: list[Any] = []
+        self.ended = False
         self.account = account
         self.number = entry.number
         self.incoming = incoming
@@ -37,6 +41,23 @@ class Session:
         self._endpoint = endpoint
         self._core = core
         self.entry = entry
+
+    @property
+    def hear(self) -> Hear | None:
+        """Who is told. What came while there was nobody is told at once to who is set."""
+        return self._hear
+
+    @hear.setter
+    def hear(self, hear: Hear | None) -> None:
+        self._hear = hear
+        held, self._held = self._held, []
+        for event in held if hear is not None else ():
+            hear(event)
+
+    def hold(self, event: Any) -> None:
+        """Keep news for who will be set as `hear`."""
+        if len(self._held) < MAX_HELD:
+            self._held.append(event)
 
     @property
     def request(self) -> Request:
@@ -85,7 +106,8 @@ class Session:
 
     @property
     def over(self) -> bool:
-        return self._core.state is State.ENDED
+        """Whether its end has been told; a BYE may still be on its way."""
+        return self.ended or self._core.state is State.ENDED
 
     def ring(self, headers: Lines = ()) -> None:
         """Send 180."""
