@@ -51,8 +51,9 @@ class Session:
     def hear(self, hear: Hear | None) -> None:
         self._hear = hear
         held, self._held = self._held, []
-        for event in held if hear is not None else ():
-            hear(event)
+        if hear is not None:
+            for event in held:
+                hear(event)
 
     def hold(self, event: Any) -> None:
         """Keep news for who will be set as `hear`."""
