@@ -34,7 +34,7 @@ class User:
         return list(await self.rig.get(f"rig.said({json.dumps(event)})"))
 
     async def until(self, event: str, count: int = 1, seconds: float = PATIENCE_S, **match: Any) -> dict[str, Any]:
-        """The `result` of the event number `count` of a name whose `result` has what `match` says. Raises AssertionError with all events."""
+        """The `result` of the event number `count` of a name that has what `match` says. Raises AssertionError with all events."""
         message = await self.until_message(event, count, seconds, **match)
         return dict(message.get("result") or message)
 
