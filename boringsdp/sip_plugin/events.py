@@ -110,7 +110,7 @@ def dtmf(sender: str, digit: str, duration: int) -> Json:
     return {"event": "dtmf", "sender": sender, "signal": digit, "duration": duration}
 
 
-# --- requests outside and inside of calls ------------------------------------------------------------------------------------------------
+# --- requests outside and inside of calls --------------------------------------------------------------------------------------------
 
 
 def message(sender: str, displayname: str, content: str, content_type: str, headers: Json | None = None) -> Json:
@@ -140,7 +140,7 @@ def notify(package: str, substate: str, content_type: str, content: str, headers
     return _with(result | {"content": content}, headers=headers)
 
 
-# --- ours: news that Janus does not tell; clients that do not know them leave them alone -------------------------------------------------
+# --- ours: news that Janus does not tell; clients that do not know them leave them alone ---------------------------------------------
 
 
 def remote_hold(direction: str) -> Json:

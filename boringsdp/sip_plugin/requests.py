@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, LegStyle
+from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, LegStyle, Sdes
 from boringsdp.sip_plugin.headers import HeaderLines
 
 STYLES: dict[str | None, LegStyle] = {None: PLAIN, "sdes_optional": SDES_OPTIONAL, "sdes_mandatory": SDES_MANDATORY}
@@ -22,6 +22,14 @@ class Srtp:
         """How our offers to the peer look."""
         style = STYLES[self.mode]
         return style if self.profile is None else LegStyle(protocol=style.protocol, sdes=style.sdes, suites=(self.profile,))
+
+    @property
+    def answers(self) -> LegStyle | None:
+        """How our answers to the peer are keyed: None lets its offer decide."""
+        if self.profile is None:
+            return None
+        sdes = Sdes.MANDATORY if self.mandatory else Sdes.OPTIONAL
+        return LegStyle(sdes=sdes, answer_suites=(self.profile,))
 
     @property
     def mandatory(self) -> bool:

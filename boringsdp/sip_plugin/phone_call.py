@@ -1,0 +1,309 @@
+"""One call of a handle: joins the SIP session and the media. Commands are here, what the session tells is in `call_news.py`."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from boringsdp.call import CallEvent
+from boringsdp.errors import JanusError, WrongState
+from boringsdp.janus_api.plugin import Jsep, JsepType
+from boringsdp.sdp import Direction
+from boringsdp.sip.facades import Session
+from boringsdp.sip.message import Message
+from boringsdp.sip_plugin import requests as ask
+from boringsdp.sip_plugin.codes import INVALID_ELEMENT, IO_ERROR, MISSING_SDP, TOO_STRICT, WRONG_STATE
+from boringsdp.sip_plugin.headers import HeaderLines
+from boringsdp.sip_plugin.media_side import MediaSide
+
+Json = dict[str, Any]
+Reply = tuple[Json, Jsep | None]
+
+
+class CallState(enum.Enum):
+    """As `handle_info` names them; a handle without a call is idle."""
+
+    INVITING = "inviting"
+    INVITED = "invited"
+    PROGRESS = "progress"
+    """Incoming: early media was sent."""
+    ACCEPTING = "accepting"
+    """Incoming without SDP: our offer is out, the ACK with the answer is awaited."""
+    INCALL = "incall"
+    REINVITING = "incall_reinviting"
+    """An offer of ours, or of the browser, is with the peer."""
+    REINVITED = "incall_reinvited"
+    """An offer of the peer is with the browser."""
+    CLOSING = "closing"
+
+
+class Open(enum.Enum):
+    """Which exchange of an established call is under way."""
+
+    NONE = 0
+    UPDATE = 1
+    """The browser's offer is with the peer."""
+    HOLD = 2
+    """Our hold, or its end."""
+    LATE = 3
+    """The peer asked for an offer: what is in force is with it."""
+    ASKED = 4
+    """The peer asked for an offer, the application is to make it."""
+    PEER = 5
+    """The peer's offer is with the browser."""
+    BROWSER = 6
+    """An offer of ours is with the browser."""
+
+
+class Outlet(Protocol):
+    """What a call needs of its handle."""
+
+    def push(self, result: Mapping[str, Any], jsep: Jsep | None = None, *, call_id: str = "", transaction: str | None = None) -> None:
+        """Send an event about the call."""
+
+    def show(self, message: Message | None) -> Json:
+        """The headers of a message that the application wants to see."""
+
+    def record(self, data: Mapping[str, Any]) -> None:
+        """News for event handlers."""
+
+    def decline(self) -> None:
+        """A description of the browser is not taken after all."""
+
+    def publish(self, event: CallEvent) -> None:
+        """Tell the client of its PeerConnection."""
+
+    def over(self, call: PhoneCall, reason: str) -> None:
+        """The call is gone: close the PeerConnection."""
+
+    def transferred(self, event: Any) -> None:
+        """The peer wants us to call somebody."""
+
+
+class PhoneCall:
+    """
+    A call from its INVITE to its end. Commands return the reply to the request, or raise: `JanusError`, and what media and session raise.
+
+    After a command that raised the call is what it was.
+    """
+
+    def __init__(self, outlet: Outlet, session: Session | None, *, auto: bool = True, ringing: bool = True) -> None:
+        self.outlet = outlet
+        self.session: Session = session  # type: ignore[assignment]  # set right after, by who places the call
+        self.media: MediaSide | None = None
+        self.state = CallState.INVITING if session is None else CallState.INVITED
+        self.auto = auto
+        self.rings_by_itself = ringing
+        self.open = Open.NONE
+        self.offered = True
+        """Whether the INVITE had an SDP."""
+        self.before_hold = Direction.SENDRECV
+        self.answer = b""
+        """Ours to the incoming INVITE, once given."""
+        self.why: tuple[int, str] | None = None
+        """What to say of the end, where we know it better than the session."""
+        self.requests: dict[int, Callable[[int, str], None]] = {}
+        """Who hears of the final responses to requests within the call."""
+
+    @property
+    def call_id(self) -> str:
+        return self.session.call_id
+
+    @property
+    def incoming(self) -> bool:
+        return self.session.incoming
+
+    @property
+    def established(self) -> bool:
+        """Both sides are, or are about to be, in the call."""
+        return self.state in (CallState.INCALL, CallState.REINVITING, CallState.REINVITED)
+
+    # --- while it rings here ---------------------------------------------------------------------------------------------------------
+
+    def accept(self, request: ask.Accept, jsep: Jsep | None) -> Reply:
+        """Take the call: with the browser's answer, or its offer when the caller made none."""
+        self._needed(CallState.INVITED, CallState.PROGRESS)
+        media = self._media()
+        self._check_srtp(request.srtp)
+        if not self.offered and self.state is CallState.INVITED:
+            return self._accept_without_offer(request, jsep, media)
+        if jsep is None and self.state is not CallState.PROGRESS:
+            raise JanusError(MISSING_SDP, "Missing SDP: accept needs a jsep answer", "jsep")
+        if jsep is not None:
+            if jsep.type is not JsepType.ANSWER:
+                raise JanusError(MISSING_SDP, "The caller made an offer: accept needs a jsep answer", "jsep")
+            self.answer = media.answer_of_browser(jsep.said, request.srtp.answers)
+        self.session.accept(self.answer, request.headers)
+        self.auto = request.autoaccept_reinvites
+        self.state = CallState.INCALL
+        self.outlet.record({"event": "accepted", "call-id": self.call_id})
+        return {"event": "accepted"}, None
+
+    def _accept_without_offer(self, request: ask.Accept, jsep: Jsep | None, media: MediaSide) -> Reply:
+        if jsep is None or jsep.type is not JsepType.OFFER:
+            raise JanusError(MISSING_SDP, "The caller made no offer: accept needs a jsep offer", "jsep")
+        sdp = media.offer_of_browser(jsep.said, request.srtp.style)
+        try:
+            self.session.accept(sdp, request.headers)
+        except Exception:
+            media.refused()
+            raise
+        self.auto = request.autoaccept_reinvites
+        self.state = CallState.ACCEPTING
+        self.outlet.record({"event": "accepting", "call-id": self.call_id})
+        return {"event": "accepting"}, None
+
+    def progress(self, request: ask.Progress, jsep: Jsep | None) -> Reply:
+        """Send early media."""
+        self._needed(CallState.INVITED)
+        if jsep is None or jsep.type is not JsepType.ANSWER:
+            raise JanusError(MISSING_SDP, "Missing SDP: progress needs a jsep answer", "jsep")
+        self._check_srtp(request.srtp)
+        sdp = self._media().answer_of_browser(jsep.said, request.srtp.answers)
+        self.session.progress(sdp, 183, request.headers)
+        self.answer, self.auto, self.state = sdp, request.autoaccept_reinvites, CallState.PROGRESS
+        self.outlet.record({"event": "progressed", "call-id": self.call_id})
+        return {"event": "progressed"}, None
+
+    def ring(self, headers: HeaderLines) -> None:
+        """Tell the caller that it rings."""
+        self._needed(CallState.INVITED)
+        self.session.ring(headers)
+
+    def decline(self, code: int, headers: HeaderLines) -> Reply:
+        """Refuse the call; `hangup` follows."""
+        self._needed(CallState.INVITED, CallState.PROGRESS)
+        self.session.reject(code, "", headers)
+        self.state = CallState.CLOSING
+        self.outlet.record({"event": "declined", "callee": self.session.local_uri, "call-id": self.call_id, "code": code})
+        return {"event": "declining", "code": code, "call_id": self.call_id}, None
+
+    # --- in the call -----------------------------------------------------------------------------------------------------------------
+
+    def update(self, request: ask.Update, jsep: Jsep | None) -> Reply:
+        """The browser's offer goes to the peer; its answer belongs to what the peer, or we, have offered."""
+        if jsep is None:
+            raise JanusError(MISSING_SDP, "Missing SDP: update needs a jsep", "jsep")
+        self._needed(CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        media = self._media()
+        if jsep.type is JsepType.ANSWER:
+            return self._answer_update(request, jsep, media)
+        if self.open is Open.ASKED:
+            sdp = media.offer_of_browser(jsep.said)
+            self._or_undo(lambda: self.session.answer(sdp, request.headers), media.refused)
+            self.open, self.state = Open.UPDATE, CallState.REINVITING
+            return {"event": "updating"}, None
+        self._free()
+        before = media.direction
+        sdp = media.offer_of_browser(jsep.said)
+        self._or_undo(lambda: self.session.offer(sdp, request.headers), lambda: media.restore(before))
+        self.open, self.state = Open.UPDATE, CallState.REINVITING
+        return {"event": "updating"}, None
+
+    def _answer_update(self, request: ask.Update, jsep: Jsep, media: MediaSide) -> Reply:
+        if self.open is Open.BROWSER:
+            media.settle_browser(jsep.said)
+        elif self.open is Open.PEER:
+            self.session.answer(media.answer_of_browser(jsep.said), request.headers)
+        else:
+            raise JanusError(MISSING_SDP, "Wrong SDP type: nobody has made an offer that waits for an answer", "jsep")
+        self._settled()
+        return {"event": "updated"}, None
+
+    def hold(self, direction: Direction, headers: HeaderLines) -> Reply:
+        """Limit the media, SENDRECV for no limit; `held` or `resumed` follows, or `update_failed`."""
+        self._needed(CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        name = "resuming" if direction is Direction.SENDRECV else "holding"
+        media = self._media()
+        if media.direction is direction and self.open is Open.NONE:
+            return {"event": name}, None
+        self._free()
+        before = media.direction
+        sdp = media.hold(direction)
+        self._or_undo(lambda: self.session.offer(sdp, headers), lambda: media.restore(before))
+        self.before_hold, self.open, self.state = before, Open.HOLD, CallState.REINVITING
+        return {"event": name}, None
+
+    def transfer(self, uri: str, replaces: Session | None, headers: HeaderLines, hear: Callable[[Any], None]) -> Reply:
+        """Ask the peer to call somebody else."""
+        self._needed(CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self.session.refer(uri, hear=hear, replaces=replaces, headers=headers)
+        return {"event": "transferring"}, None
+
+    def hang_up(self, headers: HeaderLines) -> Reply:
+        """End it, whatever its state; `hangup` follows."""
+        self.state = CallState.CLOSING
+        self.session.hang_up(headers)
+        return {"event": "hangingup"}, None
+
+    def send(
+        self, method: str, headers: HeaderLines, content_type: str, body: bytes, done: Callable[[int, str], None] | None = None
+    ) -> None:
+        """Send a request within the call; `done` hears the final response."""
+        if not (self.established or (self.session.dialog is not None and self.state is not CallState.CLOSING)):
+            raise self._wrong()
+        number = self.session.send(method, headers, content_type=content_type, body=body)
+        if done is not None:
+            self.requests[number] = done
+
+    def lost(self, reason: str) -> None:
+        """The PeerConnection is gone: so is the call."""
+        ringing = self.state in (CallState.INVITED, CallState.PROGRESS)
+        if self.state is CallState.CLOSING:
+            return
+        self.state = CallState.CLOSING
+        self.outlet.push({"event": "hangingup"}, call_id=self.call_id)
+        text = "".join(char for char in reason if char.isalnum() or char in " -_")
+        self.session.hang_up((("Reason", f'SIP;cause={480 if ringing else 200};text="{text}"'),), code=480)
+
+    # --- states ----------------------------------------------------------------------------------------------------------------------
+
+    def settled(self) -> None:
+        """No exchange is under way any more."""
+        self._settled()
+
+    def _settled(self) -> None:
+        self.open = Open.NONE
+        if self.state in (CallState.REINVITING, CallState.REINVITED):
+            self.state = CallState.INCALL
+
+    def _media(self) -> MediaSide:
+        if self.media is None:
+            raise JanusError(IO_ERROR, "The media of the call is gone", "request")
+        return self.media
+
+    def _check_srtp(self, srtp: ask.Srtp) -> None:
+        if srtp.mandatory and self.offered and not self._media().peer_encrypts:
+            raise JanusError(TOO_STRICT, "SDES-SRTP required (srtp), but the caller's offer has no usable crypto", "srtp")
+
+    def _free(self) -> None:
+        """Raises while an exchange is under way: one at a time (RFC 3261 §14.1)."""
+        if self.open is not Open.NONE:
+            raise JanusError(WRONG_STATE, f"Wrong state (another offer is under way: {self.open.name.lower()})", "request")
+
+    def _needed(self, *states: CallState) -> None:
+        if self.state not in states:
+            raise self._wrong()
+
+    def _wrong(self) -> JanusError:
+        return JanusError(WRONG_STATE, f"Wrong state (the call is {self.state.value})", "request")
+
+    @staticmethod
+    def _or_undo(act: Callable[[], None], undo: Callable[[], None]) -> None:
+        """Do what changes the session; when it raises, the media is what it was."""
+        try:
+            act()
+        except Exception:
+            undo()
+            raise
+
+
+def checked_jsep(jsep: Jsep | None) -> Jsep | None:
+    """Raises `JanusError` 444 for media that is encrypted end to end."""
+    if jsep is not None and jsep.e2ee:
+        raise JanusError(INVALID_ELEMENT, "Media encryption unsupported by this plugin (e2ee)", "jsep")
+    return jsep
+
+
+__all__ = ["CallState", "Open", "Outlet", "PhoneCall", "WrongState", "checked_jsep"]

@@ -1,0 +1,63 @@
+"""What events show of SIP messages. Pure; a header that cannot be read shows as nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from boringsdp.errors import SipError
+from boringsdp.sip import headers as views
+from boringsdp.sip.message import Message
+
+T = TypeVar("T")
+
+
+class Who(NamedTuple):
+    """A URI and the name beside it."""
+
+    uri: str
+    name: str
+
+
+def _or(default: T, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except SipError:
+        return default
+
+
+def _clean(text: str) -> str:
+    """JSON holds no half characters."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def sender_of(message: Message) -> Who:
+    """Who sent a request."""
+    address = _or(None, lambda: views.from_(message))
+    return Who("", "") if address is None else Who(_clean(address.uri_text), _clean(address.display))
+
+
+def recipient_of(message: Message) -> str:
+    """The URI that a request was meant for."""
+    address = _or(None, lambda: views.to(message))
+    return "" if address is None else _clean(address.uri_text)
+
+
+def is_focus(message: Message | None) -> bool:
+    """Whether the other side says that it is a conference (RFC 4579)."""
+    contact = _or(None, lambda: views.contact(message)) if message is not None else None
+    return contact is not None and "isfocus" in contact.params
+
+
+def header_of(message: Message, name: str) -> str:
+    """A header's text, empty without one."""
+    return _clean(message.headers.get(name) or "")
+
+
+def text_of(message: Message) -> str:
+    """The body as text."""
+    return message.body.decode("utf-8", "replace")
+
+
+def content_type_of(message: Message) -> str:
+    return header_of(message, "Content-Type")
