@@ -40,6 +40,7 @@ from boringsdp.values import Value
 if TYPE_CHECKING:
     from boringsdp.call import Calls
     from boringsdp.sdp import Description
+    from boringsdp.sip.endpoint import Endpoint
 
 ENTRY_POINT_GROUP = "boringsdp.janus_plugins"
 
@@ -255,6 +256,8 @@ class PluginContext:
 
     calls: Calls
     config: Mapping[str, Any] = field(default_factory=dict)
+    sip: Endpoint | None = None
+    """The SIP stack, where the gateway has one."""
 
 
 PluginFactory = Callable[[PluginContext], Plugin]

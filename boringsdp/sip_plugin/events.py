@@ -177,6 +177,11 @@ def helper_wanted(master_id: int, caller: str, displayname: str, callee: str, se
     return _with(result, displayname=displayname) | {"callee": callee, "seconds": seconds}
 
 
+def replaced(call_id: str, former: str, username: str) -> Json:
+    """Another call took the place of ours (Replaces), with the same PeerConnection."""
+    return {"event": "replaced", "call_id": call_id, "replaces": former, "username": username}
+
+
 def transfer_progress(code: int, reason: str, *, final: bool) -> Json:
     """What became of our REFER so far."""
     return {"event": "transfer_progress", "code": code, "reason": reason, "final": final}

@@ -38,7 +38,9 @@ log = logs.bind("sip")
 class Desk(Protocol):
     """What the handles of the plugin share."""
 
-    endpoint: Endpoint
+    @property
+    def endpoint(self) -> Endpoint: ...
+
     calls: Calls
     settings: PluginSettings
     masters: dict[int, Master]
@@ -160,9 +162,8 @@ class SipHandle(PluginHandle):
         if ringing:
             call.session.ring()
         self.later(lambda: news.show_incoming(call.request, description, offer))
-        self.record(
-            {"event": "incomingcall", "call-id": phone.call_id, "username": call.session.remote_uri, "callee": call.session.local_uri}
-        )
+        facts = {"call-id": phone.call_id, "username": call.session.remote_uri, "callee": call.session.local_uri}
+        self.record({"event": "incomingcall", **facts})
 
     def replace(self, call: told.IncomingCall, old: Session) -> bool:
         """
@@ -187,9 +188,7 @@ class SipHandle(PluginHandle):
         call.session.accept(answer)
         old.hang_up()
         self.last_call_id = call.session.call_id
-        self.push(
-            {"event": "replaced", "call_id": phone.call_id, "replaces": former, "username": call.session.remote_uri}, call_id=phone.call_id
-        )
+        self.push(events.replaced(phone.call_id, former, call.session.remote_uri), call_id=phone.call_id)
         for each in phone.media.peer.take(description):
             self.push(each, call_id=phone.call_id)
         return True

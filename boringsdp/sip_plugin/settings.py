@@ -49,11 +49,11 @@ def read_settings(config: Mapping[str, Any]) -> PluginSettings:
             raise ConfigError(f"{SECTION}.{key}", f"unknown; there are {', '.join(known)}")
         if kind is float and type(value) is int:
             value = float(value)
-        if type(value) is not kind and not (kind is list and type(value) is tuple):
+        if not isinstance(value, kind) and not (kind is list and type(value) is tuple):
             raise ConfigError(f"{SECTION}.{key}", f"should be a {kind.__name__}")
-        if kind in (int, float) and value <= 0:
+        if isinstance(value, int | float) and kind is not bool and value <= 0:
             raise ConfigError(f"{SECTION}.{key}", "should be more than 0")
-        if kind is list and not all(type(each) is str for each in value):
+        if isinstance(value, list | tuple) and not all(type(each) is str for each in value):
             raise ConfigError(f"{SECTION}.{key}", "should be a list of names")
         values[key] = value
     policy = CodecPolicy(prefer=tuple(values.pop("codecs", ())), remove=frozenset(values.pop("remove_codecs", ())))
