@@ -1,0 +1,176 @@
+"""RFC 4475 §3.2 to §3.4: what transactions and applications must decide, and the older SIP."""
+
+from __future__ import annotations
+
+from tests.sip.torture.case import BAD, EITHER, HERE, NO_ANSWER, SDP, TAKEN_UP, US, WITH_SDP, Case, lines, ordinary
+
+_OPTIONS = f"OPTIONS sip:{US} SIP/2.0"
+_INVITE = f"INVITE sip:{US} SIP/2.0"
+_REGISTER = "REGISTER sip:pequod.example SIP/2.0"
+
+BEYOND = (
+    Case(
+        "badbranch",
+        "3.2.1",
+        "a branch that is the magic cookie and nothing else: no key for a transaction",
+        ordinary(_OPTIONS, top=f"SIP/2.0/UDP {HERE};branch=z9hG4bK", call="badbranch"),
+        EITHER,
+    ),
+    Case(
+        "insuf",
+        "3.3.1",
+        "no Call-ID, From or To",
+        ordinary(_INVITE, WITH_SDP, body=SDP, leave="Call-ID From To", call="insuf"),
+        BAD,
+    ),
+    Case(
+        "unkscm",
+        "3.3.2",
+        "a Request-URI of a scheme nobody knows",
+        ordinary("OPTIONS thisSchemeIsUnheardOf:withopaquecontent SIP/2.0", call="unkscm"),
+        frozenset((416,)),
+    ),
+    Case(
+        "novelsc",
+        "3.3.3",
+        "a Request-URI of a scheme with a dot in it that looks like a host",
+        ordinary("OPTIONS rope.ladder://192.0.2.103:3002 SIP/2.0", call="novelsc"),
+        frozenset((416,)),
+    ),
+    Case(
+        "unksm2",
+        "3.3.4",
+        "schemes that are not SIP's in To, From and Contact",
+        ordinary(
+            _REGISTER,
+            "To: isbn:9780142437247",
+            "From: <http://www.nantucket.example>;tag=4",
+            "Contact: <name:Ishmael>",
+            leave="To From",
+            call="unksm2",
+        ),
+        EITHER,
+    ),
+    Case(
+        "bext01",
+        "3.3.5",
+        "extensions are required that nobody knows",
+        ordinary(
+            _OPTIONS,
+            "Require: neverHeardOfThis, norOfThis",
+            "Proxy-Require: noProxyHasHeardOfThis, norOfThat",
+            call="bext01",
+        ),
+        frozenset((420,)),
+    ),
+    Case(
+        "invut",
+        "3.3.6",
+        "a body of a type nobody knows",
+        ordinary(_INVITE, "Content-Type: application/whalesong", body="<whale mood='gloomy'/>\r\n", call="invut"),
+        frozenset((415,)),
+    ),
+    Case(
+        "regaut01",
+        "3.3.7",
+        "credentials of a scheme nobody knows",
+        ordinary(_REGISTER, "Authorization: SchemeOfTheSea opaque-data=here", call="regaut01"),
+        TAKEN_UP,
+    ),
+    Case(
+        "multi01",
+        "3.3.8",
+        "several of what may be there once, and they differ",
+        ordinary(
+            _INVITE,
+            "CSeq: 59 INVITE",
+            "Call-ID: multi01.another@nantucket.example",
+            "From: <sip:queequeg@nantucket.example>;tag=5",
+            "To: <sip:stubb@pequod.example>",
+            "Max-Forwards: 5",
+            "Contact: <sip:queequeg@harbour.example>",
+            WITH_SDP,
+            body=SDP,
+            call="multi01",
+        ),
+        BAD,
+    ),
+    Case(
+        "mcl01",
+        "3.3.9",
+        "two Content-Lengths that differ",
+        ordinary(_OPTIONS, "Content-Length: 13", WITH_SDP, body="Nobody knows how much of this is the body.", call="mcl01"),
+        BAD,
+    ),
+    Case(
+        "bcast",
+        "3.3.10",
+        "a response whose second Via is the broadcast address: nothing may go there",
+        lines(
+            "SIP/2.0 200 OK",
+            f"Via: SIP/2.0/UDP {HERE};branch=z9hG4bK-bcast",
+            "Via: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK-all;received=192.0.2.99",
+            "From: <sip:ishmael@nantucket.example>;tag=10",
+            f"To: <sip:{US}>;tag=10b",
+            "Call-ID: bcast@nantucket.example",
+            "CSeq: 15 INVITE",
+            "Contact: <sip:ahab@192.0.2.99>",
+            WITH_SDP,
+            body=SDP,
+        ),
+        NO_ANSWER,
+    ),
+    Case(
+        "zeromf",
+        "3.3.11",
+        "Max-Forwards 0, which forbids to forward and not to answer",
+        ordinary(_OPTIONS, "Max-Forwards: 0", leave="Max-Forwards", call="zeromf"),
+        TAKEN_UP,
+    ),
+    Case(
+        "cparam01",
+        "3.3.12",
+        "a parameter of Contact nobody knows",
+        ordinary(_REGISTER, "Contact: sip:+12015550123@mast.pequod.example;strangeparam", call="cparam01"),
+        TAKEN_UP,
+    ),
+    Case(
+        "cparam02",
+        "3.3.13",
+        "the same parameter in the URI",
+        ordinary(_REGISTER, "Contact: <sip:+12015550123@mast.pequod.example;strangeparam>", call="cparam02"),
+        TAKEN_UP,
+    ),
+    Case(
+        "regescrt",
+        "3.3.14",
+        "a Contact whose URI has a Route in it",
+        ordinary(_REGISTER, "Contact: <sip:ahab@pequod.example?Route=%3Csip:mast.pequod.example%3E>", call="regescrt"),
+        TAKEN_UP,
+    ),
+    Case(
+        "sdp01",
+        "3.3.15",
+        "the answer may not be SDP",
+        ordinary(_INVITE, "Accept: text/whalesong", WITH_SDP, body=SDP, call="sdp01"),
+        TAKEN_UP,
+    ),
+    Case(
+        "inv2543",
+        "3.4.1",
+        "an INVITE of RFC 2543: no branch, no tag, no Max-Forwards",
+        lines(
+            _INVITE,
+            f"Via: SIP/2.0/UDP {HERE}",
+            "From: <sip:ishmael@nantucket.example>",
+            f"To: <sip:{US}>",
+            "Record-Route: <sip:mast.pequod.example>",
+            "Call-ID: inv2543@nantucket.example",
+            "CSeq: 56 INVITE",
+            "Contact: <sip:ishmael@harbour.example>",
+            "Content-Type: application/sdp",
+            body="v=0\r\no=ishmael 1851 1851 IN IP4 192.0.2.21\r\nc=IN IP4 192.0.2.21\r\nm=audio 40000 RTP/AVP 0\r\n",
+        ),
+        TAKEN_UP,
+    ),
+)
