@@ -48,6 +48,9 @@ class Wish(Value, frozen=True):
     setup: str = ""
 
 
+_NONE: frozenset[int] = frozenset()
+
+
 class LegTransports:
     """
     What carries a leg. `prepare` gets ready what a text of ours names, then `keep` or `undo` says what became of the text; `apply` puts an
@@ -67,9 +70,9 @@ class LegTransports:
         """What `prepare` gave new credentials, and those it had."""
         self._cryptos: dict[int, dict[str, Crypto]] = {}
         """Our SDES keys by transport and suite."""
-        self._secured: set[int] = set()
+        self._secured = _NONE
         """Those that let nothing pass in the clear."""
-        self._dtls: set[int] = set()
+        self._dtls = _NONE
         """Those that were opened for DTLS."""
 
     @property
@@ -208,9 +211,9 @@ class LegTransports:
             may_share=options.latch is not Latch.ASYMMETRIC,
         )
         if secured:
-            self._secured.add(transport.id)
+            self._secured |= {transport.id}
         if need.dtls:
-            self._dtls.add(transport.id)
+            self._dtls |= {transport.id}
         return transport
 
     def _host(self, place: Address | None, options: LegOptions) -> str | None:
@@ -375,8 +378,8 @@ class LegTransports:
             if not any(transport is each for each in kept):
                 if isinstance(transport, Transport):
                     self._cryptos.pop(transport.id, None)
-                    self._secured.discard(transport.id)
-                    self._dtls.discard(transport.id)
+                    self._secured -= {transport.id}
+                    self._dtls -= {transport.id}
                 transport.close()  # and its streams
         for stream in those.streams.values():
             if not stream.closed and not any(stream is each for each in kept_streams):

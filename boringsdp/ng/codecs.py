@@ -8,6 +8,9 @@ from boringsdp.ng.requests import CodecOptions, Description
 from boringsdp.sdp import Codec, CodecPolicy
 
 _ALL = frozenset({"all", "full"})
+_NO_WISHES = CodecOptions()
+_ANY, _ANY_OR_NONE = CodecPolicy(), CodecPolicy(may_be_empty=True)
+"""Of most calls."""
 
 
 def codec_policy(request: Description, offered: Collection[Codec] | None, warnings: list[str]) -> CodecPolicy:
@@ -19,6 +22,8 @@ def codec_policy(request: Description, offered: Collection[Codec] | None, warnin
     be there.
     """
     codec = request.codec
+    if codec == _NO_WISHES:
+        return _ANY_OR_NONE if request.allow_no_codec_media else _ANY
     kept = _present(codec.transcode, offered)
     missing = [name for name in codec.transcode if name not in kept]
     if missing:

@@ -32,8 +32,8 @@ from boringsdp.ng.descriptions import Descriptions, LoadLimit
 from boringsdp.ng.dialogs import Dialog, Dialogs, FarLeg
 from boringsdp.ng.faults import Faults, complaints_of, name_of
 from boringsdp.ng.notices import Digit, Notices, Timeout
-from boringsdp.ng.parse import parse_request
 from boringsdp.ng.remarks import Remarks
+from boringsdp.ng.remembered import RequestReader
 from boringsdp.ng.replies import Names, Told, tell_call
 from boringsdp.ng.settings import Address, NgSettings
 from boringsdp.ng.statistics import Statistics
@@ -71,6 +71,7 @@ class NgFront:
     ) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._requests = RequestReader(settings.templates)
         self._loop = asyncio.get_running_loop()
         self._dialogs: Dialogs[Call] = Dialogs()
         self._notices = Notices(settings, self._count_notice)
@@ -106,7 +107,7 @@ class NgFront:
         """
         began = self._loop.time()
         try:
-            reply = self._run(parse_request(message, self._settings.templates), source)
+            reply = self._run(self._requests.read(message), source)
             self._remark(message, reply)
         except LoadLimit as refused:
             self._statistics.refused()

@@ -67,7 +67,7 @@ _FIELDS = {flag: flag.lower().replace("-", "_") for flag in _SWITCHES}
 """Flags that set the field of their own name."""
 
 
-def _readable(sdp: str) -> str:
+def readable(sdp: str) -> str:
     """
     Return the text as UTF-8, or Latin-1 where its octets are none: old phones write names so, and what we write is UTF-8 (RFC 8866 §4.5).
 
@@ -84,7 +84,7 @@ def _from_keys(said: Gathered, identity: Identity, sdp: str, *, answer: bool) ->
     webrtc = "WebRTC" in flags
     return Description(
         identity=identity,
-        sdp=_readable(sdp),
+        sdp=readable(sdp),
         answer=answer,
         webrtc=webrtc,
         ice=Ice.FORCE if webrtc and ice is None else ice or Ice.DEFAULT,

@@ -29,6 +29,8 @@ class PlainTransport(Transport):
     the announced address, by latching. How it is keyed: in the clear (unless `secured`), by `set_keys`, or by `start`; the last one counts.
     """
 
+    __slots__ = ("_announced", "_profile", "_secured", "_waiting", "claimed", "credentials", "ports", "retired", "trunk")
+
     def __init__(
         self,
         relay: Relay,

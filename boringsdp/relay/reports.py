@@ -92,6 +92,8 @@ class Reporter:
     `statistics` reads a stream's figures from the engine; `epoch` is wall clock minus monotonic seconds, so that this core reads no clock.
     """
 
+    __slots__ = ("_cname", "_epoch", "_names", "_next", "_rng", "_sender_reports", "_statistics", "_streams")
+
     def __init__(self, cname: str, rng: random.Random, statistics: Callable[[StreamId], StreamStatistics], epoch: float = 0.0) -> None:
         self._cname = cname
         self._rng = rng

@@ -39,6 +39,11 @@ LATE = 1.0
 class Transport(ABC):
     """What all kinds for RTP share. `addresses` are what peers are told: for WebRTC every candidate, for plain the one RTP address."""
 
+    __slots__ = (
+        "_dtls", "_owner", "_piercing", "_remote", "_reports", "_sampling", "_streams", "_watch", "_watching", "addresses",
+        "announced", "closed", "cname", "ice", "id", "latch", "relay", "reporter", "rtcp_port", "sampler", "ufrags", "waits",
+    )  # fmt: skip
+
     def __init__(self, relay: Relay, transport: TransportId, owner: Owner, addresses: tuple[Address, ...], *, cname: str = "") -> None:
         self.relay = relay
         self.id = transport
@@ -61,12 +66,12 @@ class Transport(ABC):
         self._streams: dict[int, Stream] = {}
         self._remote: Address | None = None
         self._dtls: Dtls | None = None
-        settings, engine = relay.settings, relay.engine
-        self.reporter = reports.Reporter(self.cname, relay.rng, engine.stream_statistics, relay.epoch)
+        settings, read = relay.settings, relay.engine.stream_statistics
+        self.reporter = reports.Reporter(self.cname, relay.rng, read, relay.epoch)
         self._reports: Driver[reports.Action] = Driver(self.reporter, self._perform_report, relay.loop, GRID)
-        self._watch = watch.Watch(settings.media_timeout_s, engine.stream_statistics)
+        self._watch = watch.Watch(settings.media_timeout_s, read)
         self._watching: Driver[watch.Silent] = Driver(self._watch, self._perform_watch, relay.loop, GRID)
-        self.sampler = Sampler(engine.stream_statistics, self._codec_of, self._round_trips, relay.epoch)
+        self.sampler = Sampler(read, self._codec_of, self._round_trips, relay.epoch)
         self._sampling: Driver[None] = Driver(self.sampler, _nothing, relay.loop, GRID)
         self._piercing: Driver[Pierce] | None = None
 
@@ -319,6 +324,8 @@ class Transport(ABC):
 
 class WebRtcTransport(Transport):
     """ICE-lite on the shared port and DTLS-SRTP. Credentials may be told at once: checks and a ClientHello may come before `start`."""
+
+    __slots__ = ("_met", "credentials", "fingerprint")
 
     def __init__(
         self,

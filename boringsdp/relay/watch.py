@@ -25,6 +25,8 @@ class Watch:
     Silence is told once, and again only after something came.
     """
 
+    __slots__ = ("_check", "_expected", "_reported", "_since", "_statistics", "_timeout", "_told")
+
     def __init__(self, timeout: float, statistics: Callable[[StreamId], StreamStatistics]) -> None:
         self._timeout = timeout
         self._statistics = statistics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from boringsdp.errors import SdpError
@@ -21,9 +22,8 @@ class _Reader:
     """What one section said so far; a media section begins with the session's defaults."""
 
     __slots__ = (
-        "bundle", "candidates", "cname", "crypto_lines", "cryptos", "direction", "end_of_candidates", "extensions",
-        "feedback", "fingerprints", "flags", "fmtp", "host", "maxptime", "mid", "others", "password", "ptime", "rtcp", "rtpmap",
-        "setup", "ssrcs", "tls_id", "trickle", "ufrag",
+        "bundle", "candidates", "cname", "crypto_lines", "cryptos", "direction", "extensions", "fingerprints", "flags", "formats",
+        "host", "maxptime", "mid", "others", "password", "ptime", "rtcp", "setup", "ssrcs", "tls_id", "trickle", "ufrag",
     )  # fmt: skip
 
     def __init__(self, session: _Reader | None = None) -> None:
@@ -38,9 +38,8 @@ class _Reader:
         self.candidates: list[str] = []
         self.cryptos: list[Crypto] = []
         self.crypto_lines = 0
-        self.rtpmap: dict[str, Codec] = {}
-        self.fmtp: dict[str, str] = {}
-        self.feedback: dict[str, list[str]] = {}
+        self.formats: list[str] = []
+        """The lines about payload types, for `_read_formats`."""
         self.ssrcs: dict[int, None] = {}
         self.cname = ""
         self.mid = ""
@@ -61,6 +60,8 @@ class _Reader:
             handler = _HANDLERS.get(name)
             if handler is not None:
                 handler(self, value)
+            elif name in _OF_FORMATS:
+                self.formats.append(line)
             elif name in _FLAGS:
                 self.flags.add(name[2:])
             elif name in _DIRECTIONS:
@@ -71,34 +72,25 @@ class _Reader:
                 self.host, host_said = _host(line, first_number + position), True
 
 
+_OF_FORMATS = frozenset({"a=rtpmap", "a=fmtp", "a=rtcp-fb"})
 _FLAGS = frozenset({"a=rtcp-mux", "a=rtcp-mux-only", "a=rtcp-rsize", "a=bundle-only", "a=end-of-candidates", "a=ice-lite"})
 
 
-def _rtpmap(reader: _Reader, value: str) -> None:
-    payload_type, _, encoding = value.partition(" ")
-    codec = parse_encoding(encoding)
-    if codec is not None:
-        reader.rtpmap[payload_type] = codec
-
-
-def _fmtp(reader: _Reader, value: str) -> None:
-    payload_type, _, parameters = value.partition(" ")
-    earlier = reader.fmtp.get(payload_type)
-    reader.fmtp[payload_type] = f"{earlier};{parameters.strip()}" if earlier else parameters.strip()
-
-
-def _feedback(reader: _Reader, value: str) -> None:
-    payload_type, _, parameters = value.partition(" ")
-    reader.feedback.setdefault(payload_type, []).append(" ".join(parameters.split()))
-
-
 def _extmap(reader: _Reader, value: str) -> None:
+    extension = _read_extmap(value)
+    if extension is not None:
+        reader.extensions.append(extension)
+
+
+@functools.lru_cache(maxsize=256)
+def _read_extmap(value: str) -> tuple[str, int] | None:
+    """Return (URI, id), None for what cannot be read or is inactive. Remembered: every browser of a kind says the same."""
     parts = value.split(None, 2)
     if len(parts) < 2:
-        return
+        return None
     number, _, direction = parts[0].partition("/")
-    if is_number(number, 5) and 0 < int(number) < 65536 and direction != "inactive":
-        reader.extensions.append((parts[1], int(number)))
+    usable = is_number(number, 5) and 0 < int(number) < 65536 and direction != "inactive"
+    return (parts[1], int(number)) if usable else None
 
 
 def _ssrc(reader: _Reader, value: str) -> None:
@@ -171,9 +163,6 @@ def _candidate(reader: _Reader, value: str) -> None:
 
 
 _HANDLERS: dict[str, Callable[[_Reader, str], None]] = {
-    "a=rtpmap": _rtpmap,
-    "a=fmtp": _fmtp,
-    "a=rtcp-fb": _feedback,
     "a=extmap": _extmap,
     "a=ssrc": _ssrc,
     "a=rtcp": _rtcp,
@@ -280,7 +269,7 @@ def _media(index: int, lines: list[str], first_number: int, session: _Reader) ->
         port=port,
         protocol_text=protocol_text,
         protocol=protocol,
-        formats=_formats(payload_types, reader, line, first_number) if protocol else (),
+        formats=_formats(payload_types, reader.formats, line, first_number) if protocol else (),
         host=reader.host,
         rtcp=rtcp,
         rtcp_mux="rtcp-mux" in flags,
@@ -322,21 +311,59 @@ def _media_line(line: str, number: int) -> tuple[str, int, str, list[str]]:
 
 
 _PAYLOAD_TYPES = {str(number): number for number in range(128)}
+_REMEMBERED_LINES = 160
+"""More lines about one m-line's payload types are read anew each time."""
+_REMEMBERED_LENGTH = 256
+"""So are longer ones: peers choose what fills memory here."""
 
 
-def _formats(payload_types: list[str], reader: _Reader, line: str, number: int) -> tuple[Format, ...]:
-    """Read the payload types of an RTP m-line; a dynamic one without a usable rtpmap is left out, nobody could tell what it is."""
+def _formats(payload_types: list[str], lines: list[str], line: str, number: int) -> tuple[Format, ...]:
+    """Read the payload types of an RTP m-line and what is said about them."""
+    usual = len(lines) <= _REMEMBERED_LINES and max(map(len, (line, *lines))) <= _REMEMBERED_LENGTH
+    read = _remembered_formats if usual else _read_formats
+    try:
+        return read(tuple(payload_types), tuple(lines))
+    except SdpError as error:
+        raise SdpError(error.reason, line, number) from None
+
+
+def _read_formats(payload_types: tuple[str, ...], lines: tuple[str, ...]) -> tuple[Format, ...]:
+    """Return the formats; a dynamic one without a usable rtpmap is left out, nobody could tell what it is. Raises `SdpError`."""
     formats: dict[int, Format] = {}
-    rtpmap, fmtp, feedback = reader.rtpmap, reader.fmtp, reader.feedback
+    codecs, fmtp, feedback = _explained(lines)
     for_all = tuple(feedback.get("*", ()))
     for text in payload_types:
         payload_type = _PAYLOAD_TYPES.get(text)
         if payload_type is None and is_number(text, 3):
             payload_type = _PAYLOAD_TYPES.get(str(int(text)))  # 00 is 0
         if payload_type is None:
-            raise SdpError(f"payload type {text[:20]} is no number from 0 to 127", line, number)
-        codec = rtpmap.get(text) or STATIC.get(payload_type)
+            raise SdpError(f"payload type {text[:20]} is no number from 0 to 127")
+        codec = codecs.get(text) or STATIC.get(payload_type)
         if codec is not None and payload_type not in formats:
             said = (*feedback[text], *for_all) if text in feedback else for_all
             formats[payload_type] = Format(payload_type, codec, fmtp.get(text, ""), said)
     return tuple(formats.values())
+
+
+_remembered_formats = functools.lru_cache(maxsize=128)(_read_formats)
+"""Every browser of a kind says the same of its codecs, and so do we: calls share what was read of it."""
+
+
+def _explained(lines: tuple[str, ...]) -> tuple[dict[str, Codec], dict[str, str], dict[str, list[str]]]:
+    """Return codecs, parameters and feedback by payload type as written, out of the lines `a=rtpmap`, `a=fmtp`, `a=rtcp-fb`."""
+    codecs: dict[str, Codec] = {}
+    fmtp: dict[str, str] = {}
+    feedback: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        payload_type, _, rest = value.partition(" ")
+        if name == "a=rtpmap":
+            codec = parse_encoding(rest)
+            if codec is not None:
+                codecs[payload_type] = codec
+        elif name == "a=fmtp":
+            earlier = fmtp.get(payload_type)
+            fmtp[payload_type] = f"{earlier};{rest.strip()}" if earlier else rest.strip()
+        else:
+            feedback.setdefault(payload_type, []).append(" ".join(rest.split()))
+    return codecs, fmtp, feedback
