@@ -11,7 +11,7 @@ from boringsdp.net.address import parse_ip
 from boringsdp.sip.transport.connection import Peer
 from boringsdp.sip.transport.settings import TlsSettings, split_host_port
 
-SCHEMES = ("sip:", "sips:")
+SCHEME = "sip:"
 CLIENTS = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
 
@@ -88,7 +88,7 @@ def identities(certificate: Mapping[str, Any]) -> tuple[str, ...]:
     Those of sip: URIs without a user part; only without any the DNS names and addresses; only without alternative names the common name.
     """
     names = certificate.get("subjectAltName", ())
-    uris = [uri for kind, uri in names if kind == "URI" and uri.lower().startswith(SCHEMES)]
+    uris = [uri for kind, uri in names if kind == "URI" and uri.lower().startswith(SCHEME)]
     if uris:
         found = [domain for uri in uris if (domain := _domain(uri))]
     elif names:
