@@ -1,0 +1,427 @@
+"""Changes of a call that is up or early: re-INVITE, UPDATE, and what happens when both want one (RFC 3261 §14, RFC 3311, RFC 6337)."""
+
+from __future__ import annotations
+
+import pytest
+
+from boringsdp.errors import WrongState
+from boringsdp.sip import headers as views
+from boringsdp.sip.session import SessionSettings, State
+from boringsdp.sip.session.events import (
+    Answered,
+    AnswerReceived,
+    By,
+    Ended,
+    OfferReceived,
+    OfferRefused,
+    OfferWithdrawn,
+    Refreshed,
+    RequestAnswered,
+)
+from tests.support.sip_sessions import ANSWER, DELAY, OFFER, Side, World, established, sdp
+
+NO_UPDATE = SessionSettings(allow=("INVITE", "ACK", "BYE", "CANCEL", "PRACK"))
+
+
+def early(world: World) -> tuple[Side, Side]:
+    """A call with offer and answer exchanged reliably, not answered."""
+    caller = world.call()
+    world.run(0.1)
+    world.callees[0].do("progress", ANSWER)
+    world.run(0.1)
+    return caller, world.callees[0]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_either_side_offers_anew(who, method):
+    world = World()
+    sides = established(world)
+    one, other = sides[who], sides[1 - who]
+    before = len(one.requests("ACK"))
+    one.do("offer", sdp("one", 2), by=method)
+    world.run(0.1)
+    assert other.last(OfferReceived).sdp == sdp("one", 2)
+    other.do("answer", sdp("other", 2))
+    world.run(0.1)
+    assert one.last(AnswerReceived).sdp == sdp("other", 2)
+    assert (one.session.local_sdp, one.session.remote_sdp) == (sdp("one", 2), sdp("other", 2))
+    assert (other.session.local_sdp, other.session.remote_sdp) == (sdp("other", 2), sdp("one", 2))
+    assert len(one.requests("ACK")) == before + (method == "INVITE")
+    world.run(40)
+    assert (one.session.state, other.session.state) == (State.CONFIRMED, State.CONFIRMED)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_re_invite_without_offer(who):
+    world = World()
+    sides = established(world)
+    one, other = sides[who], sides[1 - who]
+    one.do("offer", None)
+    world.run(0.1)
+    assert other.last(OfferReceived).sdp is None
+    other.do("answer", sdp("other", 2))
+    world.run(0.1)
+    assert one.last(OfferReceived).sdp == sdp("other", 2)
+    with pytest.raises(WrongState):
+        one.do("offer", sdp("one", 3))
+    one.do("answer", sdp("one", 2))
+    world.run(0.1)
+    assert other.last(AnswerReceived).sdp == sdp("one", 2)
+    assert (one.session.local_sdp, one.session.remote_sdp) == (sdp("one", 2), sdp("other", 2))
+    one.do("offer", sdp("one", 3))
+    world.run(0.1)
+    assert other.last(OfferReceived).sdp == sdp("one", 3)
+
+
+def test_a_refused_offer_leaves_what_was_agreed():
+    world = World()
+    caller, callee = established(world)
+    for method in ("INVITE", "UPDATE"):
+        caller.do("offer", sdp("alice", 2), by=method)
+        world.run(0.1)
+        callee.do("refuse", 488)
+        world.run(0.1)
+        assert caller.last(OfferRefused).code == 488
+        assert (caller.session.local_sdp, callee.session.remote_sdp) == (OFFER, OFFER)
+    caller.do("offer", sdp("alice", 3))
+    world.run(0.1)
+    callee.do("answer", sdp("bob", 3))
+    world.run(0.1)
+    assert caller.session.remote_sdp == sdp("bob", 3)
+
+
+def test_one_offer_at_a_time():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    with pytest.raises(WrongState):
+        caller.do("offer", sdp("alice", 3))
+    world.run(0.1)
+    with pytest.raises(WrongState):
+        callee.do("offer", sdp("bob", 2))
+
+
+def test_an_early_update_goes_both_ways():
+    world = World()
+    caller, callee = early(world)
+    for one, other, version in ((caller, callee, 2), (callee, caller, 3)):
+        one.do("offer", sdp(one.name, version))
+        world.run(0.1)
+        assert one.requests("UPDATE")
+        other.do("answer", sdp(other.name, version))
+        world.run(0.1)
+        assert one.last(AnswerReceived).sdp == sdp(other.name, version)
+    callee.do("accept")
+    world.run(0.1)
+    assert caller.last(Answered).sdp == sdp("bob", 3), "what the last UPDATE agreed on"
+    assert caller.session.local_sdp == sdp("alice", 3)
+
+
+def test_an_early_update_needs_an_answer_before_it():
+    world = World()
+    caller = world.call()
+    world.run(0.1)
+    world.callees[0].do("ring")
+    world.run(0.1)
+    with pytest.raises(WrongState):
+        caller.do("offer", sdp("alice", 2))
+    with pytest.raises(WrongState):
+        world.callees[0].do("offer", sdp("bob", 2))
+
+
+def test_update_only_to_a_peer_that_allows_it():
+    world = World()
+    world.callee_settings = NO_UPDATE
+    caller, _ = established(world)
+    with pytest.raises(WrongState):
+        caller.do("offer", sdp("alice", 2), by="UPDATE")
+    caller.do("offer", sdp("alice", 2))
+    assert caller.requests("INVITE")[-1].body == sdp("alice", 2)
+
+
+def test_an_update_that_is_not_answered_in_time_gets_504():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2), by="UPDATE")
+    world.run(12)
+    assert callee.times("SIP/2.0 504") == [10.21]
+    assert callee.last(OfferWithdrawn)
+    assert caller.last(OfferRefused).code == 504
+    with pytest.raises(WrongState):
+        callee.do("answer", ANSWER)
+
+
+def test_glare_of_re_invites_is_settled_by_the_timers():
+    """Both get 491; the owner of the Call-ID waits 2.1 to 4 s, the other up to 2 s (RFC 3261 §14.1)."""
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    callee.do("offer", sdp("bob", 2))
+    world.run(0.1)
+    assert caller.responses("INVITE", 491)
+    assert callee.responses("INVITE", 491)
+    assert not caller.told(OfferRefused)
+    began = world.now - 0.1
+    world.run(2.05)
+    (again,) = [at for at in callee.times("INVITE") if at > began]
+    assert again - began <= 2.1
+    assert caller.last(OfferReceived).sdp == sdp("bob", 2)
+    caller.do("answer", sdp("alice", 3))
+    world.run(3)
+    second = [at for at in caller.times("INVITE") if at > began]
+    assert len(second) == 1
+    assert 2.1 <= second[0] - began <= 4.1
+    callee.do("answer", sdp("bob", 3))
+    world.run(0.1)
+    assert caller.session.local_sdp == sdp("alice", 2)
+    assert callee.session.local_sdp == sdp("bob", 3)
+
+
+def test_glare_of_updates_too():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2), by="UPDATE")
+    callee.do("offer", sdp("bob", 2), by="UPDATE")
+    world.run(2.1)
+    assert caller.last(OfferReceived).sdp == sdp("bob", 2)
+    caller.do("answer", sdp("alice", 3))
+    world.run(3)
+    assert callee.last(OfferReceived).sdp == sdp("alice", 2)
+    callee.do("answer", sdp("bob", 3))
+    world.run(1)
+    assert caller.last(AnswerReceived).sdp == sdp("bob", 3)
+
+
+def test_an_offer_that_waits_after_491_is_replaced_by_a_newer_one():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    callee.do("offer", sdp("bob", 2))
+    world.run(0.1)
+    caller.do("offer", sdp("alice", 9))
+    world.run(2.5)
+    caller.do("answer", sdp("alice", 3))
+    world.run(4)
+    assert callee.last(OfferReceived).sdp == sdp("alice", 9)
+    assert [request.body for request in caller.requests("INVITE")] == [OFFER, sdp("alice", 2), sdp("alice", 9)]
+
+
+def test_an_offer_refused_by_491_for_ever_is_told_at_last():
+    world = World()
+    caller, _ = established(world)
+    world.fate = lambda side, message: None
+    caller.do("offer", sdp("alice", 2))
+    for _ in range(10):
+        world.give_response(caller, "INVITE", 491)
+        world.run(5)
+    assert caller.last(OfferRefused).code == 491
+    assert len(caller.requests("INVITE")) == 11
+
+
+def test_a_second_re_invite_before_the_answer_gets_500_with_retry_after():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    dialog = caller.session.dialog
+    assert dialog is not None
+    world.give_request(callee, dialog.request("INVITE", [], "application/sdp", sdp("alice", 3)), 900)
+    (refusal,) = callee.responses("INVITE", 500)
+    assert 0 <= int(refusal.headers.get("Retry-After") or -1) < 10
+    world.give_request(callee, dialog.request("UPDATE", [], "application/sdp", sdp("alice", 3)), 901)
+    assert callee.responses("UPDATE", 500)
+    callee.do("answer", sdp("bob", 2))
+    world.run(0.1)
+    assert caller.last(AnswerReceived).sdp == sdp("bob", 2)
+
+
+def test_our_offer_waits_as_long_as_a_500_asks():
+    world = World()
+    caller, callee = established(world)
+    world.fate = lambda side, message: None
+    caller.do("offer", sdp("alice", 2))
+    world.give_response(caller, "INVITE", 500, headers=[("Retry-After", "7")])
+    world.fate = lambda side, message: DELAY
+    world.run(8)
+    assert [round(at - 0.2, 2) for at in caller.times("INVITE")][-1] == 7.0
+    assert callee.last(OfferReceived).sdp == sdp("alice", 2)
+
+
+def test_the_same_sdp_again_is_answered_by_itself():
+    world = World()
+    caller, callee = established(world)
+    for method in ("INVITE", "UPDATE"):
+        caller.do("offer", OFFER, by=method)
+        world.run(0.1)
+        assert not callee.told(OfferReceived)
+        assert callee.last(Refreshed).by is By.REMOTE
+        assert caller.last(AnswerReceived).sdp == ANSWER
+    world.run(40)
+    assert caller.session.state is State.CONFIRMED
+
+
+def test_an_update_without_sdp_refreshes_the_target():
+    world = World()
+    caller, callee = established(world)
+    dialog = caller.session.dialog
+    assert dialog is not None
+    world.give_request(callee, dialog.request("UPDATE", contact="<sip:alice@192.0.2.77>"), 900)
+    assert callee.responses("UPDATE", 200)
+    assert callee.session.facts.remote_target == "sip:alice@192.0.2.77"
+    callee.do("request", "INFO")
+    assert callee.requests("INFO")[0].uri == "sip:alice@192.0.2.77"
+
+
+def test_a_re_invite_moves_both_targets():
+    world = World()
+    caller, callee = established(world)
+    caller.session.contact = "<sip:alice@192.0.2.50>"
+    callee.session.contact = "<sip:bob@192.0.2.60>"
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    assert callee.session.facts.remote_target == "sip:alice@192.0.2.1", "not before the 2xx"
+    callee.do("answer", sdp("bob", 2))
+    world.run(0.1)
+    assert callee.session.facts.remote_target == "sip:alice@192.0.2.50"
+    assert caller.session.facts.remote_target == "sip:bob@192.0.2.60"
+    assert caller.requests("ACK")[-1].uri == "sip:bob@192.0.2.60"
+
+
+def test_an_offer_during_our_own_refresh_waits_for_it():
+    world = World()
+    world.callee_settings = SessionSettings(allow=NO_UPDATE.allow, session_expires=0)
+    caller, callee = established(world, settings=SessionSettings(session_expires=100))
+    refresher = caller if caller.session._core.session_timer.ours else callee
+    other = callee if refresher is caller else caller
+    world.fate = lambda side, message: 0.2
+    world.run(49.9)
+    refresher.do("offer", sdp("late", 2))
+    world.run(2)
+    assert [request.body for request in refresher.requests("INVITE")][-1] == sdp("late", 2)
+    assert other.last(OfferReceived).sdp == sdp("late", 2)
+
+
+def test_the_2xx_to_a_re_invite_is_repeated_until_its_ack():
+    lose = True
+
+    def fate(side, message):
+        return None if message.start_line.startswith("ACK") and lose and world.now > 0.15 else DELAY
+
+    world = World(fate=fate)
+    caller, callee = established(world)
+    lose = False
+    world.run(1)
+    lose = True
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    callee.do("answer", sdp("bob", 2))
+    start = world.now
+    world.run(4)
+    assert [round(at - start, 2) for at in callee.times("SIP/2.0 200") if at >= start] == [0.0, 0.5, 1.5, 3.5]
+    assert len({ack.to_bytes() for ack in caller.requests("ACK")[1:]}) == 2 or len(caller.requests("ACK")) > 2
+    lose = False
+    world.run(40)
+    assert callee.session.state is State.CONFIRMED
+
+
+def test_a_re_invite_whose_ack_never_comes_ends_the_call():
+    world = World()
+    caller, callee = established(world)
+    world.fate = lambda side, message: None if message.start_line.startswith("ACK") else DELAY
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    callee.do("answer", sdp("bob", 2))
+    world.run(40)
+    assert (callee.last(Ended).by, caller.last(Ended).by) == (By.TIMER, By.REMOTE)
+
+
+def test_a_cancelled_re_invite_is_withdrawn():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    number = next(n for n, (_, _, request, _) in world._transactions.items() if request.body == sdp("alice", 2))
+    world.perform(callee, callee.session.receive_cancel(number, caller.requests("INVITE")[-1], world.now))
+    world.run(0.1)
+    assert callee.responses("INVITE", 487)
+    assert callee.last(OfferWithdrawn)
+    assert caller.last(OfferRefused).code == 487
+    assert callee.session.state is State.CONFIRMED
+
+
+def test_a_re_invite_while_the_first_ack_is_missing_stands_for_it():
+    world = World(fate=lambda side, message: None if message.start_line.startswith("ACK") else DELAY)
+    caller, callee = established(world)
+    assert callee.session.state is State.ACCEPTED
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.05)
+    assert callee.session.state is State.CONFIRMED
+    assert callee.last(OfferReceived).sdp == sdp("alice", 2)
+
+
+def test_a_re_invite_while_the_answer_in_the_first_ack_is_missing_gets_491():
+    world = World(fate=lambda side, message: None if message.start_line.startswith("ACK") else DELAY)
+    caller = world.call(None)
+    world.run(0.1)
+    callee = world.callees[0]
+    callee.do("accept", ANSWER)
+    world.run(0.1)
+    caller.do("answer", OFFER)
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.05)
+    assert callee.responses("INVITE", 491)
+    assert callee.session.state is State.ACCEPTED
+
+
+@pytest.mark.parametrize(("code", "by", "byes"), [(481, By.REMOTE, 0), (408, By.TIMER, 1)])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO"])
+def test_481_and_408_in_the_dialog_end_it(code, by, byes, method):
+    world = World()
+    caller, _ = established(world)
+    world.fate = lambda side, message: None
+    if method == "INFO":
+        caller.do("request", "INFO")
+    else:
+        caller.do("offer", sdp("alice", 2), by=method)
+    world.give_response(caller, method, code)
+    ended = caller.last(Ended)
+    assert (ended.by, ended.code) == (by, code)
+    assert len(caller.requests("BYE")) == byes
+    if method == "INFO":
+        assert caller.last(RequestAnswered).response.code == code
+
+
+def test_a_low_cseq_gets_500():
+    world = World()
+    caller, callee = established(world)
+    caller.do("request", "INFO")
+    world.run(0.1)
+    dialog = caller.session.dialog
+    assert dialog is not None
+    dialog.sequence.number -= 1
+    world.give_request(callee, dialog.request("MESSAGE"), 900)
+    assert callee.responses("MESSAGE", 500)
+    world.give_request(callee, dialog.request("MESSAGE"), 901)
+    assert len(callee.responses("MESSAGE")) == 1, "the next one is told, not answered"
+
+
+def test_an_unknown_dialog_gets_481():
+    world = World()
+    caller, callee = established(world)
+    dialog = caller.session.dialog
+    assert dialog is not None
+    stranger = dialog.request("INFO")
+    stranger.headers.set("From", "<sip:eve@example.com>;tag=eve")
+    world.give_request(callee, stranger, 900)
+    assert callee.responses("INFO", 481)
+
+
+def test_both_sides_number_their_requests_by_themselves():
+    world = World()
+    caller, callee = established(world)
+    caller.do("request", "INFO")
+    callee.do("request", "INFO")
+    callee.do("request", "MESSAGE", content_type="text/plain", body=b"hi")
+    assert views.cseq(caller.requests("INFO")[0]).number == 2
+    assert [views.cseq(callee.requests(method)[0]).number for method in ("INFO", "MESSAGE")] == [1, 2]
