@@ -339,9 +339,12 @@ class Call:
 
     def report(self) -> CallReport:
         """What the call is and how it fares, for people, proxies and records. Ask before `close`: afterwards there are no figures."""
-        joined = [leg for leg in (self._near, None if self._current is None else self._current.leg) if leg is not None]
         times = self.created, self.last_signal
-        return reporting.report_of((self.id, self.state.value), times, self._legs(), joined, self._relay, self._blocks)
+        return reporting.report_of((self.id, self.state.value), times, self._legs(), self._joined(), self._relay, self._blocks)
+
+    def all_heard(self) -> bool:
+        """Whether media came from all between whom it flows, and none was dropped."""
+        return reporting.all_heard(self._joined())
 
     def statistics(self) -> dict[str, Any]:
         """Plain values: states, and for each party its streams with packets, loss, jitter, round trip, level and MOS both ways."""
@@ -376,6 +379,9 @@ class Call:
 
     def _legs(self) -> list[Leg]:
         return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches.values()]]
+
+    def _joined(self) -> list[Leg]:
+        return [leg for leg in (self._near, None if self._current is None else self._current.leg) if leg is not None]
 
     def _check_open(self, shape: Shape) -> None:
         if self._closed:
@@ -446,10 +452,8 @@ class Call:
 
     def _listen(self) -> list[Heard]:
         """What patience is measured by: the two legs between whom media flows."""
-        branch = self._current
-        legs = [leg for leg in (self._near, None if branch is None else branch.leg) if leg is not None]
-        name = "" if branch is None else branch.name
-        return [leg.listen(partial(self._blocks.stops, leg.party, branch=name)) for leg in legs]
+        name = "" if self._current is None else self._current.name
+        return [leg.listen(partial(self._blocks.stops, leg.party, branch=name)) for leg in self._joined()]
 
     # --- news and time -----------------------------------------------------------------------------------------------------------------
 

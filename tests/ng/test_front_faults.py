@@ -14,9 +14,10 @@ from boringsdp.ng import faults
 from boringsdp.ng.front import NgFront
 from boringsdp.ng.notices import Notices
 from boringsdp.ng.settings import NgSettings
+from tests.call.phone import Phone, port_of
 from tests.ng.conftest import FakeCalls, Proxy, plain_sdp
+from tests.ng.test_front_media import flows, taken
 from tests.ng.test_front_media import proxy as real
-from tests.ng.test_front_media import taken
 
 __all__ = ["real"]
 
@@ -102,6 +103,22 @@ async def test_missing_media_is_logged_soon(real: Proxy, caplog: pytest.LogCaptu
         await asyncio.sleep(0.2)
     told = [(record.tag, record.reason[:21]) for record in caplog.records if record.getMessage() == "no media"]  # type: ignore[attr-defined]
     assert told == [("ta", "audio: no packet came"), ("tb", "audio: no packet came")]
+
+
+async def test_no_report_is_made_of_a_call_that_is_heard(real: Proxy, monkeypatch: pytest.MonkeyPatch):
+    looked: list[object] = []
+    monkeypatch.setattr(faults, "LOOK_AFTER_S", 0.05)
+    monkeypatch.setattr(faults, "complaints_of", lambda dialog, _report: looked.append(dialog) or [])
+    a, b = Phone(), Phone()
+    to_b = port_of(taken(real.offer("ta", sdp=plain_sdp(a.port))))
+    to_a = port_of(taken(real.answer("ta", "tb", sdp=plain_sdp(b.port))))
+    await flows(a, to_a, b)
+    await asyncio.sleep(0.1)
+    assert len(looked) == 1  # nothing came from the other
+    await flows(b, to_b, a)
+    taken(real.answer("ta", "tb", sdp=plain_sdp(b.port)))
+    await asyncio.sleep(0.1)
+    assert len(looked) == 1
 
 
 async def test_nothing_is_looked_for_after_delete(real: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
