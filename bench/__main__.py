@@ -11,6 +11,7 @@ import sys
 
 ORDER: dict[str, list[str]] = {
     "sdp_translate": [],
+    "sip_messages": [],
     "relay_packet": [],
     "call_setup": [],
     "ng_cycle": [],

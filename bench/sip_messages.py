@@ -46,6 +46,7 @@ def read() -> Message:
     message = parsed.message
     assert message is not None
     assert not parsed.defects
+    assert headers.request_uri(message)
     assert headers.via(message).branch
     assert headers.from_(message).uri
     assert headers.to(message).uri

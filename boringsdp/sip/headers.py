@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from boringsdp.errors import SipError
 from boringsdp.sip.limits import MAX_CONTACTS, MAX_CSEQ, MAX_ROUTES, MAX_VALUES, MAX_VIAS
-from boringsdp.sip.message import Message, key_of
+from boringsdp.sip.message import Message, Request, key_of
 from boringsdp.sip.name_address import NameAddress, parse_name_address
 from boringsdp.sip.params import Params, is_token, parse_number, parse_params, parse_seconds, split_list, unquote
-from boringsdp.sip.uri import parse_host_port
+from boringsdp.sip.uri import Uri, parse_host_port, parse_uri
 from boringsdp.values import Value
 
 T = TypeVar("T")
@@ -117,33 +117,53 @@ class Reason(Value, frozen=True):
     text: str
 
 
+class _KnownUri(NamedTuple):
+    text: str
+    uri: Uri
+
+
 # --- what every message has ----------------------------------------------------------------------------------------------------------
 
 
 def via(message: Message) -> Via:
     """The topmost Via."""
-    return _one(message, "via", "Via", lambda text: parse_via(text if "," not in text else split_list(text, MAX_VIAS)[0]))
+    known: Via | None = message.headers.views.get("via")
+    return _one(message, "via", "Via", _parse_top_via) if known is None else known
 
 
 def vias(message: Message) -> tuple[Via, ...]:
     """Every Via, topmost first; none without the header."""
-    return _list(message, "via", "Via", parse_via, MAX_VIAS)
+    return _list(message, "via", "Via", parse_via, MAX_VIAS, "vias")
 
 
 def from_(message: Message) -> NameAddress:
-    return _one(message, "from", "From", parse_name_address)
+    known: NameAddress | None = message.headers.views.get("from")
+    return _one(message, "from", "From", parse_name_address) if known is None else known
 
 
 def to(message: Message) -> NameAddress:
-    return _one(message, "to", "To", parse_name_address)
+    known: NameAddress | None = message.headers.views.get("to")
+    return _one(message, "to", "To", parse_name_address) if known is None else known
 
 
 def call_id(message: Message) -> str:
-    return _one(message, "call-id", "Call-ID", _word)
+    known: str | None = message.headers.views.get("call-id")
+    return _one(message, "call-id", "Call-ID", _word) if known is None else known
 
 
 def cseq(message: Message) -> CSeq:
-    return _one(message, "cseq", "CSeq", parse_cseq)
+    known: CSeq | None = message.headers.views.get("cseq")
+    return _one(message, "cseq", "CSeq", parse_cseq) if known is None else known
+
+
+def request_uri(request: Request) -> Uri:
+    """The Request-URI. Raises SipError without a header's name."""
+    known = request.headers.views.get("request-uri")
+    if known is not None and known.text is request.uri:
+        return known.uri  # type: ignore[no-any-return]
+    uri = parse_uri(request.uri)
+    request.headers.views["request-uri"] = _KnownUri(request.uri, uri)
+    return uri
 
 
 def max_forwards(message: Message) -> int | None:
@@ -292,6 +312,10 @@ def parse_via(text: str) -> Via:
     return Via(words[0].upper(), host, port, params, parts[1].strip())
 
 
+def _parse_top_via(text: str) -> Via:
+    return parse_via(text if "," not in text else split_list(text, MAX_VIAS)[0])
+
+
 def parse_cseq(text: str) -> CSeq:
     words = text.split()
     if len(words) != 2 or not is_token(words[1]):
@@ -341,12 +365,17 @@ def parse_subscription_state(text: str) -> SubscriptionState:
 
 
 def parse_media_type(text: str) -> MediaType:
+    if text == _SDP.type:
+        return _SDP
     value, params = _split_params(text)
     kind, slash, subtype = value.partition("/")
     kind, subtype = kind.rstrip(" \t"), subtype.lstrip(" \t")
     if not slash or not is_token(kind) or not is_token(subtype):
         raise SipError("no media type")
     return MediaType(f"{kind}/{subtype}".lower(), params)
+
+
+_SDP = MediaType("application/sdp", {})
 
 
 def parse_reason(text: str) -> Reason:
@@ -400,27 +429,31 @@ def _one(message: Message, key: str, name: str, read: Callable[[str], T]) -> T:
 
 
 def _optional(message: Message, key: str, name: str, read: Callable[[str], T]) -> T | None:
-    views = message.views
+    views = message.headers.views
     if key in views:
         return views[key]  # type: ignore[no-any-return]
-    text = message.headers.get(key)
+    lines = message.headers.index.get(key)
     try:
-        found = None if text is None else read(text)
+        found = read(lines[0]) if lines else None
     except SipError as problem:
         raise SipError(problem.reason, name) from None
     views[key] = found
     return found
 
 
-def _list(message: Message, key: str, name: str, read: Callable[[str], T], limit: int) -> tuple[T, ...]:
-    remembered = f"{key}*"
-    views = message.views
+def _list(message: Message, key: str, name: str, read: Callable[[str], T], limit: int, remembered: str = "") -> tuple[T, ...]:
+    """`remembered`: the name of the view where the key is another view's."""
+    views = message.headers.views
+    remembered = remembered or key
     if remembered in views:
         return views[remembered]  # type: ignore[no-any-return]
     found: list[T] = []
     try:
-        for line in message.headers.all(key):
-            found += [read(value) for value in split_list(line, limit)]
+        for line in message.headers.index.get(key, ()):
+            if "," in line or not line:
+                found += [read(value) for value in split_list(line, limit)]
+            else:
+                found.append(read(line))
             if len(found) > limit:
                 raise SipError(f"more than {limit} values")
     except SipError as problem:

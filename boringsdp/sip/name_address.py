@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from boringsdp.errors import SipError
 from boringsdp.sip.params import Params, end_of_quotes, params_text, parse_params, quote, unquote
 from boringsdp.sip.uri import SipUri, Uri, parse_uri
 
-_PLAIN = re.compile(r'(?:"([^"\\]*)" *|([^ \t<>",;]*) *)<([^ \t<>":]+:[^ \t<>"]+)>(;.*)?', re.DOTALL)
+_PLAIN = re.compile(
+    r'(?:"([^"\\]*)" *|([^ \t<>",;]*) *)<([^ \t<>":]+:[^ \t<>"]+)>(?:;tag=([^ \t;=",<>]+)|(;.*))?',
+    re.DOTALL,
+)
 """What nearly every value looks like: a name in quotes without escapes, or of one word, or none."""
 
 
-class NameAddress:
+class NameAddress(msgspec.Struct, gc=False, eq=False):
     """
     `display` is the name as people read it (quotes and escapes undone, empty without one), `uri_text` the URI as it was written.
 
     `uri` is read when first asked for, and raises SipError when the text is none.
     """
 
-    __slots__ = ("_uri", "display", "params", "uri_text")
-
-    def __init__(self, display: str, uri_text: str, params: Params) -> None:
-        self.display = display
-        self.uri_text = uri_text
-        self.params = params
-        self._uri: Uri | None = None
+    display: str
+    uri_text: str
+    params: Params
+    _uri: Uri | None = None
 
     @property
     def uri(self) -> Uri:
@@ -80,8 +82,8 @@ def parse_name_address(text: str) -> NameAddress:
     """
     plain = _PLAIN.fullmatch(text)
     if plain is not None:
-        quoted, word, uri, tail = plain.groups()
-        return NameAddress(quoted or word or "", uri, _params(tail) if tail else {})
+        quoted, word, uri, tag, tail = plain.groups()
+        return NameAddress(quoted or word or "", uri, {"tag": tag} if tag else _params(tail) if tail else {})
     if text[:1] == '"':
         end = end_of_quotes(text, 0)
         display = unquote(text[:end])

@@ -16,13 +16,13 @@ from boringsdp.sip.limits import MAX_HEADERS, MAX_MESSAGE, MAX_URI, MAX_VIAS
 from boringsdp.sip.message import KEYS, VERSION, Headers, Line, Message, Request, Response, key_of
 from boringsdp.sip.name_address import parse_name_address
 from boringsdp.sip.params import is_token
-from boringsdp.sip.uri import SipUri, parse_uri
+from boringsdp.sip.uri import SipUri
 
 SCHEMES = frozenset(("sip", "sips", "tel"))
 """Of a Request-URI; others are answered with 416."""
 
 _WHITE = (" ", "\t")
-_SINGLE = ("from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event", "replaces", "session-expires")
+_SINGLE = frozenset(("from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event", "replaces", "session-expires"))
 _EVERY: tuple[tuple[str, str, Callable[[Message], object]], ...] = (
     ("via", "Via", views.via),
     ("from", "From", views.from_),
@@ -123,6 +123,7 @@ def _read_head(octets: bytes, defects: list[Defect]) -> tuple[str, Headers]:
         if len(rest) > MAX_HEADERS:
             defects.append(Defect(400, "", f"more than {MAX_HEADERS} header lines"))
             del rest[MAX_HEADERS:]
+    before = len(defects)
     lines: list[Line] = []
     index: dict[str, list[str]] = {}
     for line in rest:
@@ -130,11 +131,14 @@ def _read_head(octets: bytes, defects: list[Defect]) -> tuple[str, Headers]:
         key = KEYS.get(name)
         if key is None:
             # Folding, no space behind the colon, an unknown name or none: rare, and not quick.
+            del defects[before:]
             return start_line, _read_lines(_unfolded(rest), defects)
         value = value.strip(" \t")
         lines.append((key, name, value))
         if key in index:
             index[key].append(value)
+            if key in _SINGLE:
+                defects.append(Defect(400, name, "more than one"))
         else:
             index[key] = [value]
     return start_line, Headers.of_lines(lines, index)
@@ -165,6 +169,8 @@ def _read_lines(lines: list[str], defects: list[Defect]) -> Headers:
         key, value = key_of(name), value.strip(" \t")
         found.append((key, name, value))
         index.setdefault(key, []).append(value)
+        if key in _SINGLE and len(index[key]) > 1:
+            defects.append(Defect(400, name, "more than one"))
     return Headers.of_lines(found, index)
 
 
@@ -216,8 +222,9 @@ def _request(start_line: str, headers: Headers, body: bytes, defects: list[Defec
         if repaired is None:
             return None
         method, uri = repaired
-    _check_uri(uri, defects)
-    return Request(method, uri, headers, body)
+    request = Request(method, uri, headers, body)
+    _check_uri(request, defects)
+    return request
 
 
 def _repaired(start_line: str, defects: list[Defect]) -> tuple[str, str] | None:
@@ -233,12 +240,12 @@ def _repaired(start_line: str, defects: list[Defect]) -> tuple[str, str] | None:
     return method, uri
 
 
-def _check_uri(text: str, defects: list[Defect]) -> None:
-    if len(text) > MAX_URI:
+def _check_uri(request: Request, defects: list[Defect]) -> None:
+    if len(request.uri) > MAX_URI:
         defects.append(Defect(414, "", "Request-URI too long"))
         return
     try:
-        uri = parse_uri(text)
+        uri = views.request_uri(request)
     except SipError as problem:
         defects.append(Defect(400, "", f"Request-URI: {problem.reason}"))
         return
@@ -258,8 +265,6 @@ def _is_sound(message: Request | Response) -> bool:
     headers = message.headers
     index, remembered = headers.index, headers.views
     try:
-        if len(index) < len(headers) and any(len(index.get(key, ())) > 1 for key in _SINGLE):
-            return False
         top, *others = index["via"]
         if others or "," in top:
             if sum(line.count(",") + 1 for line in index["via"]) > MAX_VIAS:
@@ -289,7 +294,6 @@ def _find_faults(message: Request | Response, defects: list[Defect]) -> None:
     for key, view in _WHEN_THERE:
         if key in headers:
             _try(view, message, defects)
-    defects += [Defect(400, key, "more than one") for key in _SINGLE if len(headers.all(key)) > 1]
     if sum(line.count(",") + 1 for line in headers.all("via")) > MAX_VIAS:
         _try(views.vias, message, defects)
     cseq = message.views.get("cseq")
