@@ -43,11 +43,13 @@ from boringsdp.ng.server import NgServer
 from boringsdp.ng.settings import NgSettings
 from boringsdp.relay import Latch, Relay, RelaySettings
 from boringsdp.relay.engines import EngineSettings, choose_engine, describe, labels, unheeded
+from boringsdp.sip_part import SipPart
 
 if TYPE_CHECKING:
     from boringsdp.demo.server import Demo
 
 DRAIN_STEP_S = 0.2
+SIP_PLUGIN = "janus.plugin.sip"
 FULL_COLLECTION_AFTER = 100
 """
 Collections of the middle generation; Python's default is 10. About every 3,000 calls set up, or 16,000 WebSocket connections that have
@@ -72,10 +74,9 @@ class Gateway:
         self.relay = Relay(self._engine.make, self._relay_settings)
         self.calls = Calls(self.relay, call_settings(config))
         settings = janus_settings(config)
-        plugins = build_plugins(
-            find_plugins(settings.disabled_plugins) if config.janus.enabled else {},
-            lambda package: PluginContext(self.calls, settings.plugins.get(package, {})),
-        )
+        found = find_plugins(settings.disabled_plugins) if config.janus.enabled else {}
+        self.sip = SipPart(config, self._relay_settings, wanted=SIP_PLUGIN in found)
+        plugins = build_plugins(found, lambda package: PluginContext(self.calls, settings.plugins.get(package, {}), self.sip.endpoint))
         self._ng_settings = ng_settings(config)
         self.ng = NgFront(self.calls, self._ng_settings, metrics=self.metrics, media=self.relay.statistics)
         self._demo = _demo(self) if demo else None
@@ -90,6 +91,7 @@ class Gateway:
         self.ng_server = NgServer(self._ng_settings, self.ng.execute, routes=[web.get("/metrics", self._serve_metrics)])
         self.metrics.watch("calls", lambda: {"active": len(self.calls), "created": self.calls.created})
         self.metrics.watch("janus", lambda: {"sessions": self.janus.core.session_count, "handles": self.janus.core.handle_count})
+        self.metrics.watch("sip", self.sip.statistics)
         self.metrics.watch("ng", lambda: {"sessions": self.ng.sessions, **self.ng_server.statistics()})
         counts = self.ng_server.requests
         self.metrics.watch_counts("ng_requests", "NG requests by command and result", ("command", "result"), lambda: counts().items())
@@ -110,14 +112,21 @@ class Gateway:
         for key, value, effect in unheeded(facts, self._engine_settings):
             log.warning("setting not heeded", extra={"key": key, "value": value, "why": f"{effect} with the {facts.name} engine"})
         try:
+            await self.sip.start()
+        except ConfigError:
+            await self.relay.close()
+            raise
+        try:
             await self.janus.start()
         except OSError as error:
+            await self.sip.close()
             await self.relay.close()
             raise ConfigError("janus.http_port", f"cannot listen: {error.strerror or error}") from error
         try:
             await self.ng_server.start()
         except OSError as error:
             await self.janus.close()
+            await self.sip.close()
             await self.relay.close()
             raise ConfigError("ng.listen", f"cannot listen: {error.strerror or error}") from error
 
@@ -137,6 +146,7 @@ class Gateway:
         self.calls.close("shutdown")
         await self.ng.close()
         await self.janus.close()
+        await self.sip.close()
         await self.relay.close()
 
     def addresses(self) -> Iterator[tuple[str, str]]:
@@ -159,6 +169,7 @@ class Gateway:
             for host in hosts:
                 told = media.interface_advertised[name].get(host, host)
                 yield "interface", f"{name}: {host}{f' (announced as {told})' if told != host else ''}"
+        yield from self.sip.addresses()
         secure = "s" if self.config.janus.tls_certificate else ""
         if not self.config.janus.enabled:
             yield "Janus API", "off (janus.enabled)"

@@ -133,6 +133,30 @@ def interfaces(values: Mapping[str, tuple[str, ...]]) -> str | None:
     return None
 
 
+def sip_listeners(values: tuple[str, ...]) -> str | None:
+    """SIP transports with an address and a port, as udp:192.0.2.1:5060, each once."""
+    for value in values:
+        protocol, _, rest = value.partition(":")
+        if protocol not in ("udp", "tcp", "tls"):
+            return f"must be udp, tcp or tls, an IP address and a port, such as udp:192.0.2.1:5060, not {value!r}"
+        if reason := endpoints((rest,)):
+            return reason
+    fixed = [value for value in values if not value.endswith(":0")]
+    return "names an address twice" if len(set(fixed)) < len(fixed) else None
+
+
+def hosts(values: tuple[str, ...]) -> str | None:
+    """Names or addresses of hosts; `*.example.com` stands for all below."""
+    bad = [value for value in values if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_.:-]+", value)]
+    return f"must be hosts such as pbx.example.com or *.example.com, not {bad[0]!r}" if bad else None
+
+
+def header_names(values: tuple[str, ...]) -> str | None:
+    """Names of SIP headers; a final `*` stands for any ending."""
+    bad = [value for value in values if not re.fullmatch(r"[A-Za-z0-9.!%_+`'~-]*\*?", value) or not value]
+    return f"must be header names such as X-Order or X-*, not {bad[0]!r}" if bad else None
+
+
 def http_url_or_empty(value: str) -> str | None:
     """An http or https URL, or nothing."""
     return None if not value or re.fullmatch(r"https?://[^\s/]+\S*", value) else f"must be an http or https URL, not {value!r}"

@@ -198,6 +198,57 @@ class NgConfig:
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
+class SipConfig:
+    """The gateway as a SIP endpoint, for the SIP plugin."""
+
+    enabled: bool = setting(True, "Whether there is one; without the SIP plugin there is none either.")
+    listen: tuple[str, ...] = setting(
+        (),
+        "Transports, addresses and ports as udp:192.0.2.1:5060, also tcp and tls; empty: udp and tcp where rtp.address is, on port 5060 "
+        "or, where that is taken, any free one; and tls with a certificate, on 5061.",
+        checks.sip_listeners,
+    )
+    advertised: Mapping[str, str] = setting(
+        NO_ADDRESSES, "Address to announce for a local one (1:1 NAT); empty: as rtp.advertised says.", checks.address_map
+    )
+    direct: tuple[str, ...] = setting(
+        (), "Networks that are told the local address all the same: those on our side of the NAT.", checks.networks
+    )
+    user_agent: str = setting("", "What User-Agent says of accounts that name none; empty: BoringSDP and its version.")
+    tls_certificate: str = setting(
+        "", "PEM file with the certificate chain for tls; shown to servers that ask for it, too.", checks.readable
+    )
+    tls_key: str = setting("", "PEM file with its private key.", checks.readable)
+    tls_ca: str = setting("", "PEM file of the authorities that servers must be certified by; empty: the system's.", checks.readable)
+    tls_verify: bool = setting(True, "Whether servers must have a certificate of theirs.")
+    sources: tuple[str, ...] = setting(
+        (),
+        "Networks whose calls are taken for the name of an account; others, but its registrar and proxy, must know its Contact.",
+        checks.networks,
+    )
+    silent: bool = setting(False, "Give strangers no answer at all, instead of 404.")
+    registrars: tuple[str, ...] = setting((), "Hosts that accounts may register at or call through; empty: any.", checks.hosts)
+    targets: tuple[str, ...] = setting((), "Hosts that may be called, redirects and transfers included; empty: any.", checks.hosts)
+    headers: tuple[str, ...] = setting(
+        (), "Headers that applications may add, such as X-*; empty: any but those of SIP itself.", checks.header_names
+    )
+    redirects: bool = setting(True, "Follow redirects (3xx); otherwise the call fails with them.")
+    prack: str = setting("supported", "Reliable provisional responses (RFC 3262).", checks.choice("off", "supported", "required"))
+    session_expires: int = setting(
+        1800, "Seconds of session timers (RFC 4028); 0: only when the peer asks for them.", checks.between(0, 86400)
+    )
+    min_se: int = setting(90, "The shortest session timer that is accepted, in seconds.", checks.between(90, 86400))
+    ring_limit: float = setting(180.0, "Seconds a call may ring; 0: for ever.", checks.between(0, 3600))
+    t1: float = setting(0.5, "Timer T1 in seconds, the round-trip time; requests are given up after 64 of it.", checks.between(0.05, 5))
+    keepalive: float = setting(25.0, "Seconds between keep-alives to registrars over UDP; 0: none.", checks.between(0, 3600))
+    rate: float = setting(
+        0.0, "Messages a second of one source, `sources` excepted, above which they are dropped; 0: any.", checks.between(0, 1e6)
+    )
+    max_accounts: int = setting(10_000, "Accounts at a time.", checks.between(1, 1_000_000))
+    ladder_calls: int = setting(200, "Calls whose messages are remembered, to be drawn; 0: none.", checks.between(0, 100_000))
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
 class LimitsConfig:
     """Bounds on the whole gateway."""
 
@@ -235,6 +286,7 @@ class Config:
     janus: JanusConfig = JanusConfig()
     nosip: NoSipConfig = NoSipConfig()
     ng: NgConfig = NgConfig()
+    sip: SipConfig = SipConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()
     demo: DemoConfig = DemoConfig()
