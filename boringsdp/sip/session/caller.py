@@ -53,6 +53,8 @@ class Caller:
         """Early dialogs by the peer's tag; after a 2xx that of the call alone."""
         self.main: Peer | None = None
         """That of the first 2xx; before that of the last provisional response with a tag."""
+        self._dropped: dict[str, Dialog] = {}
+        """Early dialogs that ended: what ends a late 2xx of one goes on with its numbers."""
         self._acks: dict[str, Request] = {}
         """By tag, for 2xx that come again."""
         self._ending: Ended | None = None
@@ -181,6 +183,8 @@ class Caller:
     def _drop(self, peer: Peer, now: float, by: By = By.FORK) -> None:
         peer.stop(now)
         del self.peers[peer.tag]
+        if len(self._dropped) < self._core.settings.max_early_dialogs:
+            self._dropped[peer.tag] = peer.dialog
         if self.main is peer:
             self.main = next(reversed(self.peers.values()), None)
         self._core.tell(DialogEnded(peer.tag, by))
@@ -276,6 +280,8 @@ class Caller:
             dialog = Dialog.of_response(self.invite, response)
         except SipError:
             return
+        if (early := self._dropped.get(tag)) is not None:
+            dialog.sequence = early.sequence
         self._acks[tag] = dialog.ack(headers.cseq(response).number)
         self._core.acknowledge(self._exchange, self._acks[tag])
         self._core.ask(dialog.request("BYE"), dialog.sequence, lambda response, now: None)

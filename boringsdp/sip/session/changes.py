@@ -205,8 +205,7 @@ class Changes:
         if response.code == 422 and change.tries < MAX_TRIES and self._core.session_timer.too_brief(response):
             self._ask(change, now)
         elif wait is not None and change.tries < MAX_TRIES:
-            self.turn = Turn.WAITING
-            self._core.timers.set(f"retry {self._peer.tag}", now + wait, self._retry)
+            self._wait(change, now + wait)
         else:
             if change.refresh:
                 self._core.session_timer.try_again(now)
@@ -229,15 +228,23 @@ class Changes:
         if self.turn is not Turn.WAITING or change is None:
             return
         if self._peer.asked is not None or self._peer.talk.open:
-            self._core.timers.set(f"retry {self._peer.tag}", now + self._core.settings.t1, self._retry)
+            self._wait(change, now + self._core.settings.t1)
         else:
             self._ask(change, now)
 
     def _free(self, now: float) -> None:
         self.turn = Turn.FREE
         change, self._queued = self._queued, None
-        if change is not None and self._core.state not in OVER:
+        if change is None or self._core.state in OVER:
+            return
+        if self._peer.asked is not None or self._peer.talk.open:
+            self._wait(change, now + self._core.settings.t1)  # an UPDATE came meanwhile
+        else:
             self._ask(change, now)
+
+    def _wait(self, change: Change, until: float) -> None:
+        self.turn, self._ours = Turn.WAITING, change
+        self._core.timers.set(f"retry {self._peer.tag}", until, self._retry)
 
     # --- the peer's ---------------------------------------------------------------------------------------------------------------------
 

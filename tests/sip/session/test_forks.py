@@ -188,3 +188,17 @@ def test_an_early_dialog_gets_the_requests_that_name_it():
     assert two.session.remote_sdp == OFFER
     assert two.session.local_sdp == sdp("two", 2)
     assert one.session.local_sdp == sdp("one", 1)
+
+
+def test_a_late_2xx_of_an_early_dialog_that_had_requests_is_ended_under_its_next_number():
+    world = forked()
+    caller, (one, two) = world.sides[0], world.callees
+    two.do("progress", ANSWER)
+    world.run(0.1)
+    assert len(caller.requests("PRACK")) == 1
+    one.do("accept", ANSWER)
+    two.do("accept", ANSWER)
+    world.run(0.5)
+    (bye,) = caller.requests("BYE")
+    assert views.cseq(bye).number == 3
+    assert two.last(Ended).by is By.REMOTE
