@@ -1,0 +1,222 @@
+"""Accounts and their lines: helpers, call waiting, helpers on demand, trunks, messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from boringsdp.sip.account import IncomingMessage, InfoReceived, MessageReceived
+from boringsdp.sip.session.events import Answered, Ended, Failed, Ringing
+from tests.call.phone import plain
+from tests.sip_plugin.conftest import Client, World, answer, offer
+from tests.support.sip_endpoints import Ear
+
+
+def helper(world: World, **more: Any) -> Client:
+    client = world.client()
+    master_id = next(iter(world.plugin.masters))
+    body = {"request": "register", "type": "helper", "username": world.uri("alice"), "master_id": master_id} | more
+    registered = client.result(body)
+    assert registered | {"unique_id": ""} == {
+        "event": "registered", "username": "alice", "register_sent": False, "helper": True, "master_id": master_id, "unique_id": "",
+    }  # fmt: skip
+    return client
+
+
+async def test_a_guest_is_registered_at_once(world: World):
+    alice = world.client()
+    registered = alice.result({"request": "register", "type": "guest", "username": world.uri("alice")})
+    assert registered.pop("unique_id")
+    master_id = next(iter(world.plugin.masters))
+    assert registered == {"event": "registered", "username": "alice", "register_sent": False, "master_id": master_id}
+    assert 0 < master_id < 2**32
+
+
+async def test_without_an_account_nothing_goes(world: World):
+    client = world.client()
+    message = {"request": "message", "content": "x", "uri": "sip:a@b"}
+    for body in ({"request": "unregister"}, {"request": "subscribe", "event": "dialog"}, message):
+        assert client.refusal(body)[0] == 447
+    assert client.refusal({"request": "call", "uri": world.peer()}, offer())[0] == 447
+
+
+@pytest.mark.parametrize(("master_id", "words"), [(None, "master_id"), (5, "No such master")])
+async def test_helpers_need_a_master(world: World, master_id: int | None, words: str):
+    world.guest()
+    client = world.client()
+    code, text = client.refusal({"request": "register", "type": "helper", "username": world.uri("alice"), "master_id": master_id})
+    assert (code, words in text) == (453, True)
+
+
+async def test_a_helper_is_no_master_and_no_helper_twice(world: World):
+    world.guest()
+    client = helper(world)
+    assert client.refusal({"request": "register", "type": "guest", "username": world.uri("carol")})[0] == 453
+    again = {"request": "register", "type": "helper", "username": world.uri("alice"), "master_id": next(iter(world.plugin.masters))}
+    assert client.refusal(again)[0] == 453
+
+
+async def test_the_first_idle_line_rings_and_the_last_call_is_missed(world: World):
+    alice = world.guest()
+    second = helper(world)
+    account, ears = world.telephone(), [Ear(), Ear(), Ear()]
+    account.invite(world.uri("alice"), plain(9000).encode(), hear=ears[0])
+    first_call = await alice.hears("incomingcall")
+    account.invite(world.uri("alice"), plain(9002).encode(), hear=ears[1])
+    second_call = await second.hears("incomingcall")
+    account.invite(world.uri("alice"), plain(9004).encode(), hear=ears[2])
+    assert (await ears[2].hears(Failed)).code == 486
+    await alice.hears("missed_call")
+    alice.result({"request": "accept"}, answer(first_call))
+    second.result({"request": "accept"}, answer(second_call))
+    await ears[0].hears(Answered)
+    await ears[1].hears(Answered)
+
+
+async def test_a_helper_can_be_made_on_demand(world: World):
+    alice = world.guest(helpers_on_demand=True)
+    await world.talk(alice)
+    assert world.account is not None
+    ear = Ear()
+    session = world.account.invite(world.uri("alice"), plain(9002).encode(), hear=ear)
+    wanted = (await alice.hears("helper_wanted"))["result"]
+    assert (wanted["caller"], wanted["seconds"]) == (world.peer(), 5.0)
+    await ear.hears(Ringing)
+    client = helper(world)
+    came = await client.hears("incomingcall")
+    assert came["call_id"] == session.call_id
+    client.result({"request": "accept"}, answer(came))
+    await ear.hears(Answered)
+
+
+class TestShortWait:
+    @pytest.fixture
+    def plugin_config(self) -> dict[str, Any]:
+        return {"helper_wait": 0.05}
+
+    async def test_a_helper_that_does_not_come(self, world: World):
+        alice = world.guest(helpers_on_demand=True)
+        await world.talk(alice)
+        assert world.account is not None
+        ear = Ear()
+        world.account.invite(world.uri("alice"), plain(9002).encode(), hear=ear)
+        assert (await ear.hears(Failed)).code == 486
+        assert (await alice.hears("missed_call"))["result"]["caller"] == world.peer()
+
+
+async def test_a_waiting_call_gets_the_line_that_comes_free(world: World):
+    alice = world.guest(helpers_on_demand=True)
+    await world.talk(alice)
+    assert world.account is not None
+    ear = Ear()
+    world.account.invite(world.uri("alice"), plain(9002).encode(), hear=ear)
+    await alice.hears("helper_wanted")
+    alice.result({"request": "hangup"})
+    await alice.hears("incomingcall")
+
+
+async def test_helpers_end_with_their_master(world: World):
+    alice = world.guest()
+    client = helper(world)
+    _, ear = await world.talk(client)
+    alice.handle.detach(tell=True)
+    assert (await ear.hears(Ended)).code == 200
+    await client.hears("hangup")
+    assert client.refusal({"request": "call", "uri": world.peer()}, offer())[0] == 447
+
+
+async def test_a_helper_that_leaves_its_master(world: World):
+    alice = world.guest()
+    client = helper(world)
+    assert client.result({"request": "unregister"}) == {"event": "unregistering"}
+    assert (await client.hears("unregistered"))["result"]["username"] == "alice"
+    assert client.refusal({"request": "call", "uri": world.peer()}, offer())[0] == 447
+    assert alice.handle.query()["helpers"] == 0
+
+
+class TestTrunk:
+    @pytest.fixture
+    def plugin_config(self) -> dict[str, Any]:
+        return {"trunks": True}
+
+    async def test_calls_of_many_identities_are_led_to_lines_by_rule(self, world: World):
+        main = world.guest("trunk", identities=["+4930*"], sources=["127.0.0.0/8"])
+        sales = world.client()
+        master_id = next(iter(world.plugin.masters))
+        body = {"request": "register", "type": "helper", "username": world.uri("+49301"), "master_id": master_id}
+        sales.result(body | {"identities": ["+49301*"]})
+        account = world.telephone()
+        account.invite(world.uri("+49301234"), plain(9000).encode(), hear=Ear())
+        came = await sales.hears("incomingcall")
+        assert came["result"]["callee"] == world.uri("+49301234")
+        account.invite(world.uri("+49302222"), plain(9002).encode(), hear=Ear())
+        await main.hears("incomingcall")
+        busy = Ear()
+        account.invite(world.uri("+49301235"), plain(9004).encode(), hear=busy)
+        assert (await busy.hears(Failed)).code == 486
+        await sales.hears("missed_call")
+
+    async def test_a_line_of_a_trunk_calls_in_its_own_name(self, world: World):
+        world.guest("trunk", identities=["*"], sources=["127.0.0.0/8"])
+        sales = world.client()
+        master_id = next(iter(world.plugin.masters))
+        name = {"username": world.uri("+49301"), "display_name": "Sales"}
+        sales.result({"request": "register", "type": "helper", "master_id": master_id, **name})
+        world.telephone()
+        sales.result({"request": "call", "uri": world.peer()}, offer())
+        call, _ = await world.rings()
+        assert call.session.remote_uri == world.uri("+49301")
+
+
+async def test_trunks_are_off_unless_allowed(world: World):
+    client = world.client()
+    body = {"request": "register", "type": "guest", "username": world.uri("a"), "identities": ["*"]}
+    assert client.refusal(body)[0] == 444
+
+
+async def test_messages_in_and_out_of_calls(world: World):
+    alice = world.guest(incoming_header_prefixes=["X-"])
+    session, ear = await world.talk(alice)
+    sent = alice.ask({"request": "message", "content": "hé", "headers": {"X-A": "1"}})
+    assert sent["result"] == {"event": "messagesent", "call_id": session.call_id}
+    got = (await ear.hears(MessageReceived)).request
+    assert (got.body.decode(), got.headers.get("Content-Type"), got.headers.get("X-A")) == ("hé", "text/plain", "1")
+    delivered = await alice.hears("messagedelivery")
+    assert (delivered["call_id"], delivered["result"]["code"]) == (session.call_id, 200)
+    session.send("MESSAGE", [("X-B", "2")], content_type="text/html", body=b"<b>")
+    message = (await alice.hears("message"))["result"]
+    assert message == {"event": "message", "sender": world.peer(), "content": "<b>", "content_type": "text/html", "headers": {"X-B": "2"}}
+    sent = alice.ask({"request": "message", "content": "out", "uri": world.peer(), "call_id": "my-id", "content_type": "text/x"})
+    assert sent["result"] == {"event": "messagesent", "call_id": "my-id"}
+    assert (await world.ear.hears(IncomingMessage)).request.headers.get("Call-ID") == "my-id"
+    assert (await alice.hears("messagedelivery"))["call_id"] == "my-id"
+    assert world.account is not None
+    world.account.request("MESSAGE", world.uri("alice"), content_type="text/plain", body=b"knock")
+    assert (await alice.hears("message"))["result"]["content"] == "knock"
+
+
+async def test_info_and_digits(world: World):
+    alice = world.guest()
+    session, ear = await world.talk(alice)
+    assert alice.result({"request": "info", "type": "application/x", "content": "c"}) == {"event": "infosent"}
+    assert (await ear.hears(InfoReceived)).request.body == b"c"
+    assert alice.result({"request": "dtmf_info", "digit": "5", "duration": 200}) == {"event": "dtmfsent"}
+    got = (await ear.hears(InfoReceived)).request
+    assert (got.headers.get("Content-Type"), got.body) == ("application/dtmf-relay", b"Signal=5\r\nDuration=200\r\n")
+    session.send("INFO", content_type="text/plain", body=b"hello")
+    info = (await alice.hears("info"))["result"]
+    assert info == {"event": "info", "sender": world.peer(), "type": "text/plain", "content": "hello"}
+    assert alice.result({"request": "dtmf", "digits": "12"}) == {"event": "dtmfsent", "digits": 2}
+
+
+async def test_a_cancelled_call_waits_no_longer(world: World):
+    alice = world.guest(helpers_on_demand=True)
+    await world.talk(alice)
+    assert world.account is not None
+    ear = Ear()
+    session = world.account.invite(world.uri("alice"), plain(9002).encode(), hear=ear)
+    await ear.hears(Ringing)
+    session.hang_up()
+    assert (await ear.hears(Ended)).code == 487
+    await alice.hears("missed_call")
