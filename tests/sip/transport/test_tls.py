@@ -85,9 +85,9 @@ async def test_clients_show_certificates_where_they_must(authority: Authority, t
             assert await tried(server, client, "example.com") != "answered"
         assert len(server.heard) == 1
     settings["clients"] = "optional"
-    async with serving(authority.issue("optional.pem", "example.com"), **settings) as server:
-        async with side(tls=TlsSettings(authorities=authority.path)) as client:
-            assert await tried(server, client, "example.com") == "answered"
+    mine = authority.issue("optional.pem", "example.com")
+    async with serving(mine, **settings) as server, side(tls=TlsSettings(authorities=authority.path)) as client:
+        assert await tried(server, client, "example.com") == "answered"
 
 
 async def test_a_new_certificate_is_shown_to_new_connections(authority: Authority) -> None:
