@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from boringsdp.errors import ConfigError
-from boringsdp.sip.flow import Destination, Flow, Protocol
+from boringsdp.sip.flow import Address, Destination, Flow, Protocol
 from boringsdp.sip.transport.gate import Networks
 from boringsdp.sip.transport.settings import Listen, in_uri, parse_listen, split_host_port
 
@@ -44,6 +45,7 @@ class Advertised:
         unnamed: str,
     ) -> None:
         self._bound = bound
+        self._ports = {each.port for each in bound}
         self._public = {_key(key): _public(key, value) for key, value in advertised.items()}
         try:
             self._direct = Networks(direct)
@@ -51,11 +53,16 @@ class Advertised:
             raise ConfigError("sip.direct", str(error)) from None
         self._source = source
         self._unnamed = unnamed
-        self._known: dict[tuple[Protocol, str, str], Reach] = {}
+        self._fitting: defaultdict[tuple[Protocol, bool], list[Listen]] = defaultdict(list)
+        for each in bound:
+            self._fitting[each.protocol, ":" in each.host].append(each)
+        self._chosen: dict[tuple[Protocol, str, Address], Listen] = {}
+        self._known: dict[tuple[Protocol, str, Address], Reach] = {}
 
     def forget(self) -> None:
         """Ask `source` anew from now on: routes change."""
         self._known.clear()
+        self._chosen.clear()
 
     def reach(self, to: Destination) -> Reach:
         """Return what to tell somebody there."""
@@ -63,32 +70,43 @@ class Advertised:
         peer = flow.remote[0] if flow else to.host  # type: ignore[union-attr]
         if to.protocol in (Protocol.WS, Protocol.WSS) and not (flow and self._accepted(flow)):
             return Reach(self._unnamed, 0, to.protocol)
-        key = (to.protocol, peer, flow.local[0] if flow else "")
+        own = ("", 0) if flow is None else flow.local if flow.local[1] in self._ports else (flow.local[0], 0)
+        key = (to.protocol, peer, own)
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            known = self._known[key] = self._find(to.protocol, peer, flow)
+            known = self._known[key] = self._find(to.protocol, peer, own)
         return known
 
-    def listener(self, protocol: Protocol, peer: str, local: str = "") -> Listen | None:
-        """Return the listener a peer is told about, and sent to from: the one on `local`, else where the system would send from."""
+    def listener(self, protocol: Protocol, peer: str, local: Address = ("", 0)) -> Listen | None:
+        """Return the listener a peer is told about, and sent to from: that of a `local` address, else where the system would send from."""
         six = ":" in peer
-        fit = [each for each in self._bound if each.protocol is protocol and (":" in each.host) == six]
+        fit = self._fitting[protocol, six]
         if len(fit) > 1:
-            local = local or self._source(peer) or ""
-            fit = [each for each in fit if each.host == local] or [each for each in fit if each.host == ANYWHERE[six]] or fit
+            key = (protocol, peer, local)
+            if key not in self._chosen:
+                if len(self._chosen) >= _REMEMBERED:
+                    self._chosen.clear()
+                self._chosen[key] = self._choose(fit, peer, local)
+            return self._chosen[key]
         return fit[0] if fit else None
+
+    def _choose(self, fit: list[Listen], peer: str, local: Address) -> Listen:
+        """Return the best of several listeners."""
+        host = local[0] or self._source(peer) or ""
+        fit = [each for each in fit if each.host == host] or [each for each in fit if each.anywhere] or fit
+        return next((each for each in fit if each.port == local[1]), fit[0])
 
     def _accepted(self, flow: Flow) -> bool:
         return any(each.protocol is flow.protocol and each.port == flow.local[1] for each in self._bound)
 
-    def _find(self, protocol: Protocol, peer: str, flow: Flow | None) -> Reach:
+    def _find(self, protocol: Protocol, peer: str, own: Address) -> Reach:
         six = ":" in peer
-        listen = self.listener(protocol, peer, flow.local[0] if flow else "")
-        if flow and flow.local[0] != ANYWHERE[six]:
-            local = flow.local[0]
-        elif listen is not None and listen.host != ANYWHERE[six]:
+        listen = self.listener(protocol, peer, own)
+        if own[0] and own[0] != ANYWHERE[six]:
+            local = own[0]
+        elif listen is not None and not listen.anywhere:
             local = listen.host
         else:
             local = self._source(peer) or (listen.host if listen else ANYWHERE[six])

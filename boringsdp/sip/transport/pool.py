@@ -70,7 +70,7 @@ class Pool:
             return
         waiting = self._waiting.get(to)
         if waiting is None:
-            if self._count >= self._limits.connections:
+            if self._made + len(self._waiting) >= self._limits.connections:
                 self._owner.unsent(transaction, TOO_MANY)
                 return
             task = asyncio.get_running_loop().create_task(self._make(to))
@@ -89,7 +89,7 @@ class Pool:
 
     def enter(self, host: str, trusted: bool) -> str:
         """Count an accepted connection in; returns why it may not be, empty when it may."""
-        if self._count >= self._limits.connections:
+        if self._accepted >= self._limits.connections:
             return TOO_MANY
         if not trusted and self._sources[host] >= self._limits.connections_per_source:
             return "too many connections of one source"
@@ -144,10 +144,6 @@ class Pool:
                 for connection in self.connections():
                     connection.abort("shutting down")
                 await asyncio.sleep(0)
-
-    @property
-    def _count(self) -> int:
-        return self._made + self._accepted + len(self._waiting)
 
     async def _make(self, target: Target) -> None:
         reason = "given up"

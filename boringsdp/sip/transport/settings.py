@@ -47,6 +47,7 @@ class Limits:
     """Of connections. Octets and seconds."""
 
     connections: int = 5000
+    """Accepted ones, and as many that we make: those who fill the first do not keep us from the second."""
     connections_per_source: int = 200
     """Accepted ones, of one address that is not trusted."""
     message: int = 65_536

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from boringsdp import logs
+from boringsdp.net.address import parse_ip
 from boringsdp.net.interfaces import address_towards
 from boringsdp.sip.flow import Address, Destination, Flow, Protocol, Target
 from boringsdp.sip.framing import PING
@@ -31,6 +32,8 @@ Closed = Callable[[Flow, str], None]
 """A connection has ended, and why."""
 
 SWEEP_S = 1.0
+ROUTES_S = 30.0
+"""For how long it is remembered from where the system sends to somebody."""
 CLOSING_S = 2.0
 """For connections to end by themselves, when everything is closed."""
 
@@ -76,6 +79,7 @@ class Transports:
         self._server_context: ssl.SSLContext | None = None
         self._client_context: ssl.SSLContext | None = None
         self._sweeping: asyncio.TimerHandle | None = None
+        self._forget_at = 0.0
         self._ids = 0
 
     async def start(self) -> None:
@@ -92,6 +96,7 @@ class Transports:
             await self.close()
             raise
         self._advertised = self._reachable()
+        self._sweep_soon()
 
     async def close(self) -> None:
         """Stop to listen and end all connections, after what waits has been written."""
@@ -119,12 +124,15 @@ class Transports:
 
         To a `Target` an open connection that we made to it is used, or one is made; to a `Flow` only its own.
         """
+        if isinstance(to, Target) and not _can_be_sent_to(to):
+            self.unsent(transaction, "not an address")
+            return
         if to.protocol is not Protocol.UDP:
             self._pool.send(data, to, transaction)
             return
-        remote, local = (to.remote, to.local[0]) if isinstance(to, Flow) else ((to.host, to.port), "")
+        remote, local = (to.remote, to.local) if isinstance(to, Flow) else ((to.host, to.port), ("", 0))
         sock = self._socket(remote[0], local)
-        reason = "no UDP socket of that family" if sock is None else sock.send(data, remote, local or None, transaction)
+        reason = "no UDP socket of that family" if sock is None else sock.send(data, remote, local[0] or None, transaction)
         if reason:
             self.unsent(transaction, reason)
 
@@ -142,7 +150,7 @@ class Transports:
             connection = self._pool.find(to)
             return None if connection is None else connection.flow
         if isinstance(to, Flow):
-            return to if self._socket(to.remote[0], to.local[0]) is not None else None
+            return to if self._socket(to.remote[0], to.local) is not None else None
         sock = self._socket(to.host)
         if sock is None:
             return None
@@ -171,7 +179,6 @@ class Transports:
         keepers += 1 if on else -1
         if keepers > 0:
             self._kept[flow] = (keepers, due)
-            self._sweep_soon()
         else:
             self._kept.pop(flow, None)
 
@@ -217,7 +224,6 @@ class Transports:
 
     def opened(self, connection: Connection) -> None:
         self._pool.opened(connection)
-        self._sweep_soon()
 
     def heard(self, connection: Connection, message: bytes) -> None:
         if connection.accepted and (cause := self._gate.admits(connection.flow.remote[0], self.now())):
@@ -303,7 +309,7 @@ class Transports:
         settings = self.settings
         return Advertised(self._bound, settings.advertised, settings.direct, address_towards, self._unnamed)
 
-    def _socket(self, peer: str, local: str = "") -> UdpSocket | None:
+    def _socket(self, peer: str, local: Address = ("", 0)) -> UdpSocket | None:
         listen = self._advertised.listener(Protocol.UDP, peer, local)
         return next((sock for sock in self._udp if sock.listen is listen), None)
 
@@ -319,10 +325,12 @@ class Transports:
             self._sweeping = self._loop.call_later(SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
-        """Ping and end what is due: once a second for all, while there is anything."""
+        """Ping and end what is due: once a second for all."""
         self._sweeping = None
         now = self.now()
-        self._advertised.forget()
+        if now >= self._forget_at:
+            self._forget_at = now + ROUTES_S
+            self._advertised.forget()
         for connection in self._pool.connections():
             match connection.liveness.tick(now):
                 case None:
@@ -338,5 +346,13 @@ class Transports:
             if due <= now:
                 self._kept[flow] = (keepers, due + self.settings.keepalive_udp_s)
                 self.send(PING, flow)
-        if self._kept or self._pool.connections():
-            self._sweep_soon()
+        self._sweep_soon()
+
+
+def _can_be_sent_to(target: Target) -> bool:
+    """Whether it is numeric: the system would look a name up, and everybody would wait."""
+    try:
+        parse_ip(target.host)
+    except ValueError:
+        return False
+    return 0 < target.port < 65536

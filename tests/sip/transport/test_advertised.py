@@ -61,6 +61,12 @@ def test_a_flow_keeps_its_local_address_and_tells_the_listening_port() -> None:
     assert told(flow, "tcp:0.0.0.0:5060") == ("10.0.0.1", 5060)
 
 
+def test_a_flow_of_one_of_two_ports_tells_that_port() -> None:
+    ports = ("udp:10.0.0.1:5060", "udp:10.0.0.1:5070")
+    assert told(Flow(Protocol.UDP, ("10.0.0.1", 5070), (FAR, 5060)), *ports) == ("10.0.0.1", 5070)
+    assert told(Flow(Protocol.UDP, ("10.0.0.1", 5070), (FAR, 5060)), "udp:0.0.0.0:5060", "udp:0.0.0.0:5070") == ("10.0.0.1", 5070)
+
+
 def test_without_a_listener_of_that_protocol_the_default_port_is_told() -> None:
     assert told(Target(Protocol.TLS, FAR, 5061), "udp:192.0.2.10:5070") == ("192.0.2.10", 5061)
 

@@ -199,15 +199,31 @@ async def test_connections_are_bounded_in_all_and_for_each_source() -> None:
                 assert server.transports.counts["too many connections"] == 1
                 writer.write(message())
                 await octets(fine, len(answer()))
-                server.transports.send(message(), Target(TCP, "127.0.0.1", 9), 5)
-                await server.until(lambda: server.failures)
-                assert server.failures == [(5, "too many connections")]
             one.close()
             await server.until(lambda: len(server.closings) >= 2)
         await server.until(lambda: len(server.closings) == 3)
         async with stranger(server) as (reader, writer):
             writer.write(message())
             assert await octets(reader, len(answer())) == answer()
+
+
+async def test_connections_that_we_make_are_bounded_too() -> None:
+    async with side("tcp:127.0.0.1:0") as server, side("tcp:127.0.0.1:0", limits=limits(connections=2)) as client:
+        target = server.target(TCP)
+        for number in range(4):
+            client.transports.send(message(), Target(TCP, target.host, target.port, f"{number}.example.com"), number)
+        await client.until(lambda: len(client.failures) == 2)
+        assert client.failures == [(2, "too many connections"), (3, "too many connections")]
+        await server.hears(2)
+
+
+@pytest.mark.parametrize("target", [Target(TCP, "localhost", 5060), Target(TCP, "127.0.0.1", 0), Target(Protocol.UDP, "127.0.0.1", 70_000)])
+async def test_only_addresses_are_sent_to(target: Target) -> None:
+    async with side("tcp:127.0.0.1:0", "udp:127.0.0.1:0") as client:
+        client.transports.send(message(), target, 1)
+        assert client.failures == []
+        await client.until(lambda: client.failures)
+        assert client.failures == [(1, "not an address")]
 
 
 async def test_half_a_message_and_silence_have_their_time() -> None:

@@ -118,6 +118,15 @@ async def test_several_sockets_and_a_flow_each() -> None:
         assert server.heard[1][1].remote == (first.host, first.port)
 
 
+async def test_answers_leave_from_the_port_that_was_asked() -> None:
+    async with side("udp:127.0.0.1:0", "udp:127.0.0.1:0", replies=lambda data: answer()) as server:
+        for listen in server.transports.addresses():
+            with plain() as sock:
+                sock.connect((listen.host, listen.port))  # only hears this port
+                sock.send(message())
+                assert await receive(sock) == answer()
+
+
 async def test_nothing_is_listened_on_when_one_address_cannot_be_had() -> None:
     with plain() as taken:
         port = taken.getsockname()[1]
