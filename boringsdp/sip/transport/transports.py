@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import ssl
 from collections import Counter
@@ -72,8 +73,8 @@ class Transports:
         self._udp: list[UdpSocket] = []
         self._listeners: list[StreamListener | WebSocketListener] = []
         self._bound: list[Listen] = []
-        self._kept: dict[Flow, tuple[int, float]] = {}
-        """UDP flows to ping: for how many, and when."""
+        self._kept: dict[Destination, tuple[int, float]] = {}
+        """What is kept open: for how many, and for UDP when it is pinged next."""
         self._unnamed = f"{token(6)}.invalid"
         self._advertised = self._reachable()
         self._server_context: ssl.SSLContext | None = None
@@ -165,22 +166,22 @@ class Transports:
         """
         Keep a flow open with CRLF pings (RFC 5626 §4.4.1; over UDP too), for a registration. Counted: each `on` wants its own off.
 
-        A connection is not made for it, and one that ends is told to `closed` as ever.
+        No connection is made for it. For a target, every connection that is made to it later is kept too.
         """
-        flow = self.flow(to)
-        if flow is None:
-            return
-        if flow.protocol is not Protocol.UDP:
-            connection = self._pool.find(flow)
-            assert connection is not None
-            connection.liveness.keep(on, self.now())
-            return
-        keepers, due = self._kept.get(flow, (0, self.now() + self.settings.keepalive_udp_s))
+        if to.protocol is Protocol.UDP:
+            keepers, due = self._kept.get(to, (0, self.now() + self.settings.keepalive_udp_s))
+        else:
+            connection = self._pool.find(to)
+            if connection is not None:
+                connection.liveness.keep(on, self.now())
+            if isinstance(to, Flow):
+                return
+            keepers, due = self._kept.get(to, (0, math.inf))
         keepers += 1 if on else -1
         if keepers > 0:
-            self._kept[flow] = (keepers, due)
+            self._kept[to] = (keepers, due)
         else:
-            self._kept.pop(flow, None)
+            self._kept.pop(to, None)
 
     def alias(self, flow: Flow, target: Target) -> None:
         """Let requests to `target` go over an accepted connection (RFC 5923). Whether the peer is that target is the caller's matter."""
@@ -284,9 +285,11 @@ class Transports:
         check = lambda found: tls.check_server(found, target.name or target.host, self.settings.tls)  # noqa: E731
         listen = self._advertised.listener(target.protocol, target.host)
         local = None if listen is None or listen.anywhere else listen.host
-        if target.protocol in (Protocol.WS, Protocol.WSS):
-            return await connect_websocket(self, target, local, context, check)
-        return await connect(self, target, local, context, check)
+        make = connect_websocket if target.protocol in (Protocol.WS, Protocol.WSS) else connect
+        connection = await make(self, target, local, context, check)
+        for _ in range(self._kept.get(target, (0, 0.0))[0]):
+            connection.liveness.keep(True, self.now())
+        return connection
 
     # --- inside
 
@@ -342,10 +345,10 @@ class Transports:
                 case verdict:
                     self.counts[verdict.value] += 1
                     connection.abort(verdict.value)
-        for flow, (keepers, due) in list(self._kept.items()):
+        for to, (keepers, due) in list(self._kept.items()):
             if due <= now:
-                self._kept[flow] = (keepers, due + self.settings.keepalive_udp_s)
-                self.send(PING, flow)
+                self._kept[to] = (keepers, now + self.settings.keepalive_udp_s)
+                self.send(PING, to)
         self._sweep_soon()
 
 

@@ -244,15 +244,30 @@ async def test_a_flood_of_one_peer_leaves_others_their_turn() -> None:
         assert data.index(message(2)) < 1900
 
 
-async def test_a_kept_connection_is_pinged() -> None:
+def kept(client: Side, target: Target) -> int:
+    """For how many the connection to a target is kept open."""
+    connection = client.transports._pool.find(target)
+    return connection.liveness._keepers if connection is not None else -1
+
+
+async def test_a_kept_connection_is_pinged_and_so_is_the_next() -> None:
     async with side("tcp:127.0.0.1:0", keepalive_stream_s=0.5) as client, side("tcp:127.0.0.1:0") as server:
-        client.transports.send(message(), server.target(TCP), 1)
-        await server.hears()
-        client.transports.keep_alive(server.target(TCP))
-        flow = client.transports.flow(server.target(TCP))
-        connection = client.transports._pool.find(flow)  # type: ignore[arg-type]
-        await client.polls(lambda: connection.liveness._answers)  # type: ignore[union-attr]
-        assert client.closings == []
+        target = server.target(TCP)
+        client.transports.keep_alive(target)
+        client.transports.send(message(1), target, 1)
+        await server.hears(1)
+        client.transports.keep_alive(target)
+        assert kept(client, target) == 2
+        await client.polls(lambda: client.transports._pool.find(target).liveness._answers)  # type: ignore[union-attr]
+        client.transports.drop(client.transports.flow(target))  # type: ignore[arg-type]
+        await client.until(lambda: client.closings)
+        client.transports.send(message(2), target, 2)
+        await server.hears(2)
+        assert kept(client, target) == 2
+        client.transports.keep_alive(target, False)
+        client.transports.keep_alive(target, False)
+        assert kept(client, target) == 0
+        assert not client.transports._kept
 
 
 async def test_our_own_closing_writes_what_waits() -> None:

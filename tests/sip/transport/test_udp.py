@@ -127,6 +127,16 @@ async def test_answers_leave_from_the_port_that_was_asked() -> None:
                 assert await receive(sock) == answer()
 
 
+async def test_a_kept_flow_is_pinged_until_nobody_wants_it() -> None:
+    async with side("udp:127.0.0.1:0", keepalive_udp_s=0.1) as client, side("udp:127.0.0.1:0") as server:
+        for on in (True, True, False):
+            client.transports.keep_alive(server.target(UDP), on)
+        await server.polls(lambda: server.transports.counts["keep-alive"])
+        client.transports.keep_alive(server.target(UDP), False)
+        assert not client.transports._kept
+        assert server.heard == []
+
+
 async def test_nothing_is_listened_on_when_one_address_cannot_be_had() -> None:
     with plain() as taken:
         port = taken.getsockname()[1]
