@@ -67,7 +67,7 @@ class Call:
         self._branches: dict[str, Branch] = {}
         self._echo: Negotiation | None = None
         self._translator = Translator(settings, self._log)
-        self.alone = Alone(self._translator, self._joined, self._touch, self._join)
+        self.alone = Alone(self._translator, self._answered, self._touch, self._join)
         self._current: Branch | None = None
         self._blocks = routes.Blocks()
         self._patience = Patience(self.timeouts, self._listen, self._began)
@@ -397,7 +397,7 @@ class Call:
         if party is Party.B and turn.pending is None and not self._translator.rounds.idle:
             raise WrongState("offered to another branch", "its answer first (glare)")
 
-    def _joined(self, name: str) -> tuple[Branch, Leg]:
+    def _answered(self, name: str) -> tuple[Branch, Leg]:
         """A branch that has been answered, and party A's leg. Raises `WrongState`."""
         self._check_open(Shape.PAIR)
         turn = self._branch(name)
