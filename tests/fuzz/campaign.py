@@ -30,6 +30,7 @@ INPUTS: dict[str, int] = {
     "plane": 100_000,
     "relay": 20_000,
     "ng": 100_000,
+    "sip-messages": 30_000,
 }
 """Malformed inputs of each target in one run."""
 
