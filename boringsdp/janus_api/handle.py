@@ -206,7 +206,8 @@ class AttachedHandle:
         before, jsep = self._pc, message.jsep
         self._before = before
         if jsep is not None:
-            during = before.received(jsep.type)
+            again = self._plugin.repeated_answers and before.negotiation is Negotiation.STABLE and jsep.type is JsepType.ANSWER
+            during = before if again else before.received(jsep.type)
             try:
                 found = check_sdp(jsep.sdp)
             except SdpError as problem:

@@ -238,6 +238,8 @@ class Plugin(ABC):
     description: ClassVar[str]
     webrtc: ClassVar[bool] = True
     """Whether handles have PeerConnections. Without, trickled candidates are refused (466)."""
+    repeated_answers: ClassVar[bool] = False
+    """Whether an answer of the browser to nothing is the plugin's to judge; otherwise it is refused (469). After a first one only."""
 
     @abstractmethod
     def attach(self, handle: Handle) -> PluginHandle:

@@ -63,7 +63,7 @@ class SipHandle(PluginHandle):
         """What it was made a helper by, if it is one."""
         self.call: PhoneCall | None = None
         self.last_call_id = ""
-        self.subscriptions = Subscriptions(desk.settings.subscriptions, self.push, self.show)
+        self.subscriptions = Subscriptions(desk.settings.subscriptions, self.push, self.show, self.later)
         self._commands = Commands(self)
         self._serving = False
         self._later: list[Callable[[], None]] = []

@@ -26,6 +26,8 @@ class SipPlugin(Plugin):
     version_string: ClassVar[str] = "0.0.10"
     author: ClassVar[str] = "The BoringSDP authors"
     description: ClassVar[str] = "A browser registers, calls and is called as a SIP user agent."
+    repeated_answers: ClassVar[bool] = True
+    """Clients send theirs with `progress` and once more with `accept`."""
 
     def __init__(self, context: PluginContext) -> None:
         self.calls = context.calls

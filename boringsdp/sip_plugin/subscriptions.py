@@ -18,10 +18,17 @@ Key = tuple[str, str]
 
 
 class Subscriptions:
-    """`push` and `show` are the handle's."""
+    """`push`, `show` and `later` are the handle's."""
 
-    def __init__(self, limit: int, push: Callable[..., None], show: Callable[[Message | None], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        limit: int,
+        push: Callable[..., None],
+        show: Callable[[Message | None], dict[str, Any]],
+        later: Callable[[Callable[[], None]], None],
+    ) -> None:
         self._limit = limit
+        self._later = later
         self._push = push
         self._show = show
         self._by_key: dict[Key, Subscription] = {}
@@ -43,7 +50,7 @@ class Subscriptions:
         made = account.subscribe(
             target,
             request.event,
-            hear=lambda event: self._hear(key, event),
+            hear=lambda event: self._later(lambda: self._hear(key, event)),
             expires=3600 if request.ttl is None else request.ttl,
             accept=request.accept,
             headers=request.headers,

@@ -109,6 +109,17 @@ async def test_early_media_and_then_the_answer(world: World):
     assert answered.sdp == early.sdp
 
 
+async def test_the_answer_may_come_again_after_early_media(world: World):
+    alice = world.guest()
+    _, ear, came = await call_in(world, alice, plain(9000))
+    jsep = answer(came)
+    alice.result({"request": "progress"}, jsep)
+    await ear.hears(EarlyMedia)
+    assert alice.result({"request": "accept"}, jsep) == {"event": "accepted"}
+    await ear.hears(Answered)
+    assert alice.refusal({"request": "update"}, jsep)[0] == 448
+
+
 async def test_srtp_of_the_caller_is_shown_and_may_be_demanded(world: World):
     alice = world.guest()
     _, ear, came = await call_in(world, alice, plain(9000, extra=CRYPTO))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from boringsdp.sip.account import IncomingMessage, InfoReceived, MessageReceived
-from boringsdp.sip.session.events import Answered, Ended, Failed, Ringing
-from tests.call.phone import plain
+from boringsdp.sip.session.events import Answered, Confirmed, Ended, Failed, Ringing
+from tests.call.phone import Phone, plain, port_of
 from tests.sip_plugin.conftest import Client, World, answer, offer
 from tests.support.sip_endpoints import Ear
 
@@ -208,6 +208,18 @@ async def test_info_and_digits(world: World):
     info = (await alice.hears("info"))["result"]
     assert info == {"event": "info", "sender": world.peer(), "type": "text/plain", "content": "hello"}
     assert alice.result({"request": "dtmf", "digits": "12"}) == {"event": "dtmfsent", "digits": 2}
+
+
+async def test_digits_of_the_peer_are_told(world: World):
+    alice = world.guest()
+    world.telephone()
+    alice.result({"request": "call", "uri": world.peer()}, offer())
+    call, ear = await world.rings()
+    phone = Phone()
+    call.session.accept(plain(phone.port).encode())
+    await ear.hears(Confirmed)
+    phone.press(port_of((call.sdp or b"").decode()), 7)
+    assert (await alice.hears("dtmf"))["result"] == {"event": "dtmf", "sender": world.peer(), "signal": "7", "duration": 800}
 
 
 async def test_a_cancelled_call_waits_no_longer(world: World):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from boringsdp.sip.account import IncomingCall, ReferAccepted, ReferFailed, ReferProgress, ReferReceived
 from boringsdp.sip.session.events import Answered, Ended
 from tests.call.phone import plain
 from tests.sip_plugin.conftest import World, answer, offer
 from tests.support.sip_endpoints import Ear, at, settings_of
+
+pytestmark = pytest.mark.xfail(raises=Exception, strict=False, reason="the endpoint does not transfer yet")
 
 
 async def test_a_blind_transfer_and_how_it_fares(world: World):
