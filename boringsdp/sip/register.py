@@ -16,11 +16,9 @@ from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.name_address import NameAddress, parse_name_address
 from boringsdp.sip.params import split_list, unquote
+from boringsdp.sip.timers import back_off, refresh_after
 from boringsdp.sip.uri import SipUri, same_uri
 from boringsdp.values import Value
-
-LAPSE_S = 35.0
-"""Before the end of a binding its refresh is to be answered, or known to have failed (64*T1)."""
 
 MAX_EXPIRES = 7 * 86_400
 """Seconds. A registrar that wants more (Min-Expires) is not asked again; and no binding is trusted for longer."""
@@ -226,8 +224,7 @@ class Registration:
         told: list[UsageAction] = [Tell(Registered(response, granted))]
         if self._again:
             return [*told, *self._register()]
-        lead = max(granted * 0.1, min(LAPSE_S, granted / 2))
-        self._at = now + (granted - lead) * (0.9 + 0.1 * self._dice())
+        self._at = now + refresh_after(granted, self._dice())
         return told
 
     def _note_binding(self, response: Response, now: float) -> int:
@@ -254,7 +251,7 @@ class Registration:
 
     def _later(self, response: Response, now: float) -> list[UsageAction]:
         settings = self.settings
-        wait = min(settings.retry_max_s, settings.retry_base_s * 2.0 ** min(self._failures, 30)) * (0.5 + 0.5 * self._dice())
+        wait = back_off(self._failures, self._dice(), settings.retry_base_s, settings.retry_max_s)
         try:
             asked = views.retry_after(response)
         except SipError:

@@ -52,6 +52,20 @@ class TimerSettings(Value, frozen=True):
 
 DEFAULT_TIMERS = TimerSettings()
 
+LAPSE_S = 35.0
+"""Before the end of a binding or subscription its refresh is to be answered, or known to have failed (64*T1)."""
+
+
+def refresh_after(granted: float, dice: float) -> float:
+    """Return after how many seconds to refresh what was granted for so many; `dice` between 0 and 1 keeps thousands apart."""
+    lead = max(granted * 0.1, min(LAPSE_S, granted / 2))
+    return (granted - lead) * (0.9 + 0.1 * dice)
+
+
+def back_off(failures: int, dice: float, base: float, most: float) -> float:
+    """Return after how many seconds to try again: between half of it and all of a time that doubles from `base` on (RFC 5626 §4.5)."""
+    return min(most, base * 2.0 ** min(failures, 30)) * (0.5 + 0.5 * dice)
+
 
 class Timers(Generic[Key]):
     """At most one deadline per key; setting, clearing and finding the next one cost O(log n)."""
