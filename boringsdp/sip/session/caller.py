@@ -113,6 +113,7 @@ class Caller:
         self._core.timers.set("cancelled", now + self._core.t1x64, self._never_answered)
 
     def _never_answered(self, now: float) -> None:
+        self._core.forget(self._exchange)
         self._close(self._ending or Ended(By.LOCAL, 487, ""), now)
 
     # --- what comes -----------------------------------------------------------------------------------------------------------------

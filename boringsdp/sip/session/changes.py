@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from boringsdp.errors import WrongState
 from boringsdp.sip import build, headers
+from boringsdp.sip.actions import Cancel
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.offer_answer import Meaning, same_sdp
 from boringsdp.sip.reliable import ReliableOrder
@@ -127,12 +128,17 @@ class Changes:
         self.turn, self._ours = Turn.ASKING, change
         change.tries += 1
         change.exchange = core.ask(request, peer.dialog.sequence, lambda response, at: self._answered(change, response, at))
+        if change.method == "INVITE" and core.settings.ring_limit:
+            core.timers.set(f"limit {peer.tag}", now + core.settings.ring_limit, lambda at: core.act(Cancel(change.exchange)))
 
     def _answered(self, change: Change, response: Response, now: float) -> None:
         if response.code < 200:
             if change.method == "INVITE" and response.code > 100 and self.turn is Turn.ASKING and self._peer.is_new(response):
                 self._early_answer(response, now)
-        elif response.code < 300:
+            return
+        if change is self._ours:
+            self._core.timers.clear(f"limit {self._peer.tag}")
+        if response.code < 300:
             self._success(change, response, now)
         elif self._core.state not in OVER and change is self._ours and self.turn is Turn.ASKING:
             self._refusal(change, response, now)
@@ -384,5 +390,5 @@ class Changes:
         """Nothing more of either side."""
         if self._repeated is not None:
             self._repeated.stop()
-        self._core.timers.clear(f"retry {self._peer.tag}", f"owner {self._peer.tag}")
+        self._core.timers.clear(*(f"{name} {self._peer.tag}" for name in ("retry", "owner", "limit")))
         self._queued = None

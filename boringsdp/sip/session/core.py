@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from boringsdp.errors import Exhausted
 from boringsdp.sip import build
-from boringsdp.sip.actions import Acknowledge, Ask, Done, Reply, Sequence, Tell, UsageAction
+from boringsdp.sip.actions import Acknowledge, Ask, Cancel, Done, Reply, Sequence, Tell, UsageAction
 from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.session.events import Cancelled, Ended, Failed, SessionEvent
@@ -85,6 +85,8 @@ class Core:
         self._exchanges = 0
         self._handlers: dict[int, Handler] = {}
         self._pending = 0
+        self._open_invites: set[int] = set()
+        """Those without a final response."""
         self._out: list[UsageAction] = []
 
     # --- doing ------------------------------------------------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ class Core:
         number = self._exchanges
         if request.method == "INVITE":
             self._handlers[number] = handler
+            self._open_invites.add(number)
         else:
             self._handlers[number] = lambda response, now: self._once(number, handler, response, now)
             self._pending += 1
@@ -129,6 +132,7 @@ class Core:
     def forget(self, exchange: int) -> None:
         """No response of this INVITE matters any more."""
         self._handlers.pop(exchange, None)
+        self._open_invites.discard(exchange)
 
     def reply(self, transaction: int | None, response: Response) -> None:
         if transaction is not None:
@@ -138,6 +142,8 @@ class Core:
         self.reply(transaction, build.response(code, reason or None, headers=headers))
 
     def received(self, exchange: int, response: Response, now: float) -> None:
+        if response.code >= 200:
+            self._open_invites.discard(exchange)
         if (handler := self._handlers.get(exchange)) is not None:
             handler(response, now)
 
@@ -157,6 +163,8 @@ class Core:
         """Nothing is awaited any more, but for what comes again of our INVITE."""
         self.become(State.ENDED)
         self.timers.clear_all()
+        if self._open_invites:
+            self.lingers_until = now + self.t1x64
         if now < self.lingers_until:
             self.timers.set("linger", self.lingers_until, lambda _: self._done())
         else:
@@ -164,6 +172,8 @@ class Core:
 
     def _done(self) -> None:
         self._handlers.clear()
+        for exchange in self._open_invites:  # the final response that BYE asks for (RFC 3261 §15.1.2) never came
+            self._out.append(Cancel(exchange))
         self._out.append(Done())
 
     # --- taking and telling -----------------------------------------------------------------------------------------------------------

@@ -425,3 +425,30 @@ def test_both_sides_number_their_requests_by_themselves():
     callee.do("request", "MESSAGE", content_type="text/plain", body=b"hi")
     assert views.cseq(caller.requests("INFO")[0]).number == 2
     assert [views.cseq(callee.requests(method)[0]).number for method in ("INFO", "MESSAGE")] == [1, 2]
+
+
+def test_a_re_invite_that_is_not_answered_is_cancelled():
+    world = World()
+    caller, callee = established(world, settings=SessionSettings(ring_limit=60))
+    caller.do("offer", sdp("alice", 2))
+    world.run(59)
+    assert not caller.requests("CANCEL")
+    world.run(2)
+    assert caller.last(OfferRefused).code == 487
+    assert callee.last(OfferWithdrawn)
+    assert caller.session.state is State.CONFIRMED
+
+
+def test_a_re_invite_that_a_bye_leaves_open_is_cancelled_before_the_session_is_forgotten():
+    world = World()
+    caller, callee = established(world)
+    world.run(40)
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    world.fate = lambda side, message: None if message.start_line.startswith("SIP/2.0 487") else DELAY
+    callee.do("hang_up")
+    world.run(30)
+    assert not caller.done
+    world.run(3)
+    assert caller.done
+    assert len(caller.requests("CANCEL")) == 1
