@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from boringsdp import logs
@@ -160,6 +161,7 @@ class CallNews:
     def _offered(self, sdp: bytes | None, message: Message, tag: str) -> None:
         """A re-INVITE or UPDATE: answered for the browser, or shown to the application."""
         call, media = self._call, self._call.media
+        call.give_up_browser()
         try:
             if media is None or call.open is not Open.NONE:
                 call.session.refuse(REQUEST_PENDING, tag=tag)
@@ -264,7 +266,7 @@ class CallNews:
                 self._tell({"event": "media_timeout", "leg": leg, "seconds": after})
             case CallTimedOut(waiting_for, after):
                 if waiting_for == "answer" and call.established:
-                    call.settled()
+                    self._give_up_offer()
                 self._tell({"event": "timeout", "waiting_for": waiting_for, "seconds": after})
             case CallClosed(reason):
                 call.media = None
@@ -272,6 +274,14 @@ class CallNews:
                 call.lost(reason)
             case _:
                 call.outlet.publish(event)
+
+    def _give_up_offer(self) -> None:
+        """Nobody answered an offer within the time that offers have."""
+        call, opened = self._call, self._call.open
+        call.settled()
+        if opened in (Open.PEER, Open.ASKED):
+            with contextlib.suppress(WrongState):
+                call.session.refuse(NOT_ACCEPTABLE)
 
     # --- ends ------------------------------------------------------------------------------------------------------------------------
 

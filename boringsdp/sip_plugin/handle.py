@@ -140,7 +140,7 @@ class SipHandle(PluginHandle):
     def ring_in(self, call: told.IncomingCall) -> None:
         """Show an incoming call to the application, or refuse it because its media cannot be served."""
         ringing = self.helper.automatic_ringing if self.helper is not None else self.master is None or self.master.request.automatic_ringing
-        phone = PhoneCall(self, call.session, ringing=ringing)
+        phone = PhoneCall(self, call.session)
         news = CallNews(phone)
         call.session.hear = lambda event: self.later(lambda: news.hear(event))
         try:

@@ -88,13 +88,12 @@ class PhoneCall:
     After a command that raised the call is what it was.
     """
 
-    def __init__(self, outlet: Outlet, session: Session | None, *, auto: bool = True, ringing: bool = True) -> None:
+    def __init__(self, outlet: Outlet, session: Session | None, *, auto: bool = True) -> None:
         self.outlet = outlet
         self.session: Session = session  # type: ignore[assignment]  # set right after, by who places the call
         self.media: MediaSide | None = None
         self.state = CallState.INVITING if session is None else CallState.INVITED
         self.auto = auto
-        self.rings_by_itself = ringing
         self.open = Open.NONE
         self.offered = True
         """Whether the INVITE had an SDP."""
@@ -208,7 +207,7 @@ class PhoneCall:
             self.session.answer(media.answer_of_browser(jsep.said), request.headers)
         else:
             raise JanusError(MISSING_SDP, "Wrong SDP type: nobody has made an offer that waits for an answer", "jsep")
-        self._settled()
+        self.settled()
         return {"event": "updated"}, None
 
     def hold(self, direction: Direction, headers: HeaderLines) -> Reply:
@@ -259,11 +258,15 @@ class PhoneCall:
 
     # --- states ----------------------------------------------------------------------------------------------------------------------
 
+    def give_up_browser(self) -> None:
+        """An offer of ours that the browser has not answered stands in nobody's way: not every client knows of it."""
+        if self.open is Open.BROWSER:
+            if self.media is not None:
+                self.media.refused()
+            self.settled()
+
     def settled(self) -> None:
         """No exchange is under way any more."""
-        self._settled()
-
-    def _settled(self) -> None:
         self.open = Open.NONE
         if self.state in (CallState.REINVITING, CallState.REINVITED):
             self.state = CallState.INCALL
@@ -279,6 +282,7 @@ class PhoneCall:
 
     def _free(self) -> None:
         """Raises while an exchange is under way: one at a time (RFC 3261 §14.1)."""
+        self.give_up_browser()
         if self.open is not Open.NONE:
             raise JanusError(WRONG_STATE, f"Wrong state (another offer is under way: {self.open.name.lower()})", "request")
 

@@ -6,7 +6,7 @@ import pytest
 
 from boringsdp.errors import JanusError
 from boringsdp.sdp import describe
-from boringsdp.sip.session.events import Cancelled, Confirmed, Ended
+from boringsdp.sip.session.events import AnswerReceived, Cancelled, Confirmed, Ended
 from tests.call.phone import CHROMIUM, plain
 from tests.sip_plugin.conftest import World, answer, offer
 
@@ -129,6 +129,21 @@ async def test_an_answer_that_differs_from_the_early_one_is_offered_to_the_brows
     assert [f.codec.name for f in describe(update["jsep"]["sdp"]).medias[0].codecs] == ["PCMA"]
     assert alice.result({"request": "update"}, answer(update)) == {"event": "updated"}
     assert alice.result({"request": "hold"}) == {"event": "holding"}
+
+
+async def test_a_client_that_does_not_answer_our_offer_can_go_on(world: World):
+    alice = world.guest()
+    world.telephone()
+    alice.result({"request": "call", "uri": world.peer()}, offer())
+    call, ear = await world.rings()
+    call.session.progress(plain(9000, formats="0 101").encode(), reliable=False)
+    await alice.hears("progress")
+    call.session.accept(plain(9002, formats="8 101").encode())
+    await alice.hears("updatingcall")
+    await ear.hears(Confirmed)
+    call.session.offer(plain(9002, formats="8 101", direction="sendonly", version=2).encode())
+    await ear.hears(AnswerReceived)
+    await alice.hears("remote_hold")
 
 
 @pytest.mark.parametrize(
