@@ -6,30 +6,36 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from boringsdp import logs
-from boringsdp.errors import SipError
+from boringsdp.errors import Exhausted, SipError
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import (
     Hear,
     IncomingCall,
     IncomingMessage,
     IncomingNotify,
+    IncomingRefer,
     IncomingSubscribe,
     InfoReceived,
     MessageReceived,
     NotifyReceivedInDialog,
+    ReferReceived,
 )
 from boringsdp.sip.build import response
 from boringsdp.sip.facades import Account, Incoming, Refer, Session, Subscription
+from boringsdp.sip.inspect import told
 from boringsdp.sip.message import Request
+from boringsdp.sip.refer import ReferAccepted, ReferEnded, Referred, ReferFailed
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.session import State
 from boringsdp.sip.session import events as session_events
+from boringsdp.sip.subscription import SubscriptionEnded, SubscriptionFailed
 from boringsdp.sip.ua import CallCame, News, RequestCame
 
 if TYPE_CHECKING:
     from boringsdp.sip.endpoint import Endpoint
 
 OVER = (session_events.Failed, session_events.Cancelled, session_events.Ended)
+UNHEARD = (SubscriptionFailed, SubscriptionEnded, ReferFailed, ReferEnded, ReferAccepted)
 log = logs.bind()
 
 
@@ -69,6 +75,9 @@ class Delivery:
         face = news.entry.face
         if isinstance(face, Session) and isinstance(news.event, OVER):
             face.ended = True
+        elif isinstance(face, Subscription):
+            accepted = isinstance(news.event, ReferAccepted) and news.event.subscribed
+            face.over = isinstance(news.event, UNHEARD) and not accepted
         if isinstance(face, Session) and face.hear is None:
             face.hold(news.event)
         elif isinstance(face, (Session, Subscription, Account)):
@@ -96,6 +105,9 @@ class Delivery:
             session.reject(480)
 
     def _request(self, news: RequestCame) -> None:
+        if news.request.method == "REFER":
+            self._refer(news)
+            return
         account = self._endpoint.account_of(news.line)
         incoming = Incoming(self._endpoint, news.request, news.transaction)
         inside = news.entry.face if news.entry is not None and isinstance(news.entry.face, Session) else None
@@ -107,6 +119,34 @@ class Delivery:
             made = response(code, headers=[("Allow-Events", "refer")] if code == 489 else ())
             incoming.answered = True
             self._endpoint.reply(news.transaction, made)
+
+    def _refer(self, news: RequestCame) -> None:
+        """A transfer that is asked for: within a call it is taken when its owner says nothing else, outside it is not."""
+        ua, account = self._endpoint.ua, self._endpoint.account_of(news.line)
+        session = news.entry.face if news.entry is not None and isinstance(news.entry.face, Session) else None
+        try:
+            if views.refer_to(news.request) is None:
+                raise SipError("missing", "Refer-To")
+            dialog = None if session is None else session.core.dialog
+            before = ua.transfers_of((dialog.id.call_id, dialog.id.local_tag)) if dialog else []
+            core = Referred(news.request, news.transaction, dialog=dialog, numbered=bool(before), token=ua.token)
+            entry = ua.adopt(core, news.line, dialog=(core.dialog.id.call_id, core.local_tag), beside=True)
+        except SipError as problem:
+            self._endpoint.reply(news.transaction, told(400, problem.header, problem.reason))
+            return
+        except Exhausted:
+            self._endpoint.reply(news.transaction, response(503))
+            return
+        refer = entry.face = Refer(self._endpoint, core, entry)
+        hear = session.hear if session is not None else self._hearer(account, news.claim)
+        event = ReferReceived(refer, news.request) if session is not None else IncomingRefer(refer, news.request)
+        heard = self._tell(hear, event)
+        if refer.answered or (heard and refer.kept):
+            return
+        if heard and session is not None:
+            refer.accept()
+        else:
+            refer.reject(603)
 
     def _hearer(self, account: Account | None, claim: int) -> Hear | None:
         if account is None:

@@ -25,6 +25,7 @@ from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties, Place
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.parse import parse
+from boringsdp.sip.refer import Referral, refer_to
 from boringsdp.sip.registrations import Registrations
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.settings import SipSettings
@@ -32,7 +33,7 @@ from boringsdp.sip.transport import Transports, note_source
 from boringsdp.sip.transport.locator import Locator
 from boringsdp.sip.transport.settings import Listen
 from boringsdp.sip.ua import Entry, ShellAction, UserAgent
-from boringsdp.sip.uri import SipUri
+from boringsdp.sip.uri import SipUri, parse_sip_uri
 
 Lines = Iterable[tuple[str, str]]
 CLOSING_S = 2.0
@@ -157,7 +158,7 @@ class Endpoint:
 
     def change(self, account: Account, settings: AccountSettings) -> None:
         self._check(settings)
-        self._driver.run(self._registrations.replace(account.line, self.now()))
+        self._driver.run(self._registrations.replace(account.line, settings, self.now()))
         self.ua.change_line(account.line, settings)
 
     def close_account(self, account: Account) -> None:
@@ -281,7 +282,22 @@ class Endpoint:
         return subscription
 
     def refer(self, session: Session, uri: SipUri | str, *, hear: Hear, replaces: Session | None, headers: Lines) -> Subscription:
-        raise NotImplementedError
+        dialog = session.core.dialog
+        if dialog is None or session.over:
+            raise WrongState(session.state.value, "a dialog")
+        self.ua.policy.check_target(parse_sip_uri(str(uri).partition("?")[0]))
+        core = Referral(
+            dialog,
+            refer_to(str(uri), replaces.replaces_text if replaces else ""),
+            referred_by=f"<{session.local_uri}>",
+            headers=self.check_headers(headers),
+        )
+        own = (dialog.id.call_id, dialog.id.local_tag)
+        entry = self.ua.adopt(core, session.account.line, outlet=session.entry.outlet, dialog=own, beside=True)
+        subscription = Subscription(self, dialog.id.call_id, hear)
+        subscription.core, subscription.entry, entry.face = core, entry, subscription
+        self.run(entry, core.start(self.now()))
+        return subscription
 
     # --- inside ---------------------------------------------------------------------------------------------------------------------
 

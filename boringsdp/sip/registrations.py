@@ -7,7 +7,7 @@ from typing import Any
 
 from boringsdp.errors import WrongState
 from boringsdp.sip import outgoing
-from boringsdp.sip.account import AccountState
+from boringsdp.sip.account import AccountSettings, AccountState
 from boringsdp.sip.flow import Destination, Flow, Target
 from boringsdp.sip.line import Line
 from boringsdp.sip.register import Registered, Registration, RegistrationFailed, Unregistered
@@ -52,14 +52,22 @@ class Registrations:
             line.state = AccountState.UNREGISTERING
         return self._ua.run(entry, usage.stop(now, headers), now)
 
-    def replace(self, line: Line, now: float) -> list[ShellAction]:
-        """Give up the registration there is, for other settings; a new one is begun by whoever changes them."""
+    def replace(self, line: Line, settings: AccountSettings, now: float) -> list[ShellAction]:
+        """
+        Give up the registration there is, for other settings; a new one is begun by whoever changes them.
+
+        At the same registrar the new one takes the old one's place: to unregister that as well might undo it.
+        """
         usage, entry = self._usage(line), self._ua.entry(line.registration or 0)
+        old = line.settings
         line.registration, line.service_route = None, ()
         if line.state is not AccountState.CLOSED:
             line.state = AccountState.UNREGISTERED
         self._drop(line)
         if usage is None or entry is None:
+            return []
+        if (old.identity, old.registrar) == (settings.identity, settings.registrar):
+            self._ua.drop(entry)
             return []
         entry.intercept = _silence
         return self._ua.run(entry, usage.stop(now), now)

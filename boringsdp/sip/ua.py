@@ -41,6 +41,7 @@ from boringsdp.sip.locate import Penalties
 from boringsdp.sip.message import Message, Request, Response
 from boringsdp.sip.parse import Defect
 from boringsdp.sip.policy import Policy
+from boringsdp.sip.refer import Referral, Referred
 from boringsdp.sip.routing import Lines
 from boringsdp.sip.session import Session, State
 from boringsdp.sip.session import events as session_events
@@ -71,6 +72,8 @@ class Entry:
     outlet: Outlet
     dialog: tuple[str, str] | None = None
     """Call-ID and our tag."""
+    beside: bool = False
+    """The dialog is, or was, that of a session: this is a transfer in it, and gets requests about it alone."""
     intercept: Callable[[Any, float], bool] | None = None
     """Sees what the usage tells before its owner does; true: it is not told."""
     face: Any = None
@@ -136,6 +139,7 @@ class UserAgent:
         self._entries: dict[int, Entry] = {}
         self._by_dialog: dict[tuple[str, str], int] = {}
         self._by_call: dict[str, set[int]] = {}
+        self._beside: dict[tuple[str, str], list[Entry]] = {}
         self._timers: Timers[int] = Timers()
         self._numbers = 0
         self._out: list[ShellAction] = []
@@ -187,19 +191,31 @@ class UserAgent:
         """Whether anything waits for the answers to its last requests."""
         return any(not isinstance(entry.usage, Session) or entry.usage.state is State.ENDING for entry in self._entries.values())
 
+    def transfers_of(self, dialog: tuple[str, str]) -> list[Entry]:
+        """The transfers in a dialog, ours and the peer's."""
+        return list(self._beside.get(dialog, ()))
+
+    def drop(self, entry: Entry) -> None:
+        """Forget a usage without a word to anybody."""
+        self._forget(entry)
+
     def session_of(self, call_id: str, local_tag: str) -> Entry | None:
         """The session whose dialog or attempt that is."""
         number = self._by_dialog.get((call_id, local_tag))
         return None if number is None else self._entries.get(number)
 
-    def adopt(self, usage: Usage, line: Line, *, outlet: Outlet | None = None, dialog: tuple[str, str] | None = None) -> Entry:
-        """Take a usage in. Raises Exhausted."""
+    def adopt(
+        self, usage: Usage, line: Line, *, outlet: Outlet | None = None, dialog: tuple[str, str] | None = None, beside: bool = False
+    ) -> Entry:
+        """Take a usage in, alone in its dialog or `beside` a session. Raises Exhausted."""
         if len(self._entries) >= self.settings.usages:
             raise Exhausted("SIP usages")
-        entry = Entry(self.number(), usage, line, outlet or line, dialog)
+        entry = Entry(self.number(), usage, line, outlet or line, dialog, beside)
         self._entries[entry.number] = entry
         line.usages.add(entry.number)
-        if dialog is not None:
+        if dialog is not None and beside:
+            self._beside.setdefault(dialog, []).append(entry)
+        elif dialog is not None:
             self._by_dialog[dialog] = entry.number
             self._by_call.setdefault(dialog[0], set()).add(entry.number)
         return entry
@@ -342,7 +358,12 @@ class UserAgent:
         if self._entries.pop(entry.number, None) is None:
             return
         entry.line.usages.discard(entry.number)
-        if entry.dialog is not None and self._by_dialog.get(entry.dialog) == entry.number:
+        if entry.dialog is not None and entry.beside:
+            others = self._beside[entry.dialog]
+            others.remove(entry)
+            if not others:
+                del self._beside[entry.dialog]
+        elif entry.dialog is not None and self._by_dialog.get(entry.dialog) == entry.number:
             del self._by_dialog[entry.dialog]
             same = self._by_call[entry.dialog[0]]
             same.discard(entry.number)
@@ -366,7 +387,11 @@ class UserAgent:
                 self._perform(entry, entry.usage.receive_request(request, None, now), now)
             return
         asked = self._answering.add(transaction, request, news.flow)
-        if entry is not None:
+        transfer = self._transfer_of(request, tag)
+        if transfer is not None:
+            asked.line, asked.usage = transfer.line, transfer.number
+            self._perform(transfer, transfer.usage.receive_request(request, transaction, now), now)
+        elif entry is not None:
             asked.line, asked.usage = entry.line, entry.number
             self._perform(entry, entry.usage.receive_request(request, transaction, now), now)
         elif tag:
@@ -375,6 +400,18 @@ class UserAgent:
             self._reply(transaction, response(482), now)
         else:
             self._outside(request, transaction, news.flow, now)
+
+    def _transfer_of(self, request: Request, tag: str) -> Entry | None:
+        """The transfer that a NOTIFY or SUBSCRIBE is about; its session may be over by now."""
+        if request.method not in ("NOTIFY", "SUBSCRIBE") or not self._beside:
+            return None
+        for entry in self._beside.get((views.call_id(request), tag), ()):
+            usage = entry.usage
+            if isinstance(usage, Referral) and usage.is_mine(request):
+                return entry
+            if isinstance(usage, Referred) and request.method == "SUBSCRIBE" and _package(request) == "refer":
+                return entry
+        return None
 
     def _outside(self, request: Request, transaction: int, flow: Flow, now: float) -> None:
         """Serve a request outside of dialogs, as far as it has an account that is to be asked."""
@@ -457,6 +494,14 @@ class UserAgent:
         if not isinstance(message, Request) or message.method in ("ACK", "CANCEL") or views.to(message).tag:
             return False
         return self.lines.find(message, flow.remote[0]) is None
+
+
+def _package(request: Request) -> str:
+    try:
+        event = views.event(request)
+    except SipError:
+        return ""
+    return event.package if event else ""
 
 
 class _Refused(Exception):

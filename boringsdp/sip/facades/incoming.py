@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from boringsdp.errors import SipError, WrongState
@@ -10,6 +10,8 @@ from boringsdp.sip import headers as views
 from boringsdp.sip.account import HeaderLines
 from boringsdp.sip.build import response
 from boringsdp.sip.message import Request
+from boringsdp.sip.refer import Referred
+from boringsdp.sip.ua import Entry
 from boringsdp.sip.uri import SipUri, unescape
 
 if TYPE_CHECKING:
@@ -47,23 +49,23 @@ class Incoming:
 class Refer:
     """A REFER that came in, and the subscription to its progress that its sender has."""
 
-    def __init__(
-        self,
-        request: Request,
-        respond: Callable[[int, str, Lines], None],
-        notify: Callable[[int, str], None],
-    ) -> None:
-        """`respond` sends the final response to the REFER, `notify` tells a status to its sender."""
-        self.request = request
+    def __init__(self, endpoint: Endpoint, core: Referred, entry: Entry) -> None:
+        self.request = core.request
         self.kept = False
-        self.over = False
+        self.rejected = False
         self.accepted = False
-        self._respond = respond
-        self._notify = notify
+        self._endpoint = endpoint
+        self._core = core
+        self._entry = entry
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing can be told any more."""
+        return self.rejected or (self.accepted and self._core.over)
 
     @property
     def answered(self) -> bool:
-        return self.accepted or self.over
+        return self.accepted or self.rejected
 
     @property
     def refer_to(self) -> str:
@@ -112,24 +114,20 @@ class Refer:
     def accept(self, headers: Lines = ()) -> None:
         """Answer 202 and tell 100 Trying. May follow by itself, see ReferReceived; further calls do nothing."""
         if not self.answered:
+            lines = self._endpoint.check_headers(headers)
             self.accepted = True
-            self._respond(202, "", headers)
-            self._notify(100, "")
+            self._endpoint.run(self._entry, self._core.accept(self._endpoint.now(), lines))
 
     def reject(self, code: int = 603, reason: str = "") -> None:
         """Refuse: the response itself, or after `accept` a final NOTIFY."""
-        if self.over:
-            return
         if self.accepted:
             self.notify(code, reason)
-            return
-        self.over = True
-        self._respond(code, reason, ())
+        elif not self.rejected:
+            self.rejected = True
+            self._endpoint.run(self._entry, self._core.reject(code, reason))
 
     def notify(self, code: int, reason: str = "") -> None:
         """Tell how the call fares; a final code ends the subscription. `Account.invite(refer=…)` does that by itself."""
-        if self.over:
-            return
-        self.accept()
-        self.over = code >= 200
-        self._notify(code, reason)
+        if not self.rejected:
+            self.accept()
+            self._endpoint.run(self._entry, self._core.notify(code, reason, now=self._endpoint.now()))

@@ -39,7 +39,7 @@ class Session:
         self.incoming = incoming
         """Whether the peer has called."""
         self._endpoint = endpoint
-        self._core = core
+        self.core = core
         self.entry = entry
 
     @property
@@ -63,40 +63,40 @@ class Session:
     @property
     def request(self) -> Request:
         """The INVITE that began it."""
-        return self._core.invite
+        return self.core.invite
 
     @property
     def call_id(self) -> str:
-        return self._core.call_id
+        return self.core.call_id
 
     @property
     def local_uri(self) -> str:
         """Our From or To, as a URI."""
-        return self._core.facts.local_uri
+        return self.core.facts.local_uri
 
     @property
     def remote_uri(self) -> str:
         """The peer's."""
-        return self._core.facts.remote_uri
+        return self.core.facts.remote_uri
 
     @property
     def remote_target(self) -> str:
         """The peer's Contact, empty before there is a dialog."""
-        return self._core.facts.remote_target
+        return self.core.facts.remote_target
 
     @property
     def state(self) -> State:
-        return self._core.state
+        return self.core.state
 
     @property
     def facts(self) -> SessionFacts:
         """All of that at once, and what the peer allows and supports."""
-        return self._core.facts
+        return self.core.facts
 
     @property
     def dialog(self) -> tuple[str, str, str] | None:
         """Call-ID, local tag, remote tag of the (latest) dialog."""
-        facts = self._core.facts
+        facts = self.core.facts
         return (facts.call_id, facts.local_tag, facts.remote_tag) if facts.remote_tag else None
 
     @property
@@ -108,53 +108,53 @@ class Session:
     @property
     def over(self) -> bool:
         """Whether its end has been told; a BYE may still be on its way."""
-        return self.ended or self._core.state is State.ENDED
+        return self.ended or self.core.state is State.ENDED
 
     def ring(self, headers: Lines = ()) -> None:
         """Send 180."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.ring(lines, now=now))
+        self._run(lambda now: self.core.ring(lines, now=now))
 
     def progress(self, sdp: bytes | None, code: int = 183, headers: Lines = (), *, reliable: bool | None = None) -> None:
         """Send a provisional response with an SDP; `reliable` None: as the caller supports and settings say."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.progress(sdp, code, lines, reliable=reliable, now=now))
+        self._run(lambda now: self.core.progress(sdp, code, lines, reliable=reliable, now=now))
 
     def accept(self, sdp: bytes | None, headers: Lines = ()) -> None:
         """Send the 200, with our answer (or None when `progress` sent it reliably), or with our offer to an offerless INVITE."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.accept(sdp, lines, now=now))
+        self._run(lambda now: self.core.accept(sdp, lines, now=now))
 
     def reject(self, code: int, reason: str = "", headers: Lines = ()) -> None:
         """Refuse the call: 3xx (Contact in `headers`) to 6xx."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.reject(code, reason, lines, now=now))
+        self._run(lambda now: self.core.reject(code, reason, lines, now=now))
 
     def offer(self, sdp: bytes | None, headers: Lines = (), *, by: str | None = None, tag: str = "") -> None:
         """Offer anew: by INVITE, UPDATE, or as it fits (None). None: a re-INVITE without an SDP, the offer is the peer's."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.offer(sdp, lines, by=by, tag=tag, now=now))
+        self._run(lambda now: self.core.offer(sdp, lines, by=by, tag=tag, now=now))
 
     def answer(self, sdp: bytes, headers: Lines = (), *, tag: str = "") -> None:
         """Answer an `OfferReceived`, or a late offer; `tag` is the event's."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.answer(sdp, lines, tag=tag, now=now))
+        self._run(lambda now: self.core.answer(sdp, lines, tag=tag, now=now))
 
     def refuse(self, code: int = 488, reason: str = "", headers: Lines = (), *, tag: str = "") -> None:
         """Refuse an `OfferReceived`; the session stays as it was."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.refuse(code, reason, lines, tag=tag, now=now))
+        self._run(lambda now: self.core.refuse(code, reason, lines, tag=tag, now=now))
 
     def hang_up(self, headers: Lines = (), *, code: int = 603) -> None:
         """End it: BYE, CANCEL, or a refusal with `code`, as the state says. `Ended` or `Failed` follows. Nothing when it is over."""
         lines = self._endpoint.check_headers(headers)
-        self._run(lambda now: self._core.hang_up(lines, code=code, now=now))
+        self._run(lambda now: self.core.hang_up(lines, code=code, now=now))
 
     def send(self, method: str, headers: Lines = (), *, content_type: str = "", body: bytes = b"") -> int:
         """Send a request within the dialog (INFO, MESSAGE, NOTIFY …). News: RequestAnswered."""
         now = self._endpoint.now()
         lines = self._endpoint.check_headers(headers)
-        number, actions = self._core.request(method, lines, content_type, body, now=now)
+        number, actions = self.core.request(method, lines, content_type, body, now=now)
         self._endpoint.run(self.entry, actions)
         return number
 

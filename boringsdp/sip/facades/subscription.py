@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from boringsdp.sip.refer import Referral
 from boringsdp.sip.subscription import Subscription as Core
 from boringsdp.sip.ua import Entry
 
@@ -19,18 +20,18 @@ class Subscription:
         self.hear: Hear | None = hear
         self.call_id = call_id
         self.over = False
-        self.core: Core | None = None
+        self.core: Core | Referral | None = None
         self.entry: Entry | None = None
         self._endpoint = endpoint
 
     def refresh(self) -> None:
         """Send SUBSCRIBE now; that of a REFER stays as it is."""
-        if self.core is not None and self.entry is not None and not self.over:
+        if isinstance(self.core, Core) and self.entry is not None and not self.over:
             self._endpoint.run(self.entry, self.core.refresh(self._endpoint.now()))
 
     def unsubscribe(self) -> None:
         """End it. `SubscriptionEnded` follows after the final NOTIFY or the response; of a REFER nothing more is heard."""
-        if self.core is not None and self.entry is not None and not self.over:
-            self._endpoint.run(self.entry, self.core.stop(self._endpoint.now()))
-        elif self.core is None:
-            self.over = True
+        if self.core is None or self.entry is None or self.over:
+            return
+        self.over = isinstance(self.core, Referral)
+        self._endpoint.run(self.entry, self.core.stop(self._endpoint.now()))
