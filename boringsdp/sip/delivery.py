@@ -24,7 +24,7 @@ from boringsdp.sip.build import response
 from boringsdp.sip.facades import Account, Incoming, Refer, Session, Subscription
 from boringsdp.sip.inspect import told
 from boringsdp.sip.message import Request
-from boringsdp.sip.refer import ReferAccepted, ReferEnded, Referred, ReferFailed
+from boringsdp.sip.refer import ReferAccepted, ReferEnded, ReferFailed, Referred
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.session import State
 from boringsdp.sip.session import events as session_events

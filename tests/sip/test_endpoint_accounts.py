@@ -1,0 +1,141 @@
+"""Accounts at a registrar, over loopback."""
+
+from __future__ import annotations
+
+import pytest
+
+from boringsdp.errors import WrongState
+from boringsdp.sip import headers as views
+from boringsdp.sip.account import AccountState, IncomingCall, Registered, RegistrationFailed, Unregistered
+from boringsdp.sip.digest import Credentials
+from boringsdp.sip.flow import Protocol
+from boringsdp.sip.session.events import Answered
+from boringsdp.sip.settings import SipSettings
+from boringsdp.sip.uri import parse_sip_uri
+from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, endpoint, settings_of
+from tests.support.sip_registrar import registrar
+
+SECRET = (Credentials("bob", "secret"),)
+STRICT = SipSettings(transport=LOOPBACK.transport)
+"""Trusts nobody for coming from loopback."""
+
+
+@pytest.mark.parametrize("algorithms", [("MD5",), ("SHA-256",), ("SHA-512-256", "SHA-256", "MD5")])
+@pytest.mark.parametrize("protocol", [Protocol.UDP, Protocol.TCP])
+async def test_register_and_unregister(algorithms: tuple[str, ...], protocol: Protocol) -> None:
+    async with registrar(algorithms=algorithms) as at, endpoint() as here:
+        ear = Ear()
+        account = here.account(settings_of(at.identity("bob"), credentials=SECRET, protocol=protocol, register_ttl=300), ear)
+        account.register()
+        assert account.state is AccountState.REGISTERING
+        assert (await ear.hears(Registered)).expires == 600
+        assert account.state is AccountState.REGISTERED
+        assert at.contacts["bob"].sip_uri.user == account.contact_user
+        assert (at.contacts["bob"].sip_uri.param("transport") == "tcp") == (protocol is Protocol.TCP)
+        account.unregister()
+        await ear.hears(Unregistered)
+        assert (account.state, at.contacts) == (AccountState.UNREGISTERED, {})
+        with pytest.raises(WrongState):
+            account.unregister()
+
+
+async def test_a_wrong_password_is_told() -> None:
+    async with registrar() as at, endpoint() as here:
+        ear = Ear()
+        account = here.account(settings_of(at.identity("bob"), credentials=(Credentials("bob", "wrong"),)), ear)
+        account.register()
+        failed = await ear.hears(RegistrationFailed)
+        assert (failed.code, failed.retry_in, account.state) == (401, None, AccountState.FAILED)
+        account.change(settings_of(at.identity("bob"), credentials=SECRET))
+        account.register()
+        await ear.hears(Registered)
+
+
+async def test_an_interval_too_brief_is_lengthened() -> None:
+    async with registrar() as at, endpoint() as here:
+        at.refuse.append((423, [("Min-Expires", "1800")]))
+        ear = Ear()
+        here.account(settings_of(at.identity("bob"), credentials=SECRET, register_ttl=60), ear).register()
+        await ear.hears(Registered)
+        contact = views.contact(at.requests[-1])
+        assert contact is not None
+        assert "1800" in (contact.params.get("expires"), at.requests[-1].headers.get("Expires"))
+
+
+async def test_a_registrar_in_trouble_keeps_the_account() -> None:
+    async with registrar() as at, endpoint() as here:
+        at.refuse.append((503, []))
+        ear = Ear()
+        account = here.account(settings_of(at.identity("bob"), credentials=SECRET), ear)
+        account.register()
+        failed = await ear.hears(RegistrationFailed)
+        assert failed.retry_in is not None
+        assert account.state is AccountState.RETRYING
+        account.register()
+        await ear.hears(Registered)
+
+
+async def test_service_route_leads_calls() -> None:
+    async with registrar() as at, endpoint() as here, endpoint() as there:
+        found = there.addresses()[0]
+        at.extra = [("Service-Route", f"<sip:127.0.0.1:{found.port};lr>")]
+        ear, bob = Ear(), Ear()
+        account = here.account(settings_of(at.identity("bob"), credentials=SECRET), ear)
+        account.register()
+        await ear.hears(Registered)
+        there.account(settings_of("sip:carol@elsewhere.example"), bob)
+        account.invite("sip:carol@elsewhere.example", OFFER, hear=Ear())
+        came = await bob.hears(IncomingCall)
+        assert views.routes(came.request)[0].sip_uri.port == found.port
+
+
+async def test_calls_come_by_the_contact_and_from_the_registrar_only() -> None:
+    async with registrar() as at, endpoint(STRICT) as here, endpoint() as there:
+        ear, caller = Ear(), Ear()
+        account = here.account(settings_of(at.identity("bob"), credentials=SECRET), ear)
+        account.register()
+        await ear.hears(Registered)
+        other = there.account(settings_of("sip:carol@127.0.0.1"), Ear())
+        other.invite(at.contacts["bob"].sip_uri, OFFER, hear=caller)
+        came = await ear.hears(IncomingCall)
+        came.session.accept(ANSWER)
+        assert (await caller.hears(Answered)).sdp == ANSWER
+
+
+async def test_many_accounts_have_contacts_of_their_own() -> None:
+    async with registrar() as at, endpoint() as here:
+        ears = [Ear() for _ in range(50)]
+        accounts = [
+            here.account(settings_of(at.identity(f"user{number}"), credentials=(Credentials(f"user{number}", "secret"),)), ear)
+            for number, ear in enumerate(ears)
+        ]
+        for account in accounts:
+            account.register()
+        for ear in ears:
+            await ear.hears(Registered)
+        assert len({contact.sip_uri.user for contact in at.contacts.values()}) == 50
+        assert here.statistics()["registered"] == 50
+
+
+async def test_close_unregisters() -> None:
+    async with registrar() as at:
+        async with endpoint() as here:
+            ear = Ear()
+            here.account(settings_of(at.identity("bob"), credentials=SECRET), ear).register()
+            await ear.hears(Registered)
+        assert at.contacts == {}
+
+
+async def test_a_registrar_of_another_name_and_a_proxy() -> None:
+    async with registrar() as at, endpoint() as here:
+        ear = Ear()
+        settings = settings_of(
+            "sip:bob@corp.example", credentials=SECRET, outbound_proxy=at.uri, display_name="Bob", headers=(("X-Tag", "1"),)
+        )
+        here.account(settings, ear).register()
+        await ear.hears(Registered)
+        request = at.requests[-1]
+        assert request.uri == "sip:corp.example"
+        assert request.headers.get("X-Tag") == "1"
+        assert (views.to(request).display, views.to(request).uri) == ("Bob", parse_sip_uri("sip:bob@corp.example"))
+        assert views.routes(request)[0].sip_uri.port == at.uri.port
