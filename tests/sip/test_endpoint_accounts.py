@@ -25,7 +25,7 @@ STRICT = SipSettings(transport=LOOPBACK.transport)
 async def test_register_and_unregister(algorithms: tuple[str, ...], protocol: Protocol) -> None:
     async with registrar(algorithms=algorithms) as at, endpoint() as here:
         ear = Ear()
-        account = here.account(settings_of(at.identity("bob"), credentials=SECRET, protocol=protocol, register_ttl=300), ear)
+        account = here.account(settings_of(at.identity("bob", protocol), credentials=SECRET, protocol=protocol, register_ttl=300), ear)
         account.register()
         assert account.state is AccountState.REGISTERING
         assert (await ear.hears(Registered)).expires == 600

@@ -10,7 +10,7 @@ from boringsdp.sip import headers as views
 from boringsdp.sip.build import response_to
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.digest_server import Challenger, Verdict
-from boringsdp.sip.flow import Flow
+from boringsdp.sip.flow import Flow, Protocol
 from boringsdp.sip.message import Request
 from boringsdp.sip.name_address import NameAddress
 from boringsdp.sip.parse import parse
@@ -34,11 +34,11 @@ class Registrar:
 
     @property
     def uri(self) -> SipUri:
-        found = self.transports.addresses()[0]
-        return SipUri("sip", None, found.host, found.port)
+        return self.identity(None)
 
-    def identity(self, user: str) -> SipUri:
-        return SipUri("sip", user, self.uri.host, self.uri.port)
+    def identity(self, user: str | None, protocol: Protocol = Protocol.UDP) -> SipUri:
+        found = next(listen for listen in self.transports.addresses() if listen.protocol is protocol)
+        return SipUri("sip", user, found.host, found.port)
 
     def _hear(self, data: bytes, flow: Flow) -> None:
         message = parse(data).message
