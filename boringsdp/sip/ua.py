@@ -35,7 +35,7 @@ from boringsdp.sip.answering import Answering
 from boringsdp.sip.build import response, response_to
 from boringsdp.sip.exchange import ExchangeAction, Exchanges, Heard, Locate, Outlet
 from boringsdp.sip.flow import Destination, Flow, Target
-from boringsdp.sip.inspect import Inspector, refusal, told
+from boringsdp.sip.inspect import SDP_METHODS, Inspector, refusal, told
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties
 from boringsdp.sip.message import Message, Request, Response
@@ -393,7 +393,11 @@ class UserAgent:
             self._perform(transfer, transfer.usage.receive_request(request, transaction, now), now)
         elif entry is not None:
             asked.line, asked.usage = entry.line, entry.number
-            self._perform(entry, entry.usage.receive_request(request, transaction, now), now)
+            refused = self.inspector.check(request) if request.method in SDP_METHODS else None
+            if refused is not None:
+                self._reply(transaction, refused, now)
+            else:
+                self._perform(entry, entry.usage.receive_request(request, transaction, now), now)
         elif tag:
             self._reply(transaction, response(481), now)
         elif self._answering.is_merged(asked):

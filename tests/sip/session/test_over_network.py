@@ -9,11 +9,30 @@ from typing import Any
 import pytest
 
 from boringsdp.errors import WrongState
+from boringsdp.sip import headers as views
+from boringsdp.sip.account import AccountSettings
+from boringsdp.sip.actions import Reply
+from boringsdp.sip.build import response
+from boringsdp.sip.digest import Credentials
+from boringsdp.sip.message import Request
 from boringsdp.sip.session import State
-from boringsdp.sip.session.events import Answered, Cancelled, Confirmed, Ended, Failed, OfferReceived
+from boringsdp.sip.session.events import (
+    Answered,
+    AnswerReceived,
+    By,
+    Cancelled,
+    Confirmed,
+    Ended,
+    Failed,
+    OfferReceived,
+    OfferRefused,
+    RequestAnswered,
+)
+from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.ua import CallCame
+from boringsdp.sip.uri import SipUri
 from tests.support.network import Impairment
-from tests.support.sip_agents import Agent, Call
+from tests.support.sip_agents import ANYWHERE, Agent, Call
 from tests.support.sip_network import ALICE, BOB, SipNetwork
 from tests.support.sip_sessions import ANSWER, OFFER, sdp
 
@@ -45,6 +64,60 @@ def test_no_call_is_lost_with_ten_per_cent_of_datagrams():
     assert alice.ua.counts()["usages"] == bob.ua.counts()["usages"] == 0
     assert alice.ua.counts()["transactions"] == bob.ua.counts()["transactions"] == 0
     assert len(fate.lost) > 50
+
+
+def test_a_re_invite_that_is_not_understood_is_refused_and_the_call_goes_on():
+    net = SipNetwork()
+    alice, bob = Agent(net, ALICE, "alice"), Agent(net, BOB, "bob")
+    call = alice.call(TO_BOB, OFFER)
+    net.run(1)
+    bob.calls[0].do("accept", ANSWER)
+    net.run(1)
+    for lines, code in (([("Require", "magic")], 420), ([("Content-Encoding", "zip")], 415)):
+        call.do("offer", sdp("alice", 2), lines)
+        net.run(1)
+        assert call.last(OfferRefused).code == code
+    assert not bob.calls[0].told(OfferReceived)
+    call.do("offer", sdp("alice", 3))
+    net.run(1)
+    assert bob.calls[0].last(OfferReceived).sdp == sdp("alice", 3)
+
+
+def test_digest_within_the_dialog_takes_numbers_of_its_own():
+    """A challenged BYE goes out again under the next CSeq of the dialog (RFC 3261 §22.2)."""
+    secret = SipSettings(policy=ANYWHERE)
+    net = SipNetwork()
+    alice, bob = Agent(net, ALICE, "alice", settings=secret), Agent(net, BOB, "bob")
+    alice.ua.change_line(
+        alice.line, AccountSettings(identity=SipUri("sip", "alice", ALICE[0]), credentials=(Credentials("alice", "secret"),))
+    )
+    call = alice.call(TO_BOB, OFFER)
+    net.run(1)
+    other = bob.calls[0]
+    other.do("accept", ANSWER)
+    net.run(1)
+    receive = other.session.receive_request
+
+    def challenge(request: Request, transaction: int | None, now: float) -> list[Any]:
+        if transaction is not None and "Authorization" not in request.headers:
+            return [Reply(transaction, response(401, headers=[("WWW-Authenticate", 'Digest realm="bob", nonce="n", qop="auth"')]))]
+        return receive(request, transaction, now)
+
+    other.session.receive_request = challenge  # type: ignore[method-assign]
+    number = call.do("request", "INFO")
+    net.run(1)
+    assert call.last(RequestAnswered).number == number
+    assert call.last(RequestAnswered).response.code == 200
+    call.do("offer", sdp("alice", 2))
+    net.run(1)
+    other.do("answer", sdp("bob", 2))
+    net.run(1)
+    assert call.last(AnswerReceived).sdp == sdp("bob", 2)
+    call.do("hang_up")
+    net.run(40)
+    assert other.last(Ended).by is By.REMOTE
+    numbers = [views.cseq(sent.message).number for sent in net.sent if sent.source == ALICE and sent.what in ("INFO", "INVITE", "BYE")]
+    assert numbers == sorted(set(numbers))
 
 
 class Chance:
