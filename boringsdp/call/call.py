@@ -340,11 +340,11 @@ class Call:
     def report(self) -> CallReport:
         """What the call is and how it fares, for people, proxies and records. Ask before `close`: afterwards there are no figures."""
         times = self.created, self.last_signal
-        return reporting.report_of((self.id, self.state.value), times, self._legs(), self._joined(), self._relay, self._blocks)
+        return reporting.report_of((self.id, self.state.value), times, self._legs(), self._flowing(), self._relay, self._blocks)
 
     def all_heard(self) -> bool:
         """Whether media came from all between whom it flows, and none was dropped."""
-        return reporting.all_heard(self._joined())
+        return reporting.all_heard(self._flowing())
 
     def statistics(self) -> dict[str, Any]:
         """Plain values: states, and for each party its streams with packets, loss, jitter, round trip, level and MOS both ways."""
@@ -380,7 +380,7 @@ class Call:
     def _legs(self) -> list[Leg]:
         return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches.values()]]
 
-    def _joined(self) -> list[Leg]:
+    def _flowing(self) -> list[Leg]:
         return [leg for leg in (self._near, None if self._current is None else self._current.leg) if leg is not None]
 
     def _check_open(self, shape: Shape) -> None:
@@ -453,7 +453,7 @@ class Call:
     def _listen(self) -> list[Heard]:
         """What patience is measured by: the two legs between whom media flows."""
         name = "" if self._current is None else self._current.name
-        return [leg.listen(partial(self._blocks.stops, leg.party, branch=name)) for leg in self._joined()]
+        return [leg.listen(partial(self._blocks.stops, leg.party, branch=name)) for leg in self._flowing()]
 
     # --- news and time -----------------------------------------------------------------------------------------------------------------
 
