@@ -96,6 +96,11 @@ class Registration:
     One REGISTER is under way at a time, so that they cannot overtake each other.
     """
 
+    __slots__ = (
+        "_again", "_at", "_bound_until", "_exchange", "_failures", "_from", "_headers", "_last_headers", "_raises", "_sequence", "_token",
+        "_waiting", "_wanted", "flow_timer", "outbound", "path", "service_route", "settings", "state",
+    )  # fmt: skip
+
     def __init__(self, settings: RegistrationSettings, token: Callable[[int], str] = secrets.token_hex) -> None:
         self.settings = settings
         self.state = RegistrationState.IDLE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from typing import Any
 
 import pytest
@@ -285,3 +287,47 @@ def test_secrets_are_not_shown() -> None:
 
 def test_digest_of_text_that_is_no_utf_8() -> None:
     assert digest("MD5", "\udcff") == hashlib.md5(b"\xff").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        'Digest realm="r", nonce="n", ',
+        "a=b,",
+        '"',
+        '\\"',
+        "Digest ",
+        "=",
+        ", ",
+        ' x="y\\\\"',
+        'Digest realm=r,nonce=n,qop="auth,auth-int",',
+    ],
+)
+def test_challenges_are_read_in_linear_time(unit: str) -> None:
+    def cost(size: int) -> float:
+        made = challenged("Digest " + unit * (size // len(unit)))
+        best = float("inf")
+        for _ in range(5):
+            start = time.perf_counter()
+            challenges_of(made)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert cost(64_000) < 40 * cost(8_000) + 0.002, "8 times is linear, 64 times quadratic"
+
+
+def test_mutated_challenges_and_credentials() -> None:
+    dice = random.Random(5)
+    line = 'Digest realm="r", nonce="n", qop="auth,auth-int", algorithm=SHA-256, opaque="o", stale=false, Basic realm="b"'
+    request = make_request("REGISTER")
+    answered = 0
+    for _ in range(3_000):
+        text = list(line)
+        for _ in range(dice.randrange(1, 6)):
+            at = dice.randrange(len(text))
+            text[at : at + dice.randrange(3)] = dice.choice(['"', ",", "=", " ", "\\", "x", "\udcff", "Digest "])
+        client = Authenticator((ALICE,))
+        lines = client.answer(challenged("".join(text)), request)
+        client.heard(response(200, headers=[("Authentication-Info", "".join(text))]), again(request, lines or []))
+        answered += lines is not None
+    assert 300 < answered < 3_000
