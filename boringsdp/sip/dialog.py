@@ -46,8 +46,7 @@ class Dialog:
     @classmethod
     def of_response(cls, request: Request, response: Response, sequence: Sequence | None = None) -> Dialog:
         """
-        Return the dialog that a response to our request makes (RFC 3261 §12.1.2). `sequence` goes on from the CSeq of the response by
-        default.
+        Return the dialog that a response to our request makes (RFC 3261 §12.1.2). By default its numbers go on from the response's CSeq.
 
         A response without Contact leaves the Request-URI as target, one without To tag is RFC 2543's. Raises SipError when To, CSeq or
         Record-Route cannot be read.

@@ -41,7 +41,10 @@ def test_it_is_repeated_with_doubled_intervals_and_expires_after_64_t1():
 def test_a_final_response_stops_it_and_its_prack_is_still_known():
     ours = Reliability(5, 0.5)
     ours.send(provisional(), 0.0)
+    ours.send(provisional(b"sdp"), 0.0)
     ours.stop()
+    assert not ours.waiting_with_sdp
+    assert ours.next(1.0) is None
     assert ours.deadline() is None
     assert ours.acknowledged_late(5)
     assert not ours.acknowledged_late(6)

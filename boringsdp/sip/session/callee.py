@@ -1,5 +1,7 @@
-"""The INVITE of an incoming call and how it is answered (RFC 3261 §13.3, RFC 3262 §3): provisional responses, a 2xx until its ACK, a
-refusal."""
+"""
+The INVITE of an incoming call and how it is answered (RFC 3261 §13.3, RFC 3262 §3): provisional responses, a 2xx repeated until its ACK, or
+a refusal.
+"""
 
 from __future__ import annotations
 

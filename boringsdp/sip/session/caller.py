@@ -1,7 +1,6 @@
 """
 The INVITE of an outgoing call and all that answers it (RFC 3261 §13.2, §9.1): provisional responses of several forks, each an early
-dialog by
-its To tag, and 2xx, of which the first makes the call and every other is acknowledged and ended.
+dialog by its To tag, and 2xx, of which the first makes the call and every other is acknowledged and ended.
 """
 
 from __future__ import annotations

@@ -1,24 +1,16 @@
 """
 Changes of an established or early session: re-INVITE and UPDATE, ours and the peer's, one offer at a time (RFC 3261 §14, RFC 3311).
 
-| turn           | our offer   | re-INVITE of the peer                  | UPDATE with offer | response to ours
-     |
-| -------------- | ----------- | -------------------------------------- | ----------------- |
-------------------------------------------------- |
-| FREE           | ASKING      | asks the owner                         | asks the owner    | -
-     |
-| ASKING         | wrong, or   | 491                                    | 491               | 2xx, refusal: FREE; 491: WAITING;
-     |
-|                | queued (1)  |                                        |                   | 422: ASKING again; 481, 408: the session
-ends     |
-| WAITING        | replaced    | asks the owner                         | asks the owner    | -
-     |
-| UNACKNOWLEDGED | queued      | asks the owner, 491 without the answer | the same          | - (ACK: FREE; none: the session ends)
-     |
+| turn           | our offer         | re-INVITE of the peer (UPDATE with offer: the same) | response to ours                              |
+| -------------- | ----------------- | --------------------------------------------------- | --------------------------------------------- |
+| FREE           | ASKING            | asks the owner                                      | -                                             |
+| ASKING         | wrong; queued (1) | 491                                                 | 2xx, refusal: FREE; 491: WAITING;             |
+|                |                   |                                                     | 422: ASKING again; 481, 408: the session ends |
+| WAITING        | replaced          | asks the owner                                      | -                                             |
+| UNACKNOWLEDGED | queued            | asks the owner; 491 while the ACK owes an answer    | - (ACK: FREE; none: the session ends)         |
 
-While the owner is asked (`peer.asked`) our offers are wrong, and the peer's get 500 with Retry-After. (1) Behind a refresh of our own
-making.
-A request of the peer that offers what holds already is answered at once, by what we said last.
+(1) Behind a refresh of our own making. While the owner is asked (`peer.asked`) our offers are wrong, and the peer's get 500 with
+Retry-After. A request of the peer that offers what holds already is answered at once, by what we said last.
 """
 
 from __future__ import annotations
@@ -204,6 +196,7 @@ class Changes:
         self._core.acknowledge(change.exchange, change.ack)
 
     def _refusal(self, change: Change, response: Response, now: float) -> None:
+        self._core.forget(change.exchange)
         self._peer.talk.withdraw()
         if self._peer.lost(response, now):
             return
@@ -221,8 +214,7 @@ class Changes:
             self._free(now)
 
     def _wait_before_retry(self, response: Response) -> float | None:
-        """Return the seconds to wait after 491 (RFC 3261 §14.1, in steps of 10 ms), or after 500 with Retry-After (§14.2); None: no
-        retry."""
+        """Return the seconds to wait after 491 (RFC 3261 §14.1, in steps of 10 ms) or 500 with Retry-After (§14.2); None: no retry."""
         if response.code == 491:
             low, high = (2.1, 4.0) if self._core.caller else (0.0, 2.0)
             return low + round(self._core.random() * (high - low), 2)

@@ -1,9 +1,8 @@
 """
 What a session tells its owner.
 
-Every session ends with exactly one of `Failed`, `Cancelled` and `Ended`; nothing but late `RequestAnswered` and `DialogEnded` follows.
-`tag` is
-the peer's tag: it names the dialog, which matters while an outgoing call rings in several places.
+Every session ends with exactly one of `Failed`, `Cancelled` and `Ended`; nothing but late `RequestAnswered` follows. `tag` is the peer's
+tag: it names the dialog, which matters while an outgoing call rings in several places.
 """
 
 from __future__ import annotations
@@ -79,8 +78,7 @@ class Answered:
     """
     A 2xx came. `sdp` is the answer that holds from now on: of the 2xx, or of the reliable provisional response of the same dialog.
 
-    None after an INVITE without offer: then `OfferReceived` follows unless offer and answer were exchanged by PRACK, and `answer` sends
-    the ACK.
+    None after an INVITE without offer: then `OfferReceived` follows, and `answer` sends the ACK (unless PRACK had the answer before).
     """
 
     sdp: bytes | None
@@ -125,8 +123,7 @@ class OfferReceived:
     An offer of the peer, to be answered by `answer` or `refuse`; its `tag` goes with those.
 
     `sdp` None: a re-INVITE without offer; `answer` then makes the offer, and `AnswerReceived` follows. `message` is the INVITE, UPDATE or
-    PRACK,
-    or the response to our INVITE without offer (a reliable provisional one or 2xx).
+    PRACK, or the response to our INVITE without offer (a reliable provisional one or 2xx).
     """
 
     sdp: bytes | None
@@ -198,8 +195,8 @@ class Ended:
     """
     The session is over.
 
-    `code` is that of the response that ended it (200 for BYE), `reason` its text or that of the Reason header, `message` the BYE or the
-    response.
+    `code` is that of the response that ended it (200 for BYE), `reason` its text or that of the Reason header, `message` the BYE or
+    the response.
     """
 
     by: By

@@ -66,8 +66,7 @@ class Session:
         Return a call to `uri` that `start` sends.
 
         `local` is the value of From without a tag, `remote` that of To (default: `<uri>`), `contact` the value of Contact; empty: the
-        user agent
-        adds one. `routes` are values of Route. `sdp` None: an INVITE without offer.
+        user agent adds one. `routes` are values of Route. `sdp` None: an INVITE without offer.
         """
         settings = settings or SessionSettings()
         core = Core(settings, token, call_id=call_id or token(16), local_tag=token(8), contact=contact, flow=flow, caller=True)
@@ -89,8 +88,7 @@ class Session:
         Return the call that an INVITE without To tag asks for.
 
         `start` may refuse it at once (422), its state is then ENDED; else it is for the owner to tell whoever is called. `sdp` is its
-        offer.
-        Require, Accept and Replaces have been seen to before. Raises SipError for an INVITE without Contact: answer it by 400.
+        offer. Require, Accept and Replaces have been seen to before. Raises SipError for an INVITE without Contact: answer it by 400.
         """
         settings = settings or SessionSettings()
         core = Core(settings, token, call_id=views.call_id(request), local_tag=token(8), contact=contact, flow=flow, caller=False)
@@ -190,8 +188,7 @@ class Session:
         Send a provisional response with early media.
 
         `reliable` None: when the peer requires it, or supports it and there is an SDP. With an INVITE without offer, `sdp` is an offer
-        and can
-        only go reliably: WrongState if the peer cannot.
+        and can only go reliably: WrongState if the peer cannot.
         """
         self._callee("progress", now).progress(sdp, code, headers, reliable, now)
         return self._core.flush()

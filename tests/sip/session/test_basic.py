@@ -124,6 +124,8 @@ def test_an_invite_without_offer_gets_it_in_the_2xx_and_the_answer_in_the_ack():
     assert callee.last(Confirmed).sdp == OFFER
     assert (caller.session.remote_sdp, callee.session.remote_sdp) == (ANSWER, OFFER)
     assert len(caller.requests("ACK")) == 1
+    world.run(60)
+    assert (caller.session.state, callee.session.state) == (State.CONFIRMED, State.CONFIRMED)
 
 
 def test_facts_show_who_talks_with_whom():

@@ -452,3 +452,32 @@ def test_a_re_invite_that_a_bye_leaves_open_is_cancelled_before_the_session_is_f
     world.run(3)
     assert caller.done
     assert len(caller.requests("CANCEL")) == 1
+
+
+def test_the_time_limit_of_an_answered_update_is_not_that_of_a_re_invite():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2), by="UPDATE")
+    world.run(5)
+    callee.do("answer", sdp("bob", 2))
+    world.run(1)
+    caller.do("offer", sdp("alice", 3))
+    world.run(30)
+    callee.do("answer", sdp("bob", 3))
+    world.run(1)
+    assert caller.last(AnswerReceived).sdp == sdp("bob", 3)
+
+
+def test_a_late_offer_of_a_re_invite_that_is_refused_ends_the_call():
+    """Its 2xx has been sent: only ACK and BYE can follow (RFC 3261 §14.1)."""
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", None)
+    world.run(0.1)
+    callee.do("answer", sdp("bob", 2))
+    world.run(0.1)
+    caller.do("refuse", 488)
+    world.run(0.1)
+    assert caller.last(Ended).code == 488
+    assert len(caller.requests("ACK")) == 2
+    assert callee.last(Ended).by is By.REMOTE

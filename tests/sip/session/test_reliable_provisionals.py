@@ -287,3 +287,38 @@ def test_each_early_dialog_counts_rseq_by_itself():
         ("one", 3),
         ("two", 3),
     ]
+
+
+def test_an_offer_in_a_183_that_is_refused_is_acknowledged_without_answer():
+    world = World()
+    caller, callee = ringing(world, offer=None)
+    callee.do("progress", OFFER)
+    world.run(0.1)
+    caller.do("refuse")
+    world.run(0.1)
+    assert caller.requests("PRACK")[0].body == b""
+    assert not callee.told(AnswerReceived)
+    callee.do("reject", 488)
+    world.run(0.1)
+    assert caller.last(Failed).code == 488
+
+
+def test_a_re_invite_may_be_answered_by_a_reliable_183_with_an_rseq_of_its_own():
+    world = World()
+    caller, callee = ringing(world)
+    callee.do("progress", ANSWER)
+    world.run(0.1)
+    callee.do("accept")
+    world.run(0.1)
+    world.fate = lambda side, message: None
+    caller.do("offer", sdp("alice", 2))
+    tag = callee.session.local_tag
+    for rseq in (1, 1):
+        world.give_response(caller, "INVITE", 183, tag=tag, headers=[CONTACT, RELIABLE, ("RSeq", str(rseq))], body=sdp("bob", 2))
+    assert [answer.sdp for answer in caller.told(AnswerReceived)] == [sdp("bob", 2)]
+    assert len(caller.requests("PRACK")) == 2, "one of the first INVITE, one of this"
+    world.give_response(caller, "INVITE", 200, tag=tag, headers=[CONTACT])
+    assert len(caller.told(AnswerReceived)) == 1
+    assert not caller.told(OfferRefused)
+    assert caller.session.remote_sdp == sdp("bob", 2)
+    caller.do("offer", sdp("alice", 3))
