@@ -82,6 +82,7 @@ class Transports:
         self._sweeping: asyncio.TimerHandle | None = None
         self._forget_at = 0.0
         self._ids = 0
+        self._over = False
 
     async def start(self) -> None:
         """Listen. Raises OSError when an address cannot be had, ConfigError when a TLS file cannot be used; nothing is then listened on."""
@@ -100,7 +101,8 @@ class Transports:
         self._sweep_soon()
 
     async def close(self) -> None:
-        """Stop to listen and end all connections, after what waits has been written."""
+        """Stop to listen and end all connections, after what waits has been written. For good."""
+        self._over = True
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
@@ -125,8 +127,8 @@ class Transports:
 
         To a `Target` an open connection that we made to it is used, or one is made; to a `Flow` only its own.
         """
-        if isinstance(to, Target) and not _can_be_sent_to(to):
-            self.unsent(transaction, "not an address")
+        if self._over or (isinstance(to, Target) and not _can_be_sent_to(to)):
+            self.unsent(transaction, "closed" if self._over else "not an address")
             return
         if to.protocol is not Protocol.UDP:
             self._pool.send(data, to, transaction)

@@ -9,7 +9,7 @@ from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request
 from boringsdp.sip.transport.settings import split_host_port
 
-_SPLIT = re.compile(r'"(?:[^"\\]|\\.)*"?|[;,]')
+_SPLIT = re.compile(r'"(?:[^"\\]|\\.)*("?)|[;,]', re.DOTALL)
 """Quoted strings, so that nothing in them counts, and what ends a parameter or a value."""
 
 
@@ -23,6 +23,8 @@ def note_source(request: Request, flow: Flow) -> None:
     if line is None:
         return
     parts, rest = _parts(line)
+    if not parts:
+        return
     names = [part.partition("=")[0].strip().lower() for part in parts]
     asked = "rport" in names[1:]
     host, port = flow.remote
@@ -35,7 +37,7 @@ def note_source(request: Request, flow: Flow) -> None:
 
 
 def _parts(line: str) -> tuple[list[str], str]:
-    """Return the first value of a line cut at its semicolons, and the rest of the line from its comma on."""
+    """Return the first value of a line cut at its semicolons (nothing when a quote is open), and the rest of the line from its comma on."""
     parts, begin = [], 0
     for found in _SPLIT.finditer(line):
         if found[0] in (";", ","):
@@ -43,6 +45,8 @@ def _parts(line: str) -> tuple[list[str], str]:
             begin = found.end()
             if found[0] == ",":
                 return parts, line[found.start() :]
+        elif not found[1]:
+            return [], ""
     return [*parts, line[begin:]], ""
 
 

@@ -233,7 +233,11 @@ async def connect_websocket(hub: Hub, target: Target, local: str | None, context
     try:
         async with asyncio.timeout(hub.limits.connect_s + hub.limits.handshake_s):
             connected = await _open(session, hub, target, context)
-        peer = check(connected.get_extra_info("ssl_object"))
+        try:
+            peer = check(connected.get_extra_info("ssl_object"))
+        except BaseException:
+            connected._response.close()
+            raise
     except BaseException as error:
         await session.close()
         if isinstance(error, OSError) or not isinstance(error, aiohttp.ClientError | TimeoutError):
@@ -247,7 +251,7 @@ async def connect_websocket(hub: Hub, target: Target, local: str | None, context
     )
     connection = _WebSocket(hub, flow, False, peer, connected, _transport(connected))
     hub.opened(connection)
-    connection.task = asyncio.get_running_loop().create_task(_serve(connection, session))
+    connection.task = asyncio.get_running_loop().create_task(_serve(connection, connected, session))
     return connection
 
 
@@ -272,10 +276,11 @@ async def _open(
     return connected
 
 
-async def _serve(connection: _WebSocket, session: aiohttp.ClientSession) -> None:
+async def _serve(connection: _WebSocket, connected: aiohttp.ClientWebSocketResponse, session: aiohttp.ClientSession) -> None:
     try:
         await connection.serve()
     finally:
+        connected._response.close()
         await session.close()
 
 

@@ -280,3 +280,13 @@ async def test_our_own_closing_writes_what_waits() -> None:
         assert await server.hears(2) == [message(1), message(2, b"x" * 60_000)]
         await client.until(lambda: client.closings)
         assert client.closings[0][1] == "closed by us"
+
+
+async def test_after_the_end_nothing_is_sent() -> None:
+    async with side("tcp:127.0.0.1:0") as server:
+        async with side("udp:127.0.0.1:0") as client:
+            target = server.target(TCP)
+        client.transports.send(message(1), target, 1)
+        await client.until(lambda: client.failures)
+        assert client.failures == [(1, "closed")]
+        assert client.transports.addresses() == []

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from boringsdp.sip.flow import Flow, Protocol
 from boringsdp.sip.message import Headers, Request
@@ -30,6 +34,7 @@ def noted(*lines: str, remote: tuple[str, int] = FROM) -> list[str]:
         ('SIP/2.0/UDP h;x="a;rport,\\"", SIP/2.0/UDP i;rport', 'SIP/2.0/UDP h;x="a;rport,\\"";received=192.0.2.7, SIP/2.0/UDP i;rport'),
         ("SIP / 2.0 / UDP", "SIP / 2.0 / UDP;received=192.0.2.7"),
         ("", ";received=192.0.2.7"),
+        ('SIP/2.0/UDP h;x="a;rport', 'SIP/2.0/UDP h;x="a;rport'),
     ],
 )
 def test_notes_where_the_request_came_from(line: str, after: str) -> None:
@@ -44,3 +49,22 @@ def test_ipv6_is_compared_as_an_address() -> None:
 
 def test_without_a_via_nothing_happens() -> None:
     assert noted() == []
+
+
+@given(st.text(alphabet='S/2.0UDP h:5;,="\\\t[]rportecivd\udc80\n', max_size=60))
+def test_any_line_is_noted_once(line: str) -> None:
+    once = noted(line)
+    assert noted(*once) == once
+
+
+@pytest.mark.parametrize("unit", [";a", ";rport", '";', ",", '\\"', '"\\', "; "])
+def test_time_is_linear_in_the_length_of_a_line(unit: str) -> None:
+    def seconds(count: int) -> float:
+        best = 9.0
+        for _ in range(5):
+            began = time.perf_counter()
+            noted("SIP/2.0/UDP h" + unit * count)
+            best = min(best, time.perf_counter() - began)
+        return best
+
+    assert seconds(20_000) < 5 * seconds(10_000) + 0.001
