@@ -15,6 +15,7 @@ from boringsdp.sip.message import Message, Request, Response
 from boringsdp.sip.name_address import parse_name_address
 from boringsdp.sip.params import split_list
 from boringsdp.sip.uri import SipUri
+from boringsdp.values import replace
 
 HeaderPairs = Iterable[tuple[str, str]]
 
@@ -124,12 +125,15 @@ class Dialog:
 
 
 def contact_of(message: Message) -> str | None:
-    """The URI of the first Contact, None without one that can be used."""
+    """The URI of the first Contact, without the headers that it may not have here (RFC 3261 §19.1.1); None without one that can be used."""
     try:
         contact = headers.contact(message)
+        uri = contact.sip_uri if contact is not None else None
     except SipError:
         return None
-    return None if contact is None or contact.uri_text == "*" else contact.uri_text
+    if contact is None or uri is None:
+        return None
+    return replace(uri, headers=()).to_text() if uri.headers else contact.uri_text
 
 
 def _record_route(message: Message) -> tuple[str, ...]:

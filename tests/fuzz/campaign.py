@@ -31,6 +31,7 @@ INPUTS: dict[str, int] = {
     "relay": 20_000,
     "ng": 100_000,
     "sip-messages": 30_000,
+    "sip-dialogs": 100_000,
 }
 """Malformed inputs of each target in one run."""
 

@@ -112,3 +112,14 @@ def test_a_request_without_a_contact_makes_no_dialog(lines):
 def test_a_record_route_that_cannot_be_read_is_a_sip_error():
     with pytest.raises(SipError):
         Dialog.of_request(invite(("Record-Route", '<sip:a;lr>, "open'), ("Contact", "<sip:alice@192.0.2.1>")), "b")
+
+
+def test_the_headers_of_a_contact_are_left_out_of_the_request_uri():
+    dialog = Dialog.of_request(invite(("Contact", "<sip:alice@192.0.2.1;ob?Replaces=x&Subject=y>")), "b")
+    assert dialog.request("BYE").uri == "sip:alice@192.0.2.1;ob"
+
+
+@pytest.mark.parametrize("contact", ["<tel:+12015550123>", "<sip:a@b:x>", "*"])
+def test_a_contact_nobody_can_send_to_makes_no_dialog(contact):
+    with pytest.raises(SipError, match="Contact"):
+        Dialog.of_request(invite(("Contact", contact)), "b")
