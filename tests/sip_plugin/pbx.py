@@ -36,6 +36,9 @@ class Pbx(asyncio.DatagramProtocol):
     def uri(self) -> str:
         return f"sip:127.0.0.1:{self._transport.get_extra_info('sockname')[1]}"
 
+    def address(self, user: str) -> str:
+        return self.uri.replace("sip:", f"sip:{user}@")
+
     async def hears(self, method: str) -> Request:
         """The next authenticated request of this method."""
         async with asyncio.timeout(PATIENCE_S):
@@ -48,7 +51,7 @@ class Pbx(asyncio.DatagramProtocol):
         contact = views.contact(subscription)
         assert contact is not None
         lines = [("Event", subscription.headers.get("Event") or ""), ("Subscription-State", state)]
-        lines += [("Via", f"SIP/2.0/UDP {self.uri[4:]};branch=z9hG4bK{id(body)}"), ("Max-Forwards", "70"), ("Contact", f"<{self.uri}>")]
+        lines += [("Via", f"SIP/2.0/UDP {self.uri[4:]};branch=z9hG4bK{id(body)}"), ("Contact", f"<{self.uri}>")]
         message = request(
             "NOTIFY",
             contact.uri_text,
