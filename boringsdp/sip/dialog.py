@@ -15,7 +15,6 @@ from boringsdp.sip.message import Message, Request, Response
 from boringsdp.sip.name_address import parse_name_address
 from boringsdp.sip.params import split_list
 from boringsdp.sip.uri import SipUri
-from boringsdp.values import replace
 
 HeaderPairs = Iterable[tuple[str, str]]
 
@@ -125,15 +124,17 @@ class Dialog:
 
 
 def contact_of(message: Message) -> str | None:
-    """The URI of the first Contact, without the headers that it may not have here (RFC 3261 §19.1.1); None without one that can be used."""
+    """The URI of the first Contact as a Request-URI can have it (RFC 3261 §19.1.1), None without one that can be used."""
     try:
         contact = headers.contact(message)
-        uri = contact.sip_uri if contact is not None else None
+        if contact is None:
+            return None
+        uri = contact.sip_uri
     except SipError:
         return None
-    if contact is None or uri is None:
-        return None
-    return replace(uri, headers=()).to_text() if uri.headers else contact.uri_text
+    if not uri.headers and uri.param("method") is None:
+        return contact.uri_text
+    return SipUri(uri.scheme, uri.user, uri.host, uri.port, uri.without("method").params, (), uri.password).to_text()
 
 
 def _record_route(message: Message) -> tuple[str, ...]:

@@ -98,7 +98,9 @@ def test_a_response_without_contact_leaves_the_request_uri():
     assert dialog.refresh_target(answer(request, BOB))
     assert dialog.remote_target == "sip:bob@192.0.2.2;transport=tcp"
     assert not dialog.refresh_target(answer(request, BOB))
-    for bad in ("", "nonsense", "*", "<sip:open"):
+    assert dialog.refresh_target(answer(request, ("Contact", "<sip:b@192.0.2.3;method=BYE;ob?Route=x>")))
+    assert dialog.remote_target == "sip:b@192.0.2.3;ob"
+    for bad in ("", "nonsense", "*", "<sip:open", "<tel:+123>", "<sip:b@bad host>", "<sip:b@[::>"):
         assert not dialog.refresh_target(answer(request, ("Contact", bad)))
 
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from boringsdp.errors import SipError
 from boringsdp.sip import build
 from boringsdp.sip import headers as views
 from boringsdp.sip.actions import Acknowledge, Ask, Cancel, Done, Reply, Tell, UsageAction
@@ -87,6 +88,8 @@ class World:
         """Number: who asked, its exchange, the request, who answers."""
         self._numbers = itertools.count(1)
         self.forks = 1
+        self.mangle: Callable[[bytes], bytes] = lambda octets: octets
+        """What becomes of each message on its way; one that is not sound any more is lost, as user agents do it."""
         self.callee_settings = SessionSettings()
 
     def call(self, offer: bytes | None = OFFER, *, settings: SessionSettings | None = None, start: bool = True, **kwargs: Any) -> Side:
@@ -137,7 +140,9 @@ class World:
         assert isinstance(request, Request)
         assert views.cseq(request).number == action.sequence.number, "CSeq is that of the sequence when asked"
         for _ in range(self.forks if not views.to(request).tag else 1):
-            self._carry(side, request, lambda: self._to_dialog(side, request, action, next(self._numbers)))
+            heard = self._mangled(request)
+            if isinstance(heard, Request):
+                self._carry(side, heard, lambda heard=heard: self._to_dialog(side, heard, action, next(self._numbers)))
 
     def _to_dialog(self, side: Side, request: Request, action: Ask | None, number: int) -> None:
         tag = views.to(request).tag
@@ -158,7 +163,11 @@ class World:
         name = f"bob{len(self.callees)}" if self.callees else "bob"
         seed = f"b{len(self.callees)}"
         contact = f"<sip:{name}@192.0.2.2>"
-        session = Session.incoming(request, number, contact=contact, settings=self.callee_settings, token=tokens(seed))
+        try:
+            session = Session.incoming(request, number, contact=contact, settings=self.callee_settings, token=tokens(seed))
+        except SipError:
+            self.perform(side, side.session.receive_response(action.exchange, build.response_to(request, 400), self.now))
+            return
         callee = Side(self, name, session)
         self._transactions[number] = (side, action.exchange, request, callee)
         self.sides.append(callee)
@@ -187,12 +196,21 @@ class World:
         asker, exchange, request, _ = self._transactions[action.transaction]
         response = over_wire(build.answering(request, action.response))
         assert isinstance(response, Response)
+        heard = self._mangled(response)
 
         def deliver() -> None:
-            if not asker.done:
-                self.perform(asker, asker.session.receive_response(exchange, response, self.now))
+            if isinstance(heard, Response) and not asker.done:
+                self.perform(asker, asker.session.receive_response(exchange, heard, self.now))
 
         self._carry(side, response, deliver)
+
+    def _mangled(self, message: Message) -> Message | None:
+        octets = message.to_bytes()
+        mangled = self.mangle(octets)
+        if mangled == octets:
+            return message
+        parsed = parse(mangled)
+        return None if parsed.defects else parsed.message
 
     # --- by hand --------------------------------------------------------------------------------------------------------------------
 

@@ -105,3 +105,35 @@ def test_whatever_happens_each_side_ends_once_and_agrees(seed):
         late = side.heard[side.heard.index(ends[0]) :]
         assert not [event for event in late if isinstance(event, OfferReceived)]
     assert not [response for side in sides for response in side.responses("BYE", 500)], "a BYE has the highest number"
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_no_message_that_parses_breaks_a_session(seed):
+    """Header lines dropped, doubled, swapped and changed in places: whatever still is a sound message is dealt with."""
+    chance = Chance(seed)
+
+    def mangle(octets: bytes) -> bytes:
+        dice = chance.random
+        if dice.random() < 0.7:
+            return octets
+        head, _, body = octets.partition(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        at = dice.randrange(1, len(lines))
+        match dice.randrange(4):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, lines[dice.randrange(1, len(lines))])
+            case 2:
+                name, _, value = lines[at].partition(b":")
+                where = dice.randrange(len(value) + 1)
+                lines[at] = name + b":" + value[:where] + bytes([dice.randrange(33, 127)]) + value[where + 1 :]
+            case 3:
+                name = lines[at].partition(b":")[0]
+                lines[at] = name + b": " + dice.choice([b"", b"0", b"99999999999", b"<sip:", b"x;y=;z", b"sip:a@b", b",", b"timer, 100rel"])
+        return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+    chance.world.mangle = mangle
+    for side in chance.play():
+        side.do("hang_up")
+    chance.world.run(400)

@@ -481,3 +481,30 @@ def test_a_late_offer_of_a_re_invite_that_is_refused_ends_the_call():
     assert caller.last(Ended).code == 488
     assert len(caller.requests("ACK")) == 2
     assert callee.last(Ended).by is By.REMOTE
+
+
+def test_an_ack_without_the_answer_to_our_late_offer_is_told():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", None)
+    world.run(0.1)
+    callee.do("answer", sdp("bob", 2))
+    caller.session._role.main.changes._late_offer = lambda change, response, body: None  # type: ignore[union-attr]
+    world.run(0.1)
+    dialog = caller.session.dialog
+    assert dialog is not None
+    world.give_request(callee, dialog.ack(2), None)
+    assert callee.last(OfferRefused).code == 488
+    assert callee.session.local_sdp == ANSWER
+
+
+def test_an_offer_while_the_ack_of_the_peers_re_invite_is_missing_follows_it():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    callee.do("answer", sdp("bob", 2))
+    callee.do("offer", sdp("bob", 3))
+    assert not callee.requests("INVITE")
+    world.run(0.1)
+    assert caller.last(OfferReceived).sdp == sdp("bob", 3)

@@ -358,3 +358,18 @@ def test_requests_that_wait_have_a_limit():
         caller.do("request", "INFO")
     world.give_response(caller, "INFO", 200)
     caller.do("request", "INFO")
+
+
+def test_a_refusal_ends_the_update_that_waits_for_an_answer():
+    world = World()
+    caller = world.call()
+    world.run(0.1)
+    callee = world.callees[0]
+    callee.do("progress", ANSWER)
+    world.run(0.1)
+    caller.do("offer", sdp("alice", 2))
+    world.run(0.1)
+    callee.do("reject", 486)
+    assert callee.responses("UPDATE", 487)
+    world.run(0.1)
+    assert caller.last(Failed).code == 486

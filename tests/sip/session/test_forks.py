@@ -130,6 +130,19 @@ def test_the_to_tag_may_change_between_18x_and_200():
     assert views.to(caller.requests("INFO")[0]).tag == "other"
 
 
+def test_the_2xx_says_the_route_set_anew():
+    """RFC 3261 §13.2.2.4: what an early response said of the route may have been less."""
+    world = World()
+    caller = world.call()
+    world.give_response(caller, "INVITE", 180, tag="one", headers=[CONTACT])
+    routes = [("Record-Route", "<sip:p2.example.org;lr>"), ("Record-Route", "<sip:p1.example.org;lr>")]
+    world.give_response(caller, "INVITE", 200, tag="one", headers=[CONTACT, *routes], body=ANSWER)
+    for method in ("ACK", "INFO"):
+        if method == "INFO":
+            caller.do("request", "INFO")
+        assert caller.requests(method)[0].headers.all("Route") == ["<sip:p1.example.org;lr>", "<sip:p2.example.org;lr>"]
+
+
 def test_199_ends_an_early_dialog():
     world = World()
     caller = world.call()
