@@ -48,6 +48,6 @@ class SipPart:
         for listen in self.endpoint.addresses() if self.endpoint else ():
             yield "SIP", f"{listen.protocol.value.lower()} {joined(listen.host, listen.port)}"
 
-    def statistics(self) -> dict[str, int]:
+    def statistics(self) -> dict[str, int | dict[str, int]]:
         """Counts for metrics."""
         return self.endpoint.statistics() if self.endpoint else {}

@@ -107,9 +107,9 @@ class Endpoint:
         """Draw what was sent and received under a Call-ID; empty when nothing is known of it."""
         return self._ladders.draw(call_id)
 
-    def statistics(self) -> dict[str, int]:
-        """Counts for metrics."""
-        return {**self.ua.counts(), **{f"transport_{cause}": count for cause, count in self._transports.counts.items()}}
+    def statistics(self) -> dict[str, int | dict[str, int]]:
+        """Numbers for metrics."""
+        return {**self.ua.counts(), "drops": dict(self._transports.counts)}
 
     # --- what the facades ask for ---------------------------------------------------------------------------------------------------
 
