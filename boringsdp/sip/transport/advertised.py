@@ -33,7 +33,9 @@ class Advertised:
     """
     Answers for Via and Contact. `source` tells from which local address the system sends to a peer, None when it knows no way.
 
-    `unnamed` is what a WebSocket client calls itself (RFC 7118 §5: it cannot be reached but by its connection). Raises ConfigError.
+    `spare` is the port to tell for a protocol that nothing listens for, and whether for IPv6; 0: its default one. Peers that look for a
+    connection by its address, as proxies do, find the one we made from there. `unnamed` is what a WebSocket client calls itself (RFC 7118
+    §5): it cannot be reached but by its connection. Raises ConfigError.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Advertised:
         direct: Sequence[str],
         source: Callable[[str], str | None],
         unnamed: str,
+        spare: Callable[[Protocol, bool], int] = lambda protocol, six: 0,
     ) -> None:
         self._bound = bound
         self._ports = {each.port for each in bound}
@@ -53,6 +56,7 @@ class Advertised:
             raise ConfigError("sip.direct", str(error)) from None
         self._source = source
         self._unnamed = unnamed
+        self._spare = spare
         self._fitting: defaultdict[tuple[Protocol, bool], list[Listen]] = defaultdict(list)
         for each in bound:
             self._fitting[each.protocol, ":" in each.host].append(each)
@@ -110,7 +114,7 @@ class Advertised:
             local = listen.host
         else:
             local = self._source(peer) or (listen.host if listen else ANYWHERE[six])
-        port = listen.port if listen is not None else protocol.default_port
+        port = listen.port if listen is not None else self._spare(protocol, six) or protocol.default_port
         if peer in self._direct:
             return Reach(in_uri(local), port, protocol)
         keys: list[object] = [listen, local, ANYWHERE[six]]

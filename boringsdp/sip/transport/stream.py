@@ -25,6 +25,7 @@ REST_S = 0.5
 """Without a file descriptor left, nothing is accepted for so long."""
 SHUTDOWN_S = 2.0
 
+_TAKEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", 18)
 
 Check = Callable[["ssl.SSLObject | None"], Peer]
@@ -241,28 +242,25 @@ class StreamListener:
                 self._hub.left(source)
 
 
-async def connect(hub: Hub, target: Target, local: str | None, context: ssl.SSLContext | None, check: Check) -> Connection:
+async def connect(hub: Hub, target: Target, local: Address | None, context: ssl.SSLContext | None, check: Check) -> Connection:
     """
-    Return a connection to a target, from a local address if one is given. Its name goes into the handshake (SNI).
+    Return a connection to a target, from a local address if one is given: its port may be 0, and is another where it leads there already.
+
+    The target's name goes into the handshake (SNI).
 
     Raises OSError, and ssl.SSLError (an OSError too) when the certificate is not right.
     """
     loop = asyncio.get_running_loop()
-    sock = socket.socket(socket.AF_INET6 if ":" in target.host else socket.AF_INET, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
-        set_up(sock, hub.limits)
-        if local is not None:
-            sock.bind((local, 0))
         async with asyncio.timeout(hub.limits.connect_s):
-            await loop.sock_connect(sock, (target.host, target.port))
+            sock = await _connected(hub.limits, target, local)
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, "no answer in time") from None
+    try:
         arguments = tls_arguments(context, hub.limits)
         if context is not None:
             arguments["server_hostname"] = target.name or target.host
         _, protocol = await loop.create_connection(lambda: StreamConnection(hub, target.protocol, False, check), sock=sock, **arguments)
-    except TimeoutError:
-        sock.close()
-        raise OSError(errno.ETIMEDOUT, "no answer in time") from None
     except BaseException:
         sock.close()
         raise
@@ -271,6 +269,36 @@ async def connect(hub: Hub, target: Target, local: str | None, context: ssl.SSLC
     if protocol.connection is None:
         raise OSError(errno.ECONNRESET, "closed by the peer")
     return protocol.connection
+
+
+async def _connected(limits: Limits, target: Target, local: Address | None) -> socket.socket:
+    """Return a socket that is connected. Raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in target.host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        set_up(sock, limits)
+        if local is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(local[1] != 0))
+            sock.bind(local)
+        await asyncio.get_running_loop().sock_connect(sock, (target.host, target.port))
+    except BaseException as error:
+        sock.close()
+        if local is None or not local[1] or not isinstance(error, OSError) or error.errno not in _TAKEN:
+            raise
+    else:
+        return sock
+    return await _connected(limits, target, (local[0], 0))
+
+
+def reserved_socket(host: str) -> socket.socket:
+    """Return a socket that only holds a port, so that several connections can come from it. Raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, 0))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def listening_socket(listen: Listen) -> socket.socket:

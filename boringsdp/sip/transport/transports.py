@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -15,13 +16,13 @@ from boringsdp.net.interfaces import address_towards
 from boringsdp.sip.flow import Address, Destination, Flow, Protocol, Target
 from boringsdp.sip.framing import PING
 from boringsdp.sip.transport import tls
-from boringsdp.sip.transport.advertised import Advertised, Reach
+from boringsdp.sip.transport.advertised import ANYWHERE, Advertised, Reach
 from boringsdp.sip.transport.connection import Connection, Peer
 from boringsdp.sip.transport.gate import Gate
 from boringsdp.sip.transport.liveness import Liveness, Verdict
 from boringsdp.sip.transport.pool import Pool
 from boringsdp.sip.transport.settings import Listen, TransportSettings, in_uri, parse_listen
-from boringsdp.sip.transport.stream import StreamListener, connect
+from boringsdp.sip.transport.stream import StreamListener, connect, reserved_socket
 from boringsdp.sip.transport.udp import UdpSocket
 from boringsdp.sip.transport.websocket import WebSocketListener, WebSocketServer, connect_websocket
 
@@ -75,6 +76,8 @@ class Transports:
         self._bound: list[Listen] = []
         self._kept: dict[Destination, tuple[int, float]] = {}
         """What is kept open: for how many, and for UDP when it is pinged next."""
+        self._held: dict[tuple[Protocol, bool], socket.socket] = {}
+        """Sockets that only hold a port, by protocol and whether it is IPv6."""
         self._unnamed = f"{token(6)}.invalid"
         self._advertised = self._reachable()
         self._server_context: ssl.SSLContext | None = None
@@ -114,6 +117,9 @@ class Transports:
             await listener.closed()
         for sock in self._udp:
             sock.close()
+        for held in self._held.values():
+            held.close()
+        self._held.clear()
         self._udp, self._bound = [], []
         self._kept.clear()
 
@@ -285,8 +291,7 @@ class Transports:
         if target.protocol.secure:
             context = self._client_context = self._client_context or tls.client_context(self.settings.tls)
         check = lambda found: tls.check_server(found, target.name or target.host, self.settings.tls)  # noqa: E731
-        listen = self._advertised.listener(target.protocol, target.host)
-        local = None if listen is None or listen.anywhere else listen.host
+        local = self._source(target)
         make = connect_websocket if target.protocol in (Protocol.WS, Protocol.WSS) else connect
         connection = await make(self, target, local, context, check)
         for _ in range(self._kept.get(target, (0, 0.0))[0]):
@@ -312,7 +317,32 @@ class Transports:
 
     def _reachable(self) -> Advertised:
         settings = self.settings
-        return Advertised(self._bound, settings.advertised, settings.direct, address_towards, self._unnamed)
+        return Advertised(self._bound, settings.advertised, settings.direct, address_towards, self._unnamed, self._spare_port)
+
+    def _source(self, target: Target) -> Address | None:
+        """Return from where to connect: the address that is told; where nothing listens, its port too, so that the peer finds us by it."""
+        listen = self._advertised.listener(target.protocol, target.host)
+        if listen is not None:
+            return None if listen.anywhere else (listen.host, 0)
+        if target.protocol in (Protocol.WS, Protocol.WSS):
+            return None
+        six = ":" in target.host
+        return self._own_host(six), self._spare_port(target.protocol, six)
+
+    def _spare_port(self, protocol: Protocol, six: bool) -> int:
+        """Return the port from which connections of a protocol come that nothing listens for; 0 when there is none."""
+        held = self._held.get((protocol, six))
+        if held is None:
+            try:
+                held = self._held[protocol, six] = reserved_socket(self._own_host(six))
+            except OSError:
+                return 0
+        return int(held.getsockname()[1])
+
+    def _own_host(self, six: bool) -> str:
+        """Return the address all listeners of a family are on, if it is one."""
+        hosts = {listen.host for listen in self._bound if (":" in listen.host) == six}
+        return hosts.pop() if len(hosts) == 1 else ANYWHERE[six]
 
     def _socket(self, peer: str, local: Address = ("", 0)) -> UdpSocket | None:
         listen = self._advertised.listener(Protocol.UDP, peer, local)

@@ -222,13 +222,13 @@ class WebSocketListener:
                 cast("asyncio.WriteTransport", transport).abort()
 
 
-async def connect_websocket(hub: Hub, target: Target, local: str | None, context: ssl.SSLContext | None, check: Check) -> Connection:
+async def connect_websocket(hub: Hub, target: Target, local: Address | None, context: ssl.SSLContext | None, check: Check) -> Connection:
     """
     Return a WebSocket to a target, whose name goes into Host and, for TLS, into the handshake.
 
     Raises OSError, also for a server that does not want to speak SIP.
     """
-    connector = aiohttp.TCPConnector(local_addr=(local, 0) if local else None, limit=0, force_close=True)
+    connector = aiohttp.TCPConnector(local_addr=local, limit=0, force_close=True)
     session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     try:
         async with asyncio.timeout(hub.limits.connect_s + hub.limits.handshake_s):

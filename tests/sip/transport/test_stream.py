@@ -227,7 +227,7 @@ async def test_only_addresses_are_sent_to(target: Target) -> None:
 
 
 async def test_half_a_message_and_silence_have_their_time() -> None:
-    async with side("tcp:127.0.0.1:0", limits=limits(half_message_s=0.5, first_message_s=0.5)) as server:
+    async with side("tcp:127.0.0.1:0", limits=limits(half_message_s=0.1, first_message_s=0.1)) as server:
         async with stranger(server) as (half, writer), stranger(server) as (silent, _):
             writer.write(message()[:-1])
             assert await ends(half) in (b"", b"reset")
@@ -251,7 +251,7 @@ def kept(client: Side, target: Target) -> int:
 
 
 async def test_a_kept_connection_is_pinged_and_so_is_the_next() -> None:
-    async with side("tcp:127.0.0.1:0", keepalive_stream_s=0.5) as client, side("tcp:127.0.0.1:0") as server:
+    async with side("tcp:127.0.0.1:0", keepalive_stream_s=0.1) as client, side("tcp:127.0.0.1:0") as server:
         target = server.target(TCP)
         client.transports.keep_alive(target)
         client.transports.send(message(1), target, 1)
@@ -290,3 +290,24 @@ async def test_after_the_end_nothing_is_sent() -> None:
         await client.until(lambda: client.failures)
         assert client.failures == [(1, "closed")]
         assert client.transports.addresses() == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+async def test_where_nothing_listens_connections_come_from_the_port_that_is_told(host: str) -> None:
+    async with side(f"tcp:{host}:0") as server, side(f"tcp:{host}:0") as other, side(f"udp:{host}:0") as client:
+        for number, there in enumerate((server, other)):
+            target = there.target(TCP)
+            told = client.transports.contact_address(target).port
+            client.transports.send(message(), target, number)
+            await there.hears()
+            assert there.heard[0][1].remote == (host.strip("[]"), told)
+            assert told == client.transports.contact_address(there.target(TCP)).port
+        twin = Target(TCP, target.host, target.port, "another.example.com")  # a second way there needs a port of its own
+        client.transports.send(message(2), twin, 2)
+        await other.hears(2)
+        assert other.heard[1][1].remote[1] != told
+        client.transports.drop(client.transports.flow(target))  # type: ignore[arg-type]
+        await client.until(lambda: client.closings)
+        client.transports.send(message(3), target, 3)
+        await other.hears(3)
+        assert client.failures == [(1, "closed by us")]
