@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from ipaddress import IPv6Address
 from urllib.parse import quote as _percent
 from urllib.parse import unquote_to_bytes
 
@@ -236,11 +238,19 @@ def same_uri(one: Uri, other: Uri) -> bool:
     """Whether two URIs are equal under RFC 3261 §19.1.4; those of other schemes when their text is, but for the scheme's case."""
     if not isinstance(one, SipUri) or not isinstance(other, SipUri):
         return type(one) is type(other) and one.scheme == other.scheme and _opaque(one) == _opaque(other)
-    if one.scheme != other.scheme or one.port != other.port or one.host.lower() != other.host.lower():
+    if one.scheme != other.scheme or one.port != other.port or _host(one.host) != _host(other.host):
         return False
     if _plain(one.user) != _plain(other.user) or _plain(one.password) != _plain(other.password):
         return False
     return _same_params(dict(one.params), dict(other.params)) and _folded(one.headers) == _folded(other.headers)
+
+
+def _host(text: str) -> str:
+    """IPv6 addresses are compared as numbers (RFC 5954 §4.2)."""
+    if ":" in text:
+        with suppress(ValueError):
+            return IPv6Address(text).compressed
+    return text.lower()
 
 
 def _opaque(uri: Uri) -> str:
