@@ -101,9 +101,9 @@ class ClientInvite:
         """Whether timer C has run out: whoever owns this sends CANCEL now."""
         return self.state is State.PROCEEDING and not self.cancelled and self._end_at is not None and self._end_at <= now
 
-    def failed(self) -> list[TransactionAction]:
+    def failed(self, reason: str) -> list[TransactionAction]:
         """Take the news that the request could not be sent; a lost ACK changes nothing."""
-        return [] if self.answered else self._end(503)
+        return [] if self.answered else self._end(503, reason)
 
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:
@@ -136,7 +136,7 @@ class ClientInvite:
             self.state, self._end_at = State.COMPLETED, now + self._timers.d
         return [self._ack, ResponseReceived(self.number, response)]
 
-    def _end(self, code: int) -> list[TransactionAction]:
+    def _end(self, code: int, why: str = "") -> list[TransactionAction]:
         told = self.answered
         self.state, self._again_at, self._end_at = State.TERMINATED, None, None
-        return [] if told else [ResponseReceived(self.number, local_answer(self.request, code))]
+        return [] if told else [ResponseReceived(self.number, local_answer(self.request, code, why))]

@@ -66,9 +66,9 @@ class ClientOther:
             self.state, self._again_at, self._end_at = State.COMPLETED, None, now + self._timers.t4
         return [ResponseReceived(self.number, response)]
 
-    def failed(self) -> list[TransactionAction]:
+    def failed(self, reason: str) -> list[TransactionAction]:
         """Take the news that the request could not be sent."""
-        return [] if self.answered else self._end(503)
+        return [] if self.answered else self._end(503, reason)
 
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:
@@ -84,8 +84,8 @@ class ClientOther:
             return self._end_at
         return min(self._again_at, self._end_at)
 
-    def _end(self, code: int) -> list[TransactionAction]:
+    def _end(self, code: int, why: str = "") -> list[TransactionAction]:
         told, request = self.answered, self._sent.message
         self.state, self._again_at, self._end_at = State.TERMINATED, None, None
         assert isinstance(request, Request)
-        return [] if told else [ResponseReceived(self.number, local_answer(request, code))]
+        return [] if told else [ResponseReceived(self.number, local_answer(request, code, why))]

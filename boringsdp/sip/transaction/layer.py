@@ -192,14 +192,19 @@ class Transactions:
         """
         Take the news that a Transmit of this transaction could not be sent.
 
-        Ours end with a local 503. An answer whose connection has gone is tried once over a new one (RFC 3261 §18.2.2).
+        Requests of ours end with a local 503, whose Warning is `reason`. An answer whose connection has gone is tried once over a new one
+        (RFC 3261 §18.2.2).
         """
         machine = self._machines.get(transaction)
         if machine is None:
             return []
         if isinstance(machine, ServerInvite) and (other := second_destination(machine.request, machine.flow, machine.to)) is not None:
             return machine.redirect(other)
-        actions = [] if isinstance(machine, ServerOther) else self._audible(transaction, machine.failed())
+        actions: list[TransactionAction] = []
+        if isinstance(machine, ServerInvite):
+            actions = machine.failed()
+        elif isinstance(machine, (ClientInvite, ClientOther)):
+            actions = self._audible(transaction, machine.failed(reason))
         self._after(machine)
         return actions
 

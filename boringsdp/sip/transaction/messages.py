@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from boringsdp.sip.build import MAX_FORWARDS, response_to
 from boringsdp.sip.message import Headers, Request, Response
+from boringsdp.sip.params import quote
 
 
-def local_answer(request: Request, code: int) -> Response:
-    """Return what stands for a response that never came; its To has no tag unless the request's has."""
-    response = response_to(request, code)
+def local_answer(request: Request, code: int, why: str = "") -> Response:
+    """Return what stands for a response that never came, and why in a Warning; its To has no tag unless the request's has."""
+    response = response_to(request, code, headers=[("Warning", f"399 localhost {quote(' '.join(why.split()))}")] if why else ())
     response.local = True
     return response
 

@@ -207,6 +207,7 @@ def test_what_cannot_be_sent_ends_with_503() -> None:
     [told] = core.failed(number, "refused", 0.1)
     assert isinstance(told, ResponseReceived)
     assert (told.response.code, told.response.local, len(core), core.deadline()) == (503, True, 0, None)
+    assert told.response.headers.get("Warning") == '399 localhost "refused"'
     assert core.failed(number, "refused", 0.2) == []
 
 
