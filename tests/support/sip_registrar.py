@@ -29,6 +29,7 @@ class Registrar:
         self.extra: list[tuple[str, str]] = []
         self.refuse: list[tuple[int, list[tuple[str, str]]]] = []
         self.expires = expires
+        self._flow: Flow | None = None
         self.transports = Transports(TransportSettings(listen=("udp:127.0.0.1:0", "tcp:127.0.0.1:0")), self._hear)
         self._challenger = Challenger(REALM, lambda user: Credentials(user, "secret"), algorithms=algorithms)
 
@@ -40,11 +41,17 @@ class Registrar:
         found = next(listen for listen in self.transports.addresses() if listen.protocol is protocol)
         return SipUri("sip", user, found.host, found.port)
 
+    def hang_up(self) -> None:
+        """Close the connection of the last request."""
+        assert self._flow is not None
+        self.transports.drop(self._flow)
+
     def _hear(self, data: bytes, flow: Flow) -> None:
         message = parse(data).message
         if not isinstance(message, Request) or message.method != "REGISTER":
             return
         note_source(message, flow)
+        self._flow = flow
         self.requests.append(message)
         code, lines = self._answer(message)
         response = response_to(message, code, tag="r", headers=lines)
