@@ -1,0 +1,84 @@
+"""Subscriptions between endpoints over loopback: our subscriber with our notifier."""
+
+from __future__ import annotations
+
+import pytest
+
+from boringsdp.sip.account import IncomingSubscribe, NotifyReceived, SubscriptionActive, SubscriptionEnded, SubscriptionFailed
+from boringsdp.sip.endpoint import Endpoint
+from boringsdp.sip.facades import Account
+from boringsdp.sip.flow import Protocol
+from boringsdp.sip.notifier import Notifier, NotifierEnded, NotifierRefreshed
+from boringsdp.sip.ua import Entry
+from tests.support.sip_endpoints import Ear, at, endpoint, settings_of
+
+
+class Board:
+    """An account that lets others subscribe to it."""
+
+    def __init__(self, here: Endpoint, user: str) -> None:
+        self.here = here
+        self.ear = Ear(self._hear)
+        self.news = Ear()
+        self.account: Account = here.account(settings_of(at(here, user)), self.ear)
+        self.core: Notifier | None = None
+        self.entry: Entry | None = None
+
+    def _hear(self, event: object) -> None:
+        if not isinstance(event, IncomingSubscribe) or event.event != "presence":
+            return
+        event.incoming.later()
+        self.core = Notifier(event.request, event.incoming._transaction, event="presence", expires=600)
+        self.entry = self.here.ua.adopt(self.core, self.account.line, dialog=(self.core.dialog.id.call_id, self.core.local_tag))
+        self.entry.face = self.news
+        self.here.run(self.entry, self.core.accept(self.here.now()))
+        self.post(b"here")
+
+    def post(self, body: bytes, *, last: bool = False) -> None:
+        assert self.core is not None
+        assert self.entry is not None
+        now = self.here.now()
+        self.here.run(
+            self.entry,
+            self.core.terminate(now, body=body, content_type="text/plain") if last else self.core.notify(now, "text/plain", body),
+        )
+
+
+@pytest.mark.parametrize("protocol", [Protocol.UDP, Protocol.TCP])
+async def test_news_until_the_subscriber_has_enough(protocol: Protocol) -> None:
+    async with endpoint() as here, endpoint() as there:
+        board, ear = Board(there, "bob"), Ear()
+        alice = here.account(settings_of(at(here, "alice")), Ear())
+        subscription = alice.subscribe(at(there, "bob", protocol), "presence", expires=3600, accept="text/plain", hear=ear)
+        assert (await ear.hears(SubscriptionActive)).expires == 600
+        notified = ear.heard(NotifyReceived) or [await ear.hears(NotifyReceived)]
+        assert (notified[0].request.body, notified[0].state) == (b"here", "active")
+        board.post(b"away")
+        while (await ear.hears(NotifyReceived)).request.body != b"away":
+            pass
+        subscription.refresh()
+        assert (await ear.hears(SubscriptionActive)).expires == 600
+        assert (await board.news.hears(NotifierRefreshed)).expires == 600
+        subscription.unsubscribe()
+        assert (await ear.hears(SubscriptionEnded)).reason == "timeout"
+        assert (await board.news.hears(NotifierEnded)).reason == "timeout"
+        assert subscription.over
+
+
+async def test_the_notifier_ends_it() -> None:
+    async with endpoint() as here, endpoint() as there:
+        board, ear = Board(there, "bob"), Ear()
+        here.account(settings_of(at(here, "alice")), Ear()).subscribe(at(there, "bob"), "presence", expires=3600, hear=ear)
+        await ear.hears(SubscriptionActive)
+        board.post(b"gone", last=True)
+        assert (await ear.hears(SubscriptionEnded)).reason == "noresource"
+        assert ear.heard(NotifyReceived)[-1].request.body == b"gone"
+        assert (await board.news.hears(NotifierEnded)).reason == "noresource"
+
+
+async def test_a_package_that_nobody_knows() -> None:
+    async with endpoint() as here, endpoint() as there:
+        Board(there, "bob")
+        ear = Ear()
+        here.account(settings_of(at(here, "alice")), Ear()).subscribe(at(there, "bob"), "weather", expires=3600, hear=ear)
+        assert (await ear.hears(SubscriptionFailed)).code == 489
