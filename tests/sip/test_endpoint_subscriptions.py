@@ -37,11 +37,8 @@ class Board:
     def post(self, body: bytes, *, last: bool = False) -> None:
         assert self.core is not None
         assert self.entry is not None
-        now = self.here.now()
-        self.here.run(
-            self.entry,
-            self.core.terminate(now, body=body, content_type="text/plain") if last else self.core.notify(now, "text/plain", body),
-        )
+        say = self.core.terminate if last else self.core.notify
+        self.here.run(self.entry, say(self.here.now(), content_type="text/plain", body=body))
 
 
 @pytest.mark.parametrize("protocol", [Protocol.UDP, Protocol.TCP])
