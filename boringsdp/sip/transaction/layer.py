@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from boringsdp.errors import Exhausted, SipError
 from boringsdp.sip.actions import AgainReceived, Cancelled, RequestReceived, ResponseReceived, TransactionAction, Transmit
-from boringsdp.sip.build import response, response_to, via_text
+from boringsdp.sip.build import has_tag, response, response_to, via_text
 from boringsdp.sip.flow import Destination, Flow
 from boringsdp.sip.headers import cseq, vias
 from boringsdp.sip.message import Message, Request, Response
@@ -20,7 +20,10 @@ from boringsdp.sip.transaction.server_invite import ServerInvite
 from boringsdp.sip.transaction.server_other import ServerOther
 
 MAX_TRANSACTIONS = 65_536
-"""Client and server transactions together; above that requests are answered by a stateless 503, and ours are refused."""
+"""
+Client and server transactions together; above that requests are answered by a stateless 503, and ours are refused. Those within dialogs may
+use an eighth more: what ends calls must get through when there are too many.
+"""
 
 OVERLOADED = (("Retry-After", "5"),)
 
@@ -56,7 +59,7 @@ class Transactions:
 
     def request(self, request: Request, to: Destination, now: float) -> tuple[int, list[TransactionAction]]:
         """Send a request (not ACK, not CANCEL) under a Via of our own; the number is what its responses are told with. Raises Exhausted."""
-        if len(self._machines) >= self._max:
+        if self._is_full(request):
             raise Exhausted("transactions")
         sent, branch = self._with_via(request, to)
         number = self._next()
@@ -150,7 +153,7 @@ class Transactions:
             return known.again()
         to = reply_destination(request, flow)
         tag = self._token(8)
-        if len(self._machines) >= self._max:
+        if self._is_full(request):
             refusal = response_to(request, 503, tag=tag, headers=OVERLOADED)
             return [Transmit(refusal, refusal.to_bytes(), to)]
         number = self._next()
@@ -224,6 +227,12 @@ class Transactions:
 
     def __len__(self) -> int:
         return len(self._machines)
+
+    def _is_full(self, request: Request) -> bool:
+        count = len(self._machines)
+        if count < self._max:
+            return False
+        return count >= self._max + self._max // 8 or not has_tag(request.headers.get("To") or "")
 
     def _next(self) -> int:
         self._number += 1

@@ -55,6 +55,21 @@ def test_over_the_limit_requests_are_refused_without_state() -> None:
         core.request(make_request("OPTIONS"), TO_BOB, 0.0)
 
 
+def test_over_the_limit_calls_can_still_be_ended() -> None:
+    core = Transactions(sent_by=lambda to: "192.0.2.2", token=tokens(), max_transactions=16)
+    for number in range(1, 17):
+        core.request(make_request("INVITE", number=number), TO_BOB, 0.0)
+    ours, theirs = make_request("BYE"), make_request("BYE")
+    for bye in (ours, theirs):
+        bye.headers.set("To", "<sip:bob@192.0.2.2>;tag=b")
+    theirs.headers.prepend("Via", "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1;rport")
+    core.request(ours, TO_BOB, 0.0)
+    assert isinstance(core.receive(theirs, FLOW, 0.0)[0], RequestReceived)
+    assert len(core) == 18
+    with pytest.raises(Exhausted):
+        core.request(ours, TO_BOB, 0.0)
+
+
 def test_one_timer_costs_one_machine_among_thousands(monkeypatch: pytest.MonkeyPatch) -> None:
     core = Transactions(sent_by=lambda to: "192.0.2.2", token=tokens())
     for number in range(5_000):
