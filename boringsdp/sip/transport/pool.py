@@ -22,6 +22,8 @@ class Owner(Protocol):
 
     async def dial(self, target: Target) -> Connection: ...
 
+    def not_made(self, target: Target, reason: str) -> None: ...
+
     def unsent(self, transaction: int | None, reason: str) -> None: ...
 
 
@@ -152,6 +154,7 @@ class Pool:
             connection = await self._owner.dial(target)
         except (OSError, ConfigError) as error:
             reason = reason_of(error)
+            self._owner.not_made(target, reason)
         finally:
             waiting = self._waiting.pop(target)
             if connection is None or connection.flow.id not in self._open:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from boringsdp import logs
 from boringsdp.net.address import parse_ip
 from boringsdp.net.interfaces import address_towards
+from boringsdp.net.limit import RateLimit
 from boringsdp.sip.flow import Address, Destination, Flow, Protocol, Target
 from boringsdp.sip.framing import PING
 from boringsdp.sip.transport import tls
@@ -21,7 +22,7 @@ from boringsdp.sip.transport.connection import Connection, Peer
 from boringsdp.sip.transport.gate import Gate
 from boringsdp.sip.transport.liveness import Liveness, Verdict
 from boringsdp.sip.transport.pool import Pool
-from boringsdp.sip.transport.settings import Listen, TransportSettings, in_uri, parse_listen
+from boringsdp.sip.transport.settings import Listen, TransportSettings, parse_listen, show
 from boringsdp.sip.transport.stream import StreamListener, connect, reserved_socket
 from boringsdp.sip.transport.udp import UdpSocket
 from boringsdp.sip.transport.websocket import WebSocketListener, WebSocketServer, connect_websocket
@@ -84,6 +85,7 @@ class Transports:
         self._client_context: ssl.SSLContext | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._forget_at = 0.0
+        self._complaints = RateLimit(per_second=0.2, burst=5)
         self._ids = 0
         self._over = False
 
@@ -285,6 +287,13 @@ class Transports:
         else:
             self.counts[cause] += 1
 
+    def not_made(self, target: Target, reason: str) -> None:
+        """A connection could not be made."""
+        self.counts["not connected"] += 1
+        if (skipped := self._complaints.allow(self.now())) is not None:
+            facts = {"protocol": target.protocol.value, "to": show((target.host, target.port)), "server": target.name, "reason": reason}
+            log.warning("sip connection not made", extra={**facts, "skipped": skipped})
+
     async def dial(self, target: Target) -> Connection:
         """Return a connection that has been made to a target. Raises OSError."""
         context = None
@@ -353,7 +362,7 @@ class Transports:
             self._hear(message, flow)
         except Exception:  # one message's bug is not to end a socket that others use
             self.counts["crash"] += 1
-            log.exception("sip message not handled", extra={"flow": f"{flow.protocol.value} {in_uri(flow.remote[0])}:{flow.remote[1]}"})
+            log.exception("sip message not handled", extra={"protocol": flow.protocol.value, "source": show(flow.remote)})
 
     def _sweep_soon(self) -> None:
         if self._sweeping is None:

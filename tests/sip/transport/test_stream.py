@@ -92,7 +92,7 @@ async def test_nobody_there() -> None:
         await client.until(lambda: len(client.failures) == 2)
         assert [transaction for transaction, _ in client.failures] == [1, 2]
         assert "refused" in client.failures[0][1].lower()
-        assert client.transports.counts == {"not sent": 3}
+        assert client.transports.counts == {"not sent": 3, "not connected": 1}
 
 
 async def test_a_peer_that_does_not_answer_the_connect() -> None:
