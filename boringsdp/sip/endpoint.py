@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from boringsdp import logs
 from boringsdp.errors import WrongState
@@ -172,8 +173,11 @@ class Endpoint:
             if entry is not None and isinstance(entry.face, Subscription):
                 entry.face.hear = None
                 entry.face.unsubscribe()
+            elif entry is not None and isinstance(entry.face, Refer):
+                entry.face.reject(480)
         if line.registration is not None:
-            self._driver.run(self._registrations.stop(line, (), now))
+            with suppress(WrongState):  # it is being taken back already
+                self._driver.run(self._registrations.stop(line, (), now))
         self._accounts.pop(line.number, None)
         self.ua.close_line(line)
 

@@ -32,6 +32,7 @@ INPUTS: dict[str, int] = {
     "ng": 100_000,
     "sip-messages": 30_000,
     "sip-dialogs": 100_000,
+    "sip-endpoint": 20_000,
 }
 """Malformed inputs of each target in one run."""
 

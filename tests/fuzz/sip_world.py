@@ -45,25 +45,28 @@ SETTINGS = SipSettings(policy=PolicySettings(sources=("0.0.0.0/0",)))
 SDP = b"v=0\r\no=- 1 %d IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
 
 
-class World:
+class Network:
     """`hostile`: how large a share of the messages is damaged. `thrown` counts them, `taken` those that had no defect all the same."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self.now = 0.0
         self.hostile = 0.3
         self.thrown = self.taken = self.messages = 0
         self.last: bytes = b""
-        self._order = itertools.count()
-        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
-        self.agents = [Agent(self, "192.0.2.1", "alice"), Agent(self, "192.0.2.2", "bob")]
-        self._hear: dict[str, Callable[[bytes, str], None]] = {agent.host: agent.hear for agent in self.agents}
-        self._hear[SERVER] = Server(self).hear
+        self.hears: dict[str, Callable[[bytes, str], None]] = {SERVER: Server(self).hear}
+        """By host; called with octets and the host they are from."""
+
+    @property
+    def now(self) -> float:
+        raise NotImplementedError
 
     def later(self, after: float, job: Callable[[], None]) -> None:
-        heapq.heappush(self._waiting, (self.now + after, next(self._order), job))
+        raise NotImplementedError
 
-    def post(self, data: bytes, source: str, host: str) -> None:
+    def post(self, data: bytes, source: str, to: Destination | str) -> None:
+        """Carry octets, damaged or not. What one of ours sends must be sound."""
+        if source != SERVER:
+            check_sent(data)
         self.messages += 1
         assert self.messages < MAX_MESSAGES, "they talk for ever"
         chance = self.rng.random()
@@ -76,7 +79,8 @@ class World:
             copies = []
         elif self.hostile and chance > 0.9:
             copies = [data, data]
-        hear = self._hear.get(host)
+        host = to if isinstance(to, str) else to.host if isinstance(to, Target) else to.remote[0]
+        hear = self.hears.get(host)
         for copy in copies if hear else ():
             job = functools.partial(self._deliver, hear, copy, source, copy is not data)
             self.later(self.rng.choice((0.001, 0.01, 0.01, 0.05, 0.6)), job)
@@ -88,9 +92,36 @@ class World:
             self.taken += parsed.message is not None and not parsed.defects
         hear(data, source)
 
+
+def check_sent(data: bytes) -> None:
+    """It fits into a datagram and has no defects; but a refusal may repeat those of its request."""
+    assert len(data) <= MAX_DATAGRAM
+    refuses = data.startswith(b"SIP/2.0 ") and b"\r\nWarning: 399 " in data
+    parsed = parse(data)
+    assert refuses or (parsed.message is not None and not parsed.defects), (parsed.defects, data)
+
+
+class World(Network):
+    """Two agents, in a time of its own."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self._now = 0.0
+        self._order = itertools.count()
+        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self.agents = [Agent(self, "192.0.2.1", "alice"), Agent(self, "192.0.2.2", "bob")]
+        self.hears |= {agent.host: agent.hear for agent in self.agents}
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    def later(self, after: float, job: Callable[[], None]) -> None:
+        heapq.heappush(self._waiting, (self._now + after, next(self._order), job))
+
     def run(self, seconds: float) -> bool:
         """Let time pass; false when nothing is left to happen."""
-        end = self.now + seconds
+        end = self._now + seconds
         while True:
             due = [(at, agent) for agent in self.agents if (at := agent.ua.deadline()) is not None]
             first, agent = min(due, key=lambda pair: pair[0], default=(float("inf"), None))
@@ -99,15 +130,15 @@ class World:
                 if at > end:
                     break
                 heapq.heappop(self._waiting)
-                self.now = max(self.now, at)
+                self._now = max(self._now, at)
                 job()
             elif agent is not None and first <= end:
-                self.now = max(self.now, first)
-                agent.perform(agent.ua.tick(self.now))
+                self._now = max(self._now, first)
+                agent.perform(agent.ua.tick(self._now))
             else:
                 break
         left = bool(self._waiting) or any(agent.ua.deadline() is not None for agent in self.agents)
-        self.now = end
+        self._now = end
         return left
 
 
@@ -148,7 +179,7 @@ class Agent:
         for action in actions:
             match action:
                 case Transmit():
-                    self._send(action.message, action.data, action.to)
+                    self.world.post(action.data, self.host, action.to)
                 case Locate(number=number):
                     self.world.later(0.01, functools.partial(self._locate, number))
                 case CallCame():
@@ -165,13 +196,6 @@ class Agent:
         rng = self.world.rng
         found = [Target(Protocol.UDP, rng.choice([agent.host for agent in self.world.agents]), 5060)] if rng.random() < 0.8 else []
         self.perform(self.ua.located(number, found, self.world.now))
-
-    def _send(self, message: Message, data: bytes, to: Destination) -> None:
-        assert len(data) <= MAX_DATAGRAM
-        parsed = parse(data)
-        refuses = not isinstance(message, Request) and "warning" in message.headers
-        assert refuses or parsed.defects == (), (parsed.defects, data)
-        self.world.post(data, self.host, to.host if isinstance(to, Target) else to.remote[0])
 
     # --- the front ------------------------------------------------------------------------------------------------------------------------
 
@@ -246,7 +270,7 @@ class Agent:
 class Server:
     """Registers whoever proves who he is, and sends news to whoever subscribes."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Network) -> None:
         self._world = world
         tokens = itertools.count(1)
         find = {"alice": Credentials("alice", secret="secret"), "bob": Credentials("bob", secret="secret")}.get
