@@ -95,9 +95,14 @@ impl Sender {
         for index in 0..outbox.items().len() {
             let item = outbox.items()[index];
             match ports.get(item.port) {
-                Some(Port { way: Way::Own { fd, socket }, shared, .. }) => {
+                Some(Port { way: Way::Own { fd, socket }, address, shared, raw }) => {
                     if *shared {
-                        self.group(*fd, false).push((index as u32, 0));
+                        let headed =
+                            raw.and_then(|raw| Some((raw, raw::write_headers(outbox.with_headroom(index), *address, item.to, item.tos)?)));
+                        match headed {
+                            Some((raw, start)) => self.group(raw, true).push((index as u32, (HEADROOM - start) as u32)),
+                            None => self.group(*fd, false).push((index as u32, 0)),
+                        }
                     } else if let Err(error) = send_one(*fd, outbox.data(&item), &item) {
                         self.recover(socket, outbox, index, &error);
                     }
@@ -169,8 +174,8 @@ impl Sender {
                 }
                 let index = rest[done].0 as usize;
                 match ports.get(outbox.items()[index].port) {
-                    Some(Port { way: Way::Own { socket, .. }, .. }) => self.recover(socket, outbox, index, &error),
-                    Some(Port { way: Way::Steered { .. }, address, .. }) => self.recover_raw(*address, outbox, index, error),
+                    Some(Port { way: Way::Own { socket, .. }, .. }) if !raw => self.recover(socket, outbox, index, &error),
+                    Some(Port { address, .. }) => self.recover_raw(*address, outbox, index, error),
                     None => self.failed.push(NotSent { index, blocked: false }),
                 }
                 done += 1;
@@ -288,6 +293,7 @@ mod tests {
     use super::*;
     use boringsdp_core::outbox::Kind;
     use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+    use std::os::fd::{AsRawFd, OwnedFd};
 
     fn put(outbox: &mut Outbox, port: u32, to: Address, tos: u8, data: &[u8]) {
         let (mark, buffer) = outbox.begin();
@@ -300,18 +306,26 @@ mod tests {
         Address::new(name.ip(), name.port())
     }
 
-    fn table(shared: bool) -> PortTable {
+    fn table(shared: bool, raw: Option<&OwnedFd>) -> PortTable {
         let socket = Socket::bind(Address::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).unwrap();
         let mut ports = PortTable::default();
-        ports.set(3, Some(Port { address: socket.address().unwrap(), way: Way::own(socket), shared }));
+        let raw = raw.map(AsRawFd::as_raw_fd);
+        ports.set(3, Some(Port { address: socket.address().unwrap(), way: Way::own(socket), shared, raw }));
         ports
+    }
+
+    /// The ways in which a port with a socket of its own sends: alone, shared, and shared by a raw socket where that is permitted.
+    fn ways() -> impl Iterator<Item = (bool, Option<OwnedFd>)> {
+        let raw = raw::sender(Address::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)).ok();
+        [(false, None), (true, None)].into_iter().chain(raw.map(|raw| (true, Some(raw))))
     }
 
     #[test]
     fn sends_in_order() {
-        for shared in [false, true] {
+        for (shared, raw) in ways() {
             for tos in [0, 0xB8] {
-                let ports = table(shared);
+                let ports = table(shared, raw.as_ref());
+                let own = ports.get(3).unwrap().address.port();
                 let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
                 let (mut outbox, mut sender) = (Outbox::new(), Sender::new());
                 for number in 0..150u8 {
@@ -322,7 +336,8 @@ mod tests {
                 assert_eq!(sender.failed.iter().map(|failed| failed.index).collect::<Vec<_>>(), [150]);
                 for number in 0..150u8 {
                     let mut data = [0; 100];
-                    assert_eq!(peer.recv(&mut data).unwrap(), 20);
+                    let (length, source) = peer.recv_from(&mut data).unwrap();
+                    assert_eq!((length, source.port()), (20, own));
                     assert_eq!(data[0], number);
                 }
             }
@@ -331,8 +346,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_named_and_the_rest_goes_on() {
-        for shared in [false, true] {
-            let ports = table(shared);
+        for (shared, raw) in ways() {
+            let ports = table(shared, raw.as_ref());
             let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
             let (mut outbox, mut sender) = (Outbox::new(), Sender::new());
             put(&mut outbox, 3, address(&peer), 0, b"first");

@@ -142,7 +142,9 @@ impl State {
         for number in ports {
             let Some(&(worker, key)) = commander.ports.get(number) else { continue };
             if let Some(port) = commander.tables[worker].get_mut(key).filter(|port| !port.shared) {
-                port.shared = true;
+                if let Some(opener) = &self.opener {
+                    opener.share(port, worker);
+                }
                 let port: Port = port.clone();
                 self.links[worker].change(key, Some(port.clone()));
                 let _ = self.links[worker].watch(key, &port, false);

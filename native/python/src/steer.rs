@@ -82,7 +82,7 @@ impl Steering {
     /// Whether this port is to be steered: its number lies in the range (0 does when there is none), and its host is one.
     pub fn takes(&self, address: Address) -> bool {
         let numbered = self.range.is_none_or(|(low, high)| (low..=high).contains(&address.port()));
-        numbered && !address.ip().is_unspecified() && !address.ip().is_multicast() && !is_link_local(address)
+        numbered && is_sendable(address)
     }
 
     /// Steer the port to a worker; its real address. `EADDRINUSE` when it is taken, by whomever.
@@ -181,6 +181,11 @@ fn loopback(v6: bool) -> Address {
     } else {
         Address::v4([127, 0, 0, 1], 0)
     }
+}
+
+/// Whether a raw socket can be bound to the host, and tell what to write as the source: it is one host, on whichever link.
+pub fn is_sendable(address: Address) -> bool {
+    !address.ip().is_unspecified() && !address.ip().is_multicast() && !is_link_local(address)
 }
 
 fn is_link_local(address: Address) -> bool {
