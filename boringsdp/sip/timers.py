@@ -32,6 +32,10 @@ class TimerSettings(Value, frozen=True):
     c: float | None = None
     """Timer C: an INVITE that hears nothing new (101 to 199) for so long is cancelled. It is the proxies'; None: they may ring for ever."""
 
+    def __post_init__(self) -> None:
+        if not (self.t1 > 0 and self.t2 > 0 and self.t4 >= 0 and self.trying >= 0 and (self.c is None or self.c > 0)):
+            raise ValueError("T1, T2 and C are above 0, nothing is negative")
+
     @property
     def timeout(self) -> float:
         """64*T1: timers B, D, F, H, J, L and M. D is at least 32 s (`d`)."""

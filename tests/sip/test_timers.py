@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from boringsdp.sip.timers import SLACK, Timers, TimerSettings
 
 
@@ -13,6 +15,12 @@ def test_times_follow_from_t1_and_t2() -> None:
     assert (slow.timeout, slow.d, slow.late_trying) == (64.0, 64.0, 3.0)
     fast = TimerSettings(t1=0.1, t2=0.4)
     assert (round(fast.timeout, 6), fast.d) == (6.4, 32.0)
+
+
+@pytest.mark.parametrize("times", [{"t1": 0.0}, {"t1": -1.0}, {"t2": 0.0}, {"t1": float("nan")}, {"t4": -1.0}, {"c": 0.0}])
+def test_times_that_would_never_pass_are_refused(times: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="T1"):
+        TimerSettings(**times)
 
 
 def test_due_in_order_of_time_then_of_setting() -> None:
