@@ -142,13 +142,12 @@ class Authenticator:
         Return the lines for a new request where a nonce is still good for its destination or Call-ID; none without.
 
         A proxy's realm holds for whatever takes the same next hop, a server's for the same Request-URI; both for the rest of the call.
+        Registrar and proxy of one realm are one server as a rule: REGISTER shows it credentials once. Given both, Kamailio 5.6 crashes.
         """
         call = _call(request)
-        return [
-            (key.header, space.line(request))
-            for key, space in self._spaces.items()
-            if call in space.places or _place(request, key.proxy) in space.places
-        ]
+        good = [key for key, space in self._spaces.items() if call in space.places or _place(request, key.proxy) in space.places]
+        twice = {key for key in good if request.method == "REGISTER" and key.proxy and SpaceKey(False, key.realm) in good}
+        return [(key.header, self._spaces[key].line(request)) for key in good if key not in twice]
 
     def heard(self, response: Response, request: Request) -> None:
         """Learn from a response that is no challenge: `nextnonce` of (Proxy-)Authentication-Info."""

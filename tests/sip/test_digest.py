@@ -256,6 +256,17 @@ def test_credentials_are_not_shown_to_others() -> None:
     assert client.preempt(routed) == []
 
 
+def test_register_shows_one_server_its_credentials_once() -> None:
+    client = Authenticator((ALICE,), tokens())
+    register, invite = make_request("REGISTER"), make_request("INVITE")
+    client.answer(challenged('Digest realm="a", nonce="1"'), register)
+    for realm in ("a", "b"):
+        client.answer(challenged(f'Digest realm="{realm}", nonce="2"', code=407, proxy=True), invite)
+    shown = [(name, value.partition('realm="')[2][0]) for name, value in client.preempt(register)]
+    assert shown == [("Authorization", "a"), ("Proxy-Authorization", "b")]
+    assert [name for name, _ in client.preempt(invite)][-2:] == ["Proxy-Authorization"] * 2
+
+
 def test_nextnonce() -> None:
     client, request = Authenticator((ALICE,)), make_request("REGISTER")
     once = again(request, client.answer(challenged('Digest realm="r", nonce="1", qop="auth"'), request))

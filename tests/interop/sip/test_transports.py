@@ -9,13 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from boringsdp.sip.account import IncomingCall
+from boringsdp.sip.digest import Credentials
+from boringsdp.sip.endpoint import Endpoint
+from boringsdp.sip.facades import Account
 from boringsdp.sip.flow import Protocol, Target
-from boringsdp.sip.transport import TlsSettings
+from boringsdp.sip.register import Registered, Unregistered
+from boringsdp.sip.session.events import Answered, By, Confirmed, Ended
+from boringsdp.sip.settings import PolicySettings, SipSettings
+from boringsdp.sip.transport import TlsSettings, TransportSettings
+from boringsdp.sip.uri import SipUri
 from tests.interop.kamailio.phone import free_ports
-from tests.interop.sip.registrar import _listening, missing
+from tests.interop.sip.registrar import Registrar, _listening, missing, running_registrar
 from tests.sip.transport.certificates import Authority
 from tests.sip.transport.side import Side, side
 from tests.support.processes import end
+from tests.support.sip_endpoints import ANSWER, OFFER, Ear, settings_of
 
 pytestmark = pytest.mark.interop
 
@@ -78,3 +87,60 @@ async def test_the_certificate_of_kamailio_must_be_for_the_domain(tmp_path: Path
         for protocol in (Protocol.TLS, Protocol.WSS):
             wrong = Target(protocol, "127.0.0.1", port + 1, "other.example.com")
             assert await asked(client, wrong) == f"the certificate is not for other.example.com but for {NAME}"
+
+
+def at(pbx: Registrar, protocol: Protocol) -> SipUri:
+    """The PBX itself, by a transport."""
+    port = pbx.port + protocol.secure
+    return SipUri("sip", None, pbx.host.strip("[]"), port, (("transport", protocol.value.lower()),))
+
+
+async def registered(endpoint: Endpoint, pbx: Registrar, user: str, protocol: Protocol) -> tuple[Account, Ear]:
+    ear = Ear()
+    settings = settings_of(
+        SipUri("sip", user, pbx.host.strip("[]"), pbx.port),
+        credentials=(Credentials(user, pbx.secret),),
+        protocol=protocol,
+        registrar=at(pbx, protocol),
+        outbound_proxy=at(pbx, protocol),
+    )
+    account = endpoint.account(settings, ear)
+    account.register()
+    await ear.hears(Registered)
+    return account, ear
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("protocol", [Protocol.TCP, Protocol.TLS])
+async def test_calls_both_ways_through_a_proxy_where_we_do_not_listen(host: str, protocol: Protocol) -> None:
+    """The proxy sends the BYE of the called one to the caller's Contact: it finds the connection that came from there."""
+    if problem := missing():
+        pytest.skip(problem)
+    async with running_registrar(host) as pbx, contextlib.AsyncExitStack() as stack:
+        transport = TransportSettings(listen=(f"udp:{host}:0",), tls=TlsSettings(authorities=pbx.certificate))
+        settings = SipSettings(transport=transport, policy=PolicySettings(sources=("127.0.0.0/8", "::1/128")))
+        here, there = [await stack.enter_async_context(started(settings)) for _ in range(2)]
+        alice, _ = await registered(here, pbx, "alice", protocol)
+        bob, bobs = await registered(there, pbx, "bob", protocol)
+        caller, callee = Ear(), Ear()
+        alice.invite(SipUri("sip", "bob", pbx.host.strip("[]"), pbx.port), OFFER, hear=caller)
+        came = await bobs.hears(IncomingCall)
+        came.session.hear = callee
+        came.session.accept(ANSWER)
+        await caller.hears(Answered)
+        await callee.hears(Confirmed)
+        came.session.hang_up()
+        assert (await caller.hears(Ended)).by is By.REMOTE
+        bob.unregister()
+        alice.unregister()
+        await bobs.hears(Unregistered)
+
+
+@contextlib.asynccontextmanager
+async def started(settings: SipSettings) -> AsyncIterator[Endpoint]:
+    endpoint = Endpoint(settings)
+    await endpoint.start()
+    try:
+        yield endpoint
+    finally:
+        await endpoint.close()
