@@ -23,6 +23,7 @@ SCHEMES = frozenset(("sip", "sips", "tel"))
 
 _WHITE = (" ", "\t")
 _SINGLE = frozenset(("from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event", "replaces", "session-expires"))
+_NEEDED = frozenset(("via", "from", "to", "call-id", "cseq", "content-length"))
 _EVERY: tuple[tuple[str, str, Callable[[Message], object]], ...] = (
     ("via", "Via", views.via),
     ("from", "From", views.from_),
@@ -199,6 +200,9 @@ def _message(start_line: str, headers: Headers, body: bytes, defects: list[Defec
         defects.append(Defect(400, "Via", "missing"))
         return None
     _check(message, defects)
+    if isinstance(message, Response):
+        # A response is dropped for a defect: only for one in what leads it to its request.
+        defects[:] = [defect for defect in defects if not defect.header or key_of(defect.header) in _NEEDED]
     # The version and the Request-URI come before what is missing: 505 and 416 say more than 400.
     if len(defects) - first > 1:
         defects.sort(key=lambda defect: defect.code == 400)
@@ -276,12 +280,14 @@ def _is_sound(message: Request | Response) -> bool:
         remembered["to"] = parse_name_address(index["to"][0])
         remembered["cseq"] = cseq = views.parse_cseq(index["cseq"][0])
         views.call_id(message)
+        if isinstance(message, Response):
+            return True
         for key, view in _WHEN_THERE:
-            if key in index:
+            if key in index and (message.body or key != "content-type"):
                 view(message)
     except (KeyError, SipError):
         return False
-    return isinstance(message, Response) or cseq.method == message.method
+    return cseq.method == message.method
 
 
 def _find_faults(message: Request | Response, defects: list[Defect]) -> None:
@@ -292,7 +298,7 @@ def _find_faults(message: Request | Response, defects: list[Defect]) -> None:
             continue
         _try(view, message, defects)
     for key, view in _WHEN_THERE:
-        if key in headers:
+        if key in headers and isinstance(message, Request) and (message.body or key != "content-type"):
             _try(view, message, defects)
     if sum(line.count(",") + 1 for line in headers.all("via")) > MAX_VIAS:
         _try(views.vias, message, defects)

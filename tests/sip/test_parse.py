@@ -287,9 +287,25 @@ def test_what_may_be_there_once(name: str) -> None:
     ],
 )
 def test_what_cannot_be_read(line: str, header: str) -> None:
-    parsed = parse(octets(line, without=(header,)))
+    parsed = parse(octets(line, without=(header,), body=b"x"))
     assert [defect[:2] for defect in parsed.defects] == [(400, header)]
     assert parsed.message is not None
+
+
+@pytest.mark.parametrize("line", ["Contact: <sip:a", "Content-Type: x", "Expires: 1\r\nExpires: 2", "Max-Forwards: x"])
+def test_a_response_is_not_lost_for_what_its_request_does_not_need(line: str) -> None:
+    assert isinstance(taken(octets(line, start="SIP/2.0 200 OK", body=b"x")), Response)
+    assert parse(octets(line, body=b"x")).defects
+
+
+@pytest.mark.parametrize("name", HEAD)
+def test_a_response_needs_what_leads_it_to_its_request(name: str) -> None:
+    assert [code for code, _ in faults(octets(start="SIP/2.0 200 OK", without=(name,)))] == [400]
+    assert parse(octets(f"{name}: ", start="SIP/2.0 200 OK", without=(name,))).defects
+
+
+def test_the_type_of_no_body_does_not_matter() -> None:
+    assert parse(octets("Content-Type:", "Content-Length: 0")).defects == ()
 
 
 @pytest.mark.parametrize("line", ["no colon", ": no name", "a b: c", "ü: x", "X\0: y", "<>: x", "Sub\rject: x", "X: a\nVia: b", "X: a\rb"])
