@@ -23,10 +23,10 @@ NAMES = itertools.count(1)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def sip_gateway(request: pytest.FixtureRequest) -> AsyncIterator[Gateway]:
+async def sip_gateway(gateway: Gateway) -> AsyncIterator[Gateway]:
     """Ours, or Janus where the environment says so."""
     if os.environ.get(janus.VARIABLE) != "janus":
-        yield request.getfixturevalue("gateway")
+        yield gateway
         return
     async with janus.running_janus() as started:
         yield started
@@ -70,7 +70,7 @@ class Company:
         """Somebody who is registered at the PBX."""
         user = await self.user(browser)
         told = await user.register(self.pbx, **options)
-        assert told["event"] == "registered", told
+        assert told["event"] == "registered", (told, self.pbx.log.read_text()[-1500:], self.gateway.log.read_text()[-1500:])
         return user
 
     async def phone(self, *, pbx: Registrar | None = None, account: str = "", **options: object) -> Phone:
