@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from OpenSSL import SSL, crypto
 
@@ -11,6 +10,7 @@ from boringsdp.dtls.certificate import Identity, fingerprint_of
 from boringsdp.dtls.closing import AlertReader
 from boringsdp.dtls.record import is_finished, split_records
 from boringsdp.rtp.keys import Keys, Profile
+from boringsdp.values import Value
 
 MTU = 1200
 """Largest datagram we send; every path carries it."""
@@ -22,30 +22,26 @@ record that did arrive is a replay to the peer, and dropped. Deviation: RFC 6347
 """
 
 
-@dataclass(slots=True, frozen=True)
-class Transmit:
+class Transmit(Value, frozen=True):
     """Send this datagram to the peer."""
 
     datagram: bytes
 
 
-@dataclass(slots=True, frozen=True)
-class Established:
+class Established(Value, frozen=True):
     """The handshake is complete and the certificate is the one the SDP announced; only now may the keys be used."""
 
     send: Keys
     receive: Keys
 
 
-@dataclass(slots=True, frozen=True)
-class Failed:
+class Failed(Value, frozen=True):
     """`dtls-timeout`, `dtls-error` or `fingerprint`; the association is dead."""
 
     reason: str
 
 
-@dataclass(slots=True, frozen=True)
-class Ended:
+class Ended(Value, frozen=True):
     """The peer sent close_notify, or a fatal alert after completion; the association is dead."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Iterator
 
@@ -18,18 +19,22 @@ log = logs.bind("ng")
 
 
 class Faults:
-    """Notes and logs them. One timer for each dialog at most; `forget` it when its call is over, `close` at the end."""
+    """Notes and logs them. Tell it when a call is `over`; `close` at the end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._looks: dict[Dialog[Call], asyncio.TimerHandle] = {}
+        self._looks: dict[Dialog[Call], float] = {}
+        """When to look, the next first: all wait as long."""
+        self._timer: asyncio.TimerHandle | None = None
+        """For the first of them, or for one that is no longer there."""
         self._told: dict[Dialog[Call], set[str]] = {}
 
     def close(self) -> None:
         """Look at nothing more."""
-        for timer in self._looks.values():
-            timer.cancel()
         self._looks.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # --- what is heard -----------------------------------------------------------------------------------------------------------------
 
@@ -53,18 +58,37 @@ class Faults:
     def look_soon(self, dialog: Dialog[Call]) -> None:
         """Something was agreed on: look whether it comes."""
         self._stop(dialog)
-        self._looks[dialog] = self._loop.call_later(LOOK_AFTER_S, self._look, dialog)
+        self._looks[dialog] = self._loop.time() + LOOK_AFTER_S
+        self._arm()
+
+    def _arm(self) -> None:
+        """Keep a timer while there is something to look at."""
+        if self._timer is None and self._looks:
+            at = next(iter(self._looks.values()))
+            self._timer = self._loop.call_at(at, self._wake, at)
+
+    def _wake(self, at: float) -> None:
+        self._timer = None
+        now = max(at, self._loop.time())
+        due = [dialog for dialog, _ in itertools.takewhile(lambda look: look[1] <= now, self._looks.items())]
+        for dialog in due:
+            self._stop(dialog)
+        self._arm()
+        for dialog in due:
+            try:
+                self._look(dialog)
+            except Exception:  # of one call; the others must not miss theirs
+                log.exception("look failed", extra={"call": dialog.call.id})
 
     def _look(self, dialog: Dialog[Call]) -> None:
-        self._looks.pop(dialog, None)
         if dialog.end_at is not None or dialog.call.all_heard():
             return  # as nearly always: a report costs a sixth of what setting the call up did
-        told = self._told.setdefault(dialog, set())
         found: dict[str, list[str]] = {}
         for complaint in complaints_of(dialog, dialog.call.report()):
             tag, _, reason = complaint.partition(": ")
             found.setdefault(tag, []).append(reason)
         for tag, reasons in found.items():
+            told = self._told.setdefault(dialog, set())
             if tag not in told:
                 told.add(tag)
                 log.warning("no media", extra={"call": dialog.call.id, "tag": tag, "reason": "; ".join(reasons)})
@@ -91,9 +115,7 @@ class Faults:
             _log_summary(dialog)
 
     def _stop(self, dialog: Dialog[Call]) -> None:
-        timer = self._looks.pop(dialog, None)
-        if timer is not None:
-            timer.cancel()
+        self._looks.pop(dialog, None)
 
 
 def complaints_of(dialog: Dialog[Call], report: CallReport) -> Iterator[str]:

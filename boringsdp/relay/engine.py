@@ -154,24 +154,21 @@ class Route(Value, frozen=True, kw_only=True):
 # --- events, from the engine upwards -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True, frozen=True)
-class PathSelected:
+class PathSelected(Value, frozen=True):
     """The transport's peer is now known to be at `remote`: by an authenticated ICE check, or by latching."""
 
     transport: TransportId
     remote: Address
 
 
-@dataclass(slots=True, frozen=True)
-class RtcpPathSelected:
+class RtcpPathSelected(Value, frozen=True):
     """The same of a transport's own RTCP port, when RTCP does not share the RTP port."""
 
     transport: TransportId
     remote: Address
 
 
-@dataclass(slots=True, frozen=True)
-class ConsentLost:
+class ConsentLost(Value, frozen=True):
     """
     No authenticated ICE check came for the consent timeout (RFC 7675); the transport no longer sends.
 
@@ -182,15 +179,13 @@ class ConsentLost:
     transport: TransportId
 
 
-@dataclass(slots=True, frozen=True)
-class IceRestarted:
+class IceRestarted(Value, frozen=True):
     """The peer used the new credentials for the first time; the old ones are no longer accepted."""
 
     transport: TransportId
 
 
-@dataclass(slots=True, frozen=True)
-class DtlsReceived:
+class DtlsReceived(Value, frozen=True):
     """
     A datagram whose first byte is 20..63, from an address that ICE or latching has accepted. `rtcp`: it came to the RTCP port.
 
@@ -204,8 +199,7 @@ class DtlsReceived:
     source: Address | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class RtcpReceived:
+class RtcpReceived(Value, frozen=True):
     """A compound RTCP packet, already decrypted; not yet parsed."""
 
     transport: TransportId
@@ -213,8 +207,7 @@ class RtcpReceived:
     at: float
 
 
-@dataclass(slots=True, frozen=True)
-class TelephoneEventReceived:
+class TelephoneEventReceived(Value, frozen=True):
     """One packet of an RFC 4733 event train, never forwarded by the engine. `duration` is in ticks of the payload type's clock."""
 
     stream: StreamId
@@ -228,8 +221,7 @@ class TelephoneEventReceived:
     at: float
 
 
-@dataclass(slots=True, frozen=True)
-class SsrcSeen:
+class SsrcSeen(Value, frozen=True):
     """A first verified packet of a new synchronisation source."""
 
     stream: StreamId
@@ -237,32 +229,28 @@ class SsrcSeen:
     payload_type: int
 
 
-@dataclass(slots=True, frozen=True)
-class MediaReceiving:
+class MediaReceiving(Value, frozen=True):
     """Media began to arrive (True) or has not arrived for the stream's `silence_s` (False)."""
 
     stream: StreamId
     receiving: bool
 
 
-@dataclass(slots=True, frozen=True)
-class AuthFailures:
+class AuthFailures(Value, frozen=True):
     """Packets that did not verify since the last such event; at most one event a second for each transport."""
 
     transport: TransportId
     count: int
 
 
-@dataclass(slots=True, frozen=True)
-class NotKept:
+class NotKept(Value, frozen=True):
     """Of what `resend` asked for, these sequence numbers (as we would have sent them) are not kept: they never came, or long ago."""
 
     stream: StreamId
     sequences: tuple[int, ...]
 
 
-@dataclass(slots=True, frozen=True)
-class TransportFailed:
+class TransportFailed(Value, frozen=True):
     """A defect of the engine's own met in a packet of this transport: it carries nothing any more, everything else goes on."""
 
     transport: TransportId

@@ -14,6 +14,8 @@ from boringsdp.sdp.direction import Direction
 from boringsdp.sdp.lines import check_lines, decode, split
 from boringsdp.sdp.style import Protocol
 
+ReadFormats = Callable[[tuple[str, ...], tuple[str, ...]], tuple[Format, ...]]
+"""Payload types as they stand in the m-line, and the lines about them, to formats."""
 _PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
 _DIRECTIONS = {f"a={direction.value}": direction for direction in Direction}
 
@@ -214,8 +216,9 @@ def describe(source: str | bytes) -> Description:
             name = line[2:]
     medias = []
     mids: set[str] = set()
+    read = _remembered_formats if len(text) <= _REMEMBERED else _read_formats
     for index, (first_number, lines) in enumerate(sections):
-        media = _media(index, lines, first_number, session)
+        media = _media(index, lines, first_number, session, read)
         if media.mid:
             if media.mid in mids:
                 raise SdpError(f"a=mid:{media.mid} stands in two m-lines", media.line, media.line_number)
@@ -250,7 +253,7 @@ def _host(line: str, number: int) -> str:
     return host
 
 
-def _media(index: int, lines: list[str], first_number: int, session: _Reader) -> Media:
+def _media(index: int, lines: list[str], first_number: int, session: _Reader, read: ReadFormats) -> Media:
     reader = _Reader(session)
     line = lines[0]
     kind, port, protocol_text, payload_types = _media_line(line, first_number)
@@ -269,7 +272,7 @@ def _media(index: int, lines: list[str], first_number: int, session: _Reader) ->
         port=port,
         protocol_text=protocol_text,
         protocol=protocol,
-        formats=_formats(payload_types, reader.formats, line, first_number) if protocol else (),
+        formats=_formats(read, payload_types, reader.formats, line, first_number) if protocol else (),
         host=reader.host,
         rtcp=rtcp,
         rtcp_mux="rtcp-mux" in flags,
@@ -311,16 +314,10 @@ def _media_line(line: str, number: int) -> tuple[str, int, str, list[str]]:
 
 
 _PAYLOAD_TYPES = {str(number): number for number in range(128)}
-_REMEMBERED_LINES = 160
-"""More lines about one m-line's payload types are read anew each time."""
-_REMEMBERED_LENGTH = 256
-"""So are longer ones: peers choose what fills memory here."""
 
 
-def _formats(payload_types: list[str], lines: list[str], line: str, number: int) -> tuple[Format, ...]:
+def _formats(read: ReadFormats, payload_types: list[str], lines: list[str], line: str, number: int) -> tuple[Format, ...]:
     """Read the payload types of an RTP m-line and what is said about them."""
-    usual = len(lines) <= _REMEMBERED_LINES and max(map(len, (line, *lines))) <= _REMEMBERED_LENGTH
-    read = _remembered_formats if usual else _read_formats
     try:
         return read(tuple(payload_types), tuple(lines))
     except SdpError as error:
@@ -347,6 +344,8 @@ def _read_formats(payload_types: tuple[str, ...], lines: tuple[str, ...]) -> tup
 
 _remembered_formats = functools.lru_cache(maxsize=128)(_read_formats)
 """Every browser of a kind says the same of its codecs, and so do we: calls share what was read of it."""
+_REMEMBERED = 16 * 1024
+"""Longer SDPs are read anew each time: peers choose what fills memory here."""
 
 
 def _explained(lines: tuple[str, ...]) -> tuple[dict[str, Codec], dict[str, str], dict[str, list[str]]]:

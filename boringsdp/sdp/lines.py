@@ -84,20 +84,22 @@ class SessionDescription(Value, frozen=True):
 
 def split(text: str) -> list[tuple[int, list[str]]]:
     """Return (number of the first line, lines) for the session part and each m-line. Raises `SdpError` as `SessionDescription.parse`."""
-    lines = text.split("\n")
     sound = _SOUND if "\r" in text or "\0" in text else _PLAIN
-    if not sound.match(text) or max(map(len, lines)) > MAX_LINE_BYTES // 4:
-        check_lines(lines)
-    starts = [position for position, line in enumerate(lines) if line.startswith("m=")]
-    if len(starts) > MAX_MEDIAS:
-        raise SdpError(f"more than {MAX_MEDIAS} m-lines", lines[starts[MAX_MEDIAS]].rstrip("\r"), starts[MAX_MEDIAS] + 1)
-    sections = []
-    start = 0
-    for end in (*starts, len(lines)):
-        if end - start > MAX_SECTION_LINES:
-            raise SdpError(f"more than {MAX_SECTION_LINES} lines in a section", lines[start].rstrip("\r"), start + 1)
-        sections.append((start + 1, lines[start:end]))
-        start = end
+    if not sound.match(text):
+        check_lines(text.split("\n"))
+    head, *rest = text.split("\nm=")
+    sections, number = [], 1
+    for lines in [head.split("\n"), *[f"m={section}".split("\n") for section in rest]]:
+        sections.append((number, lines))
+        number += len(lines)
+    if len(text) > MAX_LINE_BYTES // 4 and any(max(map(len, lines)) > MAX_LINE_BYTES // 4 for _, lines in sections):
+        check_lines(text.split("\n"))
+    if len(rest) > MAX_MEDIAS:
+        number, lines = sections[MAX_MEDIAS + 1]
+        raise SdpError(f"more than {MAX_MEDIAS} m-lines", lines[0].rstrip("\r"), number)
+    for number, lines in sections:
+        if len(lines) > MAX_SECTION_LINES:
+            raise SdpError(f"more than {MAX_SECTION_LINES} lines in a section", lines[0].rstrip("\r"), number)
     return sections
 
 

@@ -121,6 +121,20 @@ async def test_no_report_is_made_of_a_call_that_is_heard(real: Proxy, monkeypatc
     assert len(looked) == 1
 
 
+async def test_each_call_is_looked_at_in_its_turn(real: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(faults, "LOOK_AFTER_S", 0.1)
+    monkeypatch.setattr("boringsdp.ng.diagnosis.PATIENCE_S", 0.0)
+    for call in ("1", "2", "3"):
+        taken(real.offer("ta", sdp=plain_sdp(4000), call_id=call))
+        taken(real.answer("ta", "tb", sdp=plain_sdp(4002), call_id=call))
+        await asyncio.sleep(0.03)
+    real.send("delete", from_tag="ta", call_id="1")
+    caplog.clear()
+    await asyncio.sleep(0.2)
+    told = [(record.call, record.tag) for record in caplog.records if record.getMessage() == "no media"]  # type: ignore[attr-defined]
+    assert told == [("2", "ta"), ("2", "tb"), ("3", "ta"), ("3", "tb")]
+
+
 async def test_nothing_is_looked_for_after_delete(real: Proxy, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(faults, "LOOK_AFTER_S", 0.05)
     taken(real.offer("ta", sdp=plain_sdp(4000)))

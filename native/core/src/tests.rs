@@ -50,9 +50,12 @@ fn a_panic_costs_one_transport() {
     world.cluster.route(route(3, 1)).unwrap();
     world.hear(1, vec![rtp(5, 1, 0)]);
     world.events();
+    let counted = world.cluster.transport_statistics(1).unwrap();
     poison(&world, 1);
     assert_eq!(world.hear(1, vec![rtp(5, 2, 0), rtp(5, 3, 0)]), []);
     assert_eq!(world.events(), [Event::TransportFailed { transport: 1 }]);
+    let figures = world.cluster.transport_statistics(1).unwrap();
+    assert!(counted.packets_received == 1 && figures.packets_received >= 1 && figures.bytes_received >= counted.bytes_received);
     assert_eq!(world.hear(1, vec![rtp(5, 4, 0)]), []);
     assert_eq!(world.hear(3, vec![rtp(6, 1, 0)]), []);
     assert!(world.drops(1).contains(&("no_address", 1)), "{:?}", world.drops(1));
