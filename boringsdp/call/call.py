@@ -67,7 +67,6 @@ class Call:
         self._branches: dict[str, Branch] = {}
         self._echo: Negotiation | None = None
         self._translator = Translator(settings, self._log)
-        self.alone = Alone(self._translator, self._answered, self._touch, self._join)
         self._current: Branch | None = None
         self._blocks = routes.Blocks()
         self._patience = Patience(self.timeouts, self._listen, self._began)
@@ -75,6 +74,11 @@ class Call:
         self._arm()
 
     # --- state -------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def alone(self) -> Alone:
+        """Exchanges with one party alone. Made when asked for: one that a call kept would keep the call."""
+        return Alone(self._translator, self._answered, self._touch, self._join)
 
     @property
     def state(self) -> State:
