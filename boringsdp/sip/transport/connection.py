@@ -91,6 +91,7 @@ class Connection:
         if self.liveness.awaits_pong:
             self.liveness.pong()
             return
+        self.liveness.ping(self._hub.now())
         self._line_ends += 1
         if self._line_ends == 2:
             self._line_ends = 0

@@ -33,9 +33,11 @@ class Liveness:
         "_keepalive_s",
         "_keepers",
         "_limits",
+        "_opened",
         "_ping",
         "_pinged",
         "_used",
+        "watched",
     )
 
     def __init__(self, limits: Limits, keepalive_s: float, accepted: bool, now: float) -> None:
@@ -43,7 +45,9 @@ class Liveness:
         self._keepalive_s = keepalive_s
         self._accepted = accepted
         self._heard = False
-        self._used = self._ping = now
+        self._opened = self._used = self._ping = now
+        self.watched = False
+        """Something else sees to it that the peer is there: it is never idle."""
         self._half_since: float | None = None
         self._pinged: float | None = None
         self._closing: float | None = None
@@ -66,6 +70,10 @@ class Liveness:
         """A whole message came, or was sent."""
         self._used = now
         self._half_since = None
+
+    def ping(self, now: float) -> None:
+        """The peer keeps the connection open."""
+        self._used = now
 
     def heard(self) -> None:
         """The peer has sent a message, and so is more than somebody who connects."""
@@ -93,7 +101,7 @@ class Liveness:
             return Verdict.HALF
         if self._pinged is not None and self._answers and now - self._pinged >= limits.pong_s:
             return Verdict.DEAD
-        if self._accepted and not self._heard and now - self._used >= limits.first_message_s:
+        if self._accepted and not self._heard and now - self._opened >= limits.first_message_s:
             return Verdict.SILENT
         if self._keepers:
             if now - max(self._ping, self._used) >= self._keepalive_s:
@@ -101,6 +109,6 @@ class Liveness:
                 if self._pinged is None:
                     self._pinged = now
                 return Verdict.PING
-        elif now - self._used >= limits.idle_s:
+        elif not self.watched and now - self._used >= limits.idle_s:
             return Verdict.IDLE
         return None

@@ -58,11 +58,12 @@ class Limits:
     first_message_s: float = 60.0
     """An accepted connection that has not sent a message by then is closed."""
     half_message_s: float = 15.0
-    idle_s: float = 1800.0
+    idle_s: float = 4000.0
+    """Without a message or a keep-alive; longer than the hour for which phones like to register. WebSockets have pings of their own."""
     pong_s: float = 10.0
     """For the answer to a keep-alive, from a peer that has answered one before (RFC 5626 §4.4.1)."""
     unacknowledged_s: float = 20.0
-    """TCP gives a peer up that acknowledges nothing for so long."""
+    """TCP gives a peer up that acknowledges nothing for so long; it is asked after two minutes of silence."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -25,7 +25,11 @@ REST_S = 0.5
 """Without a file descriptor left, nothing is accepted for so long."""
 SHUTDOWN_S = 2.0
 
+PROBE_S = 120
+"""After which a silent peer is asked by TCP whether it is there."""
+
 _TAKEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)
+_TCP_KEEPIDLE = getattr(socket, "TCP_KEEPIDLE", 4)
 _TCP_USER_TIMEOUT = getattr(socket, "TCP_USER_TIMEOUT", 18)
 
 Check = Callable[["ssl.SSLObject | None"], Peer]
@@ -324,6 +328,7 @@ def set_up(sock: socket.socket, limits: Limits) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_KEEPIDLE, PROBE_S)
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, int(limits.unacknowledged_s * 1000))
 
 

@@ -38,6 +38,7 @@ class _WebSocket(Connection):
         super().__init__(hub, flow, accepted, peer)
         self._socket = socket
         self._transport = transport
+        self.liveness.watched = True  # by the pings of WebSocket itself
         self._queue: deque[bytes] = deque()
         self._size = 0
         self._changed = asyncio.Event()

@@ -32,6 +32,21 @@ def test_an_unused_connection_ends() -> None:
     assert when(used) == [(700.0, Verdict.IDLE)]
 
 
+def test_pings_of_the_peer_keep_a_connection_but_are_no_message() -> None:
+    pinged = connection()
+    pinged.ping(500.0)
+    assert when(pinged) == [(1100.0, Verdict.IDLE)]
+    stranger = connection(accepted=True)
+    stranger.ping(50.0)
+    assert when(stranger) == [(60.0, Verdict.SILENT)]
+
+
+def test_a_connection_that_is_watched_is_never_idle() -> None:
+    watched = connection()
+    watched.watched = True
+    assert when(watched) == []
+
+
 def test_whoever_connects_has_to_say_something() -> None:
     assert when(connection(accepted=True)) == [(60.0, Verdict.SILENT)]
     speaks = connection(accepted=True)

@@ -202,6 +202,7 @@ async def test_connections_are_bounded_in_all_and_for_each_source() -> None:
             one.close()
             await server.until(lambda: len(server.closings) >= 2)
         await server.until(lambda: len(server.closings) == 3)
+        assert (server.transports._pool._accepted, dict(server.transports._pool._sources)) == (0, {})
         async with stranger(server) as (reader, writer):
             writer.write(message())
             assert await octets(reader, len(answer())) == answer()
@@ -268,6 +269,17 @@ async def test_a_kept_connection_is_pinged_and_so_is_the_next() -> None:
         client.transports.keep_alive(target, False)
         assert kept(client, target) == 0
         assert not client.transports._kept
+
+
+async def test_tcp_notices_peers_that_are_gone() -> None:
+    async with side("tcp:127.0.0.1:0", limits=limits(unacknowledged_s=7)) as server, side(limits=limits(unacknowledged_s=7)) as client:
+        client.transports.send(message(), server.target(TCP), 1)
+        await server.hears()
+        for there in (server, client):
+            [connection] = there.transports._pool.connections()
+            sock = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
 async def test_our_own_closing_writes_what_waits() -> None:
