@@ -61,8 +61,7 @@ class Call:
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
         self._closed = False
-        self._answers = 0
-        self._shape = Shape.UNDECIDED
+        self._answers, self._shape = 0, Shape.UNDECIDED
         self._near: Leg | None = None
         self._branches: dict[str, Branch] = {}
         self._echo: Negotiation | None = None
@@ -269,8 +268,7 @@ class Call:
         self._touch(turn.answer, Party.B)
         leg.apply(media_plans(leg.memory))
         self._answers += 1
-        self._join()
-        self._tell_answered(leg)
+        self._begin(leg)
         return text
 
     def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
@@ -343,8 +341,8 @@ class Call:
 
     def report(self) -> CallReport:
         """What the call is and how it fares, for people, proxies and records. Ask before `close`: afterwards there are no figures."""
-        times = self.created, self.last_signal
-        return reporting.report_of((self.id, self.state.value), times, self._legs(), self._flowing(), self._relay, self._blocks)
+        names, times = (self.id, self.state.value), (self.created, self.last_signal)
+        return reporting.report_of(names, times, self._legs(), self._flowing(), self._relay, self._blocks)
 
     def all_heard(self) -> bool:
         """Whether media came from all between whom it flows, and none was dropped."""
@@ -357,9 +355,9 @@ class Call:
 
     def record(self) -> dict[str, Any]:
         """The whole state of the call as plain values. A secret: it holds SDES keys and ICE passwords."""
-        names = {"call_id": self.id, "state": self.state.value, "shape": self._shape.value}
+        names = {"call_id": self.id, "state": self.state.value, "shape": self._shape.value, "current": self.current}
         times = {"created": self.created, "last_signal": self.last_signal}
-        return reporting.record_of({**names, **times, "current": self.current}, self._blocks, self._near, self._branches)
+        return reporting.record_of(names | times, self._blocks, self._near, self._branches)
 
     # --- whose leg ---------------------------------------------------------------------------------------------------------------------
 
@@ -398,14 +396,12 @@ class Call:
         self._check_open(Shape.PAIR)
         turn.negotiation.check_offer(party)
         check_others(self._branches.values(), turn)
-        if party is Party.B and turn.pending is None and not self._translator.rounds.idle:
-            raise WrongState("offered to another branch", "its answer first (glare)")
+        self._translator.rounds.check(party, turn)
 
     def _answered(self, name: str) -> tuple[Branch, Leg]:
         """A branch that has been answered, and party A's leg. Raises `WrongState`."""
-        self._check_open(Shape.PAIR)
         turn = self._branch(name)
-        if turn is None or self._near is None or turn.near is None:
+        if turn is None or self._near is None or turn.near is None or self._closed:
             raise WrongState(self.state.value, "an answer in force")
         return turn, self._near
 
@@ -421,10 +417,10 @@ class Call:
         turn.rank = self._answers = self._answers + 1
         turn.leg.apply(agreed.far)
         near.apply(agreed.near)
-        self._join()
-        self._tell_answered(near, turn.leg)
+        self._begin(near, turn.leg)
 
-    def _tell_answered(self, *legs: Leg) -> None:
+    def _begin(self, *legs: Leg) -> None:
+        self._join()
         if self._answers == 1:
             protocols = {leg.party.value: leg.style.protocol.value for leg in legs}
             self._log.info("call answered", extra={**protocols, "setup_ms": round((self._loop.time() - self._began) * 1e3)})
@@ -433,13 +429,10 @@ class Call:
         """The current branch is gone: the one that answered last before it is in force, as it was agreed with it."""
         near, answered = self._near, [branch for branch in self._branches.values() if branch.near is not None]
         self._current = max(answered, key=lambda branch: branch.rank, default=None)
-        if self._current is None or self._current.near is None or near is None:
+        if self._current is None or near is None:
             return
-        memory = near.carried(self._current.near)
         waiting = any(branch.pending is Party.B for branch in self._branches.values())
-        self._translator.rounds.agree(near, memory)
-        strays = any(plan.stray_send or plan.stray_receive for plan in self._current.leg.plans)
-        near.apply(media_plans(memory, strays=strays), settle=not waiting)
+        near.apply(self._translator.fall_back(near, self._current), settle=not waiting)
         self._join()
 
     def _join(self) -> None:

@@ -179,6 +179,11 @@ class Rounds:
         """Whether no offer of or to A waits for its first answer."""
         return self.last is None or self.last.answered
 
+    def check(self, party: Party, turn: Branch) -> None:
+        """Raise `WrongState` when party B offers on a branch while A's offer to another one waits for its first answer."""
+        if party is Party.B and turn.pending is None and not self.idle:
+            raise WrongState("offered to another branch", "its answer first (glare)")
+
     def shared(self, party: Party, received: Description, branch: str) -> Round | None:
         """Return the round that `received` belongs to already: party A's same SDP, now for another branch (RFC 3261 §16.6 forks)."""
         last = self.last

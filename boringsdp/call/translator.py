@@ -162,6 +162,13 @@ class Translator:
         self.rounds.leave(turn, near)
         turn.exchange = None
 
+    def fall_back(self, near: Leg, branch: Branch) -> tuple[MediaPlan, ...]:
+        """Return what party A's leg carries now that what was agreed with an earlier branch is in force again."""
+        assert branch.near is not None
+        memory = near.carried(branch.near)
+        self.rounds.agree(near, memory)
+        return media_plans(memory, strays=any(plan.stray_send or plan.stray_receive for plan in branch.leg.plans))
+
     def forget(self, turn: Branch) -> None:
         """The branch's last exchange is over: no further answer to it can come."""
         if turn.exchange is not None:
