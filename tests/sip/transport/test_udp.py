@@ -75,10 +75,11 @@ async def test_unknown_sources_and_bans_are_silent() -> None:
         assert server.transports.counts == {"not accepted": 1, "not SIP": 2, "banned": 1}
 
 
-async def test_what_nobody_listens_to_fails_at_once_where_icmp_tells() -> None:
-    async with side("udp:127.0.0.1:0") as client, side("udp:127.0.0.1:0") as there:
-        with plain() as sock:
-            gone = Target(UDP, *sock.getsockname())
+@pytest.mark.parametrize(("listen", "host"), [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("0.0.0.0", "127.0.0.1"), ("[::]", "::1")])
+async def test_what_nobody_listens_to_fails_at_once_where_icmp_tells(listen: str, host: str) -> None:
+    async with side(f"udp:{listen}:0") as client, side(f"udp:{listen}:0") as there:
+        with plain(host) as sock:
+            gone = Target(UDP, *sock.getsockname()[:2])
         client.transports.send(message(1), gone, 7)
         client.transports.send(answer(), gone, 8)
         client.transports.send(message(2), there.target(UDP), 9)
