@@ -152,7 +152,7 @@ class Pool:
         connection = None
         try:
             connection = await self._owner.dial(target)
-        except (OSError, ConfigError) as error:
+        except (OSError, ConfigError, ValueError, TypeError) as error:  # the last two: names that can be none
             reason = reason_of(error)
             self._owner.not_made(target, reason)
         finally:

@@ -310,6 +310,13 @@ class Transports:
     # --- inside
 
     async def _listen(self, listen: Listen) -> Listen:
+        try:
+            return await self._bind(listen)
+        except OSError as error:
+            where = f"{listen.protocol.value.lower()}:{show((listen.host, listen.port))}"
+            raise OSError(error.errno, f"{error.strerror or error}: {where}") from error
+
+    async def _bind(self, listen: Listen) -> Listen:
         context = self._server_context if listen.protocol.secure else None
         if listen.protocol is Protocol.UDP:
             sock = UdpSocket(self, listen)

@@ -133,6 +133,18 @@ async def test_a_server_that_does_not_speak_tls_fails_the_request(authority: Aut
         assert server.transports.counts["not SIP"] == 1
 
 
+@pytest.mark.parametrize("name", ["a..b", ".a", "x\0y", "\xfc" * 70, "*", "a b", "x" * 300])
+@pytest.mark.parametrize("protocol", [TLS, Protocol.WSS])
+async def test_names_that_can_be_none_fail_like_others(authority: Authority, name: str, protocol: Protocol) -> None:
+    listen = f"{protocol.value.lower()}:127.0.0.1:0"
+    async with serving(authority.issue("any.pem", "example.com"), listen) as server:
+        async with side(tls=TlsSettings(authorities=authority.path)) as client:
+            client.transports.send(message(), server.target(protocol, name), 1)
+            await client.until(lambda: client.failures)
+            assert [transaction for transaction, _ in client.failures] == [1]
+        assert server.heard == []
+
+
 @pytest.mark.parametrize(
     ("settings", "key"),
     [

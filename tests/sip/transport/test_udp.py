@@ -143,7 +143,7 @@ async def test_nothing_is_listened_on_when_one_address_cannot_be_had() -> None:
         port = taken.getsockname()[1]
         with plain() as probe:
             free = probe.getsockname()[1]
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(OSError, match=f"in use: udp:127.0.0.1:{port}"):
             async with side(f"udp:127.0.0.1:{free}", f"udp:127.0.0.1:{port}"):
                 pass
     async with side(f"udp:127.0.0.1:{free}") as again:
