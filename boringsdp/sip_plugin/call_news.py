@@ -17,7 +17,7 @@ from boringsdp.sip_plugin import events
 from boringsdp.sip_plugin.headers import reason_of
 from boringsdp.sip_plugin.media_side import read_sdp, srtp_of
 from boringsdp.sip_plugin.phone_call import CallState, Open, PhoneCall
-from boringsdp.sip_plugin.view import content_type_of, header_of, is_focus, recipient_of, sender_of, text_of
+from boringsdp.sip_plugin.view import contacts_of, content_type_of, header_of, is_focus, recipient_of, sender_of, text_of
 
 NOT_ACCEPTABLE = 488
 REQUEST_PENDING = 491
@@ -295,7 +295,8 @@ class CallNews:
         call = self._call
         if call.why is not None:
             code, reason = call.why
-        self._tell(events.hangup(code, reason, reason_of(message), self._headers(message)))
+        contacts = contacts_of(message) if message is not None and 300 <= code < 400 else ()
+        self._tell(events.hangup(code, reason, reason_of(message), self._headers(message), contacts))
         self._record({"event": "hangup", "call-id": call.call_id, "code": code, "reason": reason})
         call.state = CallState.CLOSING
         call.outlet.over(call, reason)

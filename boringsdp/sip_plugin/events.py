@@ -88,9 +88,12 @@ def missed_call(caller: str, displayname: str, callee: str) -> Json:
     return _with({"event": "missed_call", "caller": caller}, displayname=displayname) | {"callee": callee}
 
 
-def hangup(code: int, reason: str, reasons: Mapping[str, Any] | None = None, headers: Json | None = None) -> Json:
-    """`reasons` are the keys of a Reason header (see `headers.reason_of`)."""
-    return _with({"event": "hangup", "code": code, "reason": reason} | dict(reasons or {}), headers=headers)
+def hangup(
+    code: int, reason: str, reasons: Mapping[str, Any] | None = None, headers: Json | None = None, contacts: tuple[str, ...] = ()
+) -> Json:
+    """`reasons` are the keys of a Reason header (see `headers.reason_of`); `contacts`, ours: where a redirect leads."""
+    found: Json = {"event": "hangup", "code": code, "reason": reason} | dict(reasons or {})
+    return _with(found, headers=headers, contacts=list(contacts) or None)
 
 
 def declining(code: int, *, call_id: str = "", refer_id: int | None = None) -> Json:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from boringsdp.errors import SipError
 from boringsdp.sip import headers as views
 from boringsdp.sip.message import Message
+from boringsdp.sip.name_address import NameAddress
 
 T = TypeVar("T")
 
@@ -47,6 +48,12 @@ def is_focus(message: Message | None) -> bool:
     """Whether the other side says that it is a conference (RFC 4579)."""
     contact = _or(None, lambda: views.contact(message)) if message is not None else None
     return contact is not None and "isfocus" in contact.params
+
+
+def contacts_of(message: Message) -> tuple[str, ...]:
+    """The URIs of its Contacts."""
+    none: tuple[NameAddress, ...] = ()
+    return tuple([_clean(contact.uri_text) for contact in _or(none, lambda: views.contacts(message))])
 
 
 def header_of(message: Message, name: str) -> str:

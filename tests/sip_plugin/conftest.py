@@ -20,10 +20,11 @@ from boringsdp.sip.account import IncomingCall
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.facades import Account, Session
 from boringsdp.sip.session.events import Confirmed
+from boringsdp.sip.settings import SipSettings
 from boringsdp.sip_plugin import SipPlugin
 from tests.call.phone import CHROMIUM, browser_answer, plain
 from tests.support.engines import make_relay
-from tests.support.sip_endpoints import Ear, at, endpoint, settings_of
+from tests.support.sip_endpoints import LOOPBACK, Ear, at, endpoint, settings_of
 
 Json = dict[str, Any]
 PATIENCE_S = 5.0
@@ -156,11 +157,16 @@ def plugin_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def world(plugin_config: dict[str, Any]) -> AsyncIterator[World]:
+def sip_settings() -> SipSettings:
+    return LOOPBACK
+
+
+@pytest.fixture
+async def world(plugin_config: dict[str, Any], sip_settings: SipSettings) -> AsyncIterator[World]:
     relay = make_relay(RelaySettings(plain_ports=(40000, 40400), port_rest_s=0.0))
     await relay.start()
     try:
-        async with endpoint() as here, endpoint() as there:
+        async with endpoint(sip_settings) as here, endpoint() as there:
             plugin = SipPlugin(PluginContext(Calls(relay, CallSettings(max_calls=20)), plugin_config, here))
             yield World(plugin, relay, here, there)
             await plugin.close()

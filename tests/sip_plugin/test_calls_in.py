@@ -139,6 +139,16 @@ async def test_mandatory_srtp_that_the_caller_has_not(world: World):
     assert (await ear.hears(Failed)).code == 603
 
 
+@pytest.mark.parametrize("profile", ["RTP/AVP", "RTP/AVPF", "RTP/SAVP", "RTP/SAVPF"])
+async def test_every_profile_is_answered_in_kind(world: World, profile: str):
+    alice = world.guest()
+    _, ear, came = await call_in(world, alice, plain(9000, extra=CRYPTO if "S" in profile else "").replace("RTP/AVP", profile))
+    assert came["result"].get("srtp") == ("sdes_mandatory" if "S" in profile else None)
+    alice.result({"request": "accept"}, answer(came))
+    answered = await ear.hears(Answered)
+    assert describe((answered.sdp or b"").decode()).medias[0].protocol_text == profile
+
+
 async def test_twins_are_shown_as_one_stream(world: World):
     alice = world.guest()
     twins = plain(9000) + plain(9002).partition("t=0 0\r\n")[2].replace("RTP/AVP", "RTP/SAVP") + CRYPTO

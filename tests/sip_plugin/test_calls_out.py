@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from boringsdp.errors import JanusError
 from boringsdp.sdp import describe
 from boringsdp.sip.session.events import AnswerReceived, Cancelled, Confirmed, Ended
+from boringsdp.sip.settings import SipSettings
 from tests.call.phone import CHROMIUM, plain
 from tests.sip_plugin.conftest import World, answer, offer
+from tests.support.sip_endpoints import LOOPBACK
 
 
 async def test_a_call_with_early_media_answered_and_ended_by_the_peer(world: World):
@@ -68,6 +72,21 @@ async def test_a_refused_call(world: World):
     assert over["result"] == {"event": "hangup", "code": 486, "reason": "Busy Here"}
     assert (await alice.hears("hangup"))["janus"] == "hangup"
     assert alice.result({"request": "call", "uri": world.peer()}, offer())["event"] == "calling"
+
+
+class TestRedirects:
+    @pytest.fixture
+    def sip_settings(self) -> SipSettings:
+        return replace(LOOPBACK, policy=replace(LOOPBACK.policy, follow_redirects=False))
+
+    async def test_a_redirect_that_is_not_followed_is_told(self, world: World):
+        alice = world.guest()
+        world.telephone()
+        alice.result({"request": "call", "uri": world.peer()}, offer())
+        call, _ = await world.rings()
+        call.session.reject(302, "", [("Contact", "<sip:carol@there.test>")])
+        over = (await alice.hears("hangup"))["result"]
+        assert (over["code"], over["contacts"]) == (302, ["sip:carol@there.test"])
 
 
 async def test_hanging_up_before_the_answer_cancels(world: World):

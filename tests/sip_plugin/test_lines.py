@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from boringsdp.sip.account import IncomingMessage, InfoReceived, MessageReceived
 from boringsdp.sip.session.events import Answered, Confirmed, Ended, Failed, Ringing
+from boringsdp.sip.settings import PolicySettings, SipSettings
 from tests.call.phone import Phone, plain, port_of
 from tests.sip_plugin.conftest import Client, World, answer, offer
-from tests.support.sip_endpoints import Ear
+from tests.support.sip_endpoints import LOOPBACK, Ear
 
 
 def helper(world: World, **more: Any) -> Client:
@@ -167,6 +169,26 @@ class TestTrunk:
         sales.result({"request": "call", "uri": world.peer()}, offer())
         call, _ = await world.rings()
         assert call.session.remote_uri == world.uri("+49301")
+
+
+class TestPolicy:
+    @pytest.fixture
+    def sip_settings(self) -> SipSettings:
+        policy = PolicySettings(sources=("127.0.0.0/8",), registrars=("pbx.test",), targets=("127.0.0.1",), headers=("X-*",))
+        return replace(LOOPBACK, policy=policy)
+
+    async def test_what_the_operator_does_not_allow_is_refused(self, world: World):
+        client = world.client()
+        elsewhere = {"request": "register", "username": "sip:a@pbx.test", "secret": "x", "proxy": "sip:evil.test"}
+        code, text = client.refusal(elsewhere)
+        assert (code, "evil.test" in text) == (449, True), text
+        client.result({"request": "register", "type": "guest", "username": "sip:a@pbx.test"})
+        code, text = client.refusal({"request": "call", "uri": "sip:bob@evil.test"}, offer())
+        assert (code, "evil.test" in text) == (449, True), text
+        king = {"P-Asserted-Identity": "<sip:king@pbx.test>"}
+        assert client.refusal({"request": "call", "uri": world.peer(), "headers": king}, offer())[0] == 444
+        assert client.handle.has_peer_connection is False
+        assert len(world.plugin.calls) == 0
 
 
 async def test_trunks_are_off_unless_allowed(world: World):
