@@ -134,6 +134,7 @@ class WebSocketServer:
         connection = None
         try:
             if (refusal := self._refusal(request)) is not None:
+                refusal.force_close()  # it is not counted any more
                 return refusal
             connected = web.WebSocketResponse(
                 protocols=(SUBPROTOCOL,),

@@ -175,6 +175,17 @@ async def test_who_connects_and_never_upgrades_has_little_time() -> None:
             await server.hears()
 
 
+async def test_who_is_refused_is_disconnected() -> None:
+    async with side("ws:127.0.0.1:0") as server:
+        target = server.target(WS)
+        reader, writer = await asyncio.open_connection(target.host, target.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 426 ")
+        writer.close()
+        assert server.transports._pool._accepted == 0
+
+
 async def test_a_web_phone_that_does_not_read_is_given_up() -> None:
     async with side("ws:127.0.0.1:0", limits=limits(unsent=200_000)) as server, phone(server) as socket:
         await socket.send_str(message().decode())
