@@ -50,9 +50,7 @@ def late(script: Callee, code: int, *, body: str = "", headers: Sequence[str] = 
     return script.raw(script.message(f"SIP/2.0 {code} {REASONS[code]}", lines, body), retrans=code == 200)  # type: ignore[return-value]
 
 
-async def call(
-    script: Callee, play: Play, *, offer: bytes | None = OFFER, credentials: tuple[Credentials, ...] = (), **options: object
-) -> None:
+async def call(script: Callee, play: Play, *, offer: bytes | None = OFFER, credentials: tuple[Credentials, ...] = ()) -> None:
     """Our endpoint calls a script; both have to come to their end."""
     async with endpoint() as here, running_script(script) as phone:
         await listening(int(phone.uri.rpartition(":")[2]))

@@ -101,8 +101,9 @@ def test_commands_out_of_turn_are_wrong_and_hang_up_never_is():
     caller.do("hang_up")
     caller.do("hang_up")
     assert len(caller.requests("BYE")) == 1
-    with pytest.raises(WrongState):
-        caller.do("request", "INFO")
+    for command, *args in (("request", "INFO"), ("offer", OFFER), ("answer", OFFER), ("refuse",), ("start",)):
+        with pytest.raises(WrongState):
+            caller.do(command, *args)
 
 
 def test_an_invite_without_offer_gets_it_in_the_2xx_and_the_answer_in_the_ack():

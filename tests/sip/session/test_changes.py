@@ -234,3 +234,15 @@ def test_a_late_offer_of_a_re_invite_that_is_refused_ends_the_call():
     assert caller.last(Ended).code == 488
     assert len(caller.requests("ACK")) == 2
     assert callee.last(Ended).by is By.REMOTE
+
+
+def test_a_2xx_to_our_re_invite_without_an_answer_is_a_refusal():
+    world = World()
+    caller, callee = established(world)
+    world.fate = lambda side, message: None
+    caller.do("offer", sdp("alice", 2))
+    world.give_response(caller, "INVITE", 200, tag=callee.session.local_tag)
+    assert caller.last(OfferRefused).code == 488
+    assert len(caller.requests("ACK")) == 2
+    assert (caller.session.local_sdp, caller.session.remote_sdp) == (OFFER, ANSWER)
+    caller.do("offer", sdp("alice", 3))

@@ -215,3 +215,23 @@ def test_a_late_2xx_of_an_early_dialog_that_had_requests_is_ended_under_its_next
     (bye,) = caller.requests("BYE")
     assert views.cseq(bye).number == 3
     assert two.last(Ended).by is By.REMOTE
+
+
+def test_a_183_without_sdp_is_told_as_progress_of_its_dialog():
+    world = World()
+    caller = world.call()
+    world.give_response(caller, "INVITE", 183, tag="one", headers=[CONTACT])
+    told = caller.last(Proceeding)
+    assert (told.code, told.tag) == (183, "one")
+    world.give_response(caller, "INVITE", 183, tag="one", headers=[CONTACT], body=ANSWER)
+    assert len(caller.told(Proceeding)) == 1
+    assert caller.last(EarlyMedia).sdp == ANSWER
+
+
+def test_a_2xx_whose_route_cannot_be_read_fails_the_call():
+    world = World()
+    caller = world.call()
+    world.give_response(caller, "INVITE", 200, tag="one", headers=[CONTACT, ("Record-Route", '<sip:a;lr>, "open')], body=ANSWER)
+    assert caller.last(Failed).code == 502
+    world.run(40)
+    assert caller.done

@@ -295,3 +295,16 @@ def test_an_offer_while_the_ack_of_the_peers_re_invite_is_missing_follows_it():
     assert not callee.requests("INVITE")
     world.run(0.1)
     assert caller.last(OfferReceived).sdp == sdp("bob", 3)
+
+
+def test_a_retry_that_is_due_while_the_owner_is_asked_waits_for_the_answer():
+    world = World()
+    caller, callee = established(world)
+    caller.do("offer", sdp("alice", 2))
+    callee.do("offer", sdp("bob", 2))
+    world.run(10)
+    assert caller.last(OfferReceived).sdp == sdp("bob", 2)
+    assert sdp("alice", 2) not in [request.body for request in caller.requests("INVITE")[2:]]
+    caller.do("answer", sdp("alice", 3))
+    world.run(2)
+    assert callee.last(OfferReceived).sdp == sdp("alice", 2)
