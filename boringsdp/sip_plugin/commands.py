@@ -140,7 +140,7 @@ class Commands:
         if (request.identities or request.sources) and not desk.settings.trunks:
             raise JanusError(INVALID_ELEMENT, "Trunks (identities, sources) are turned off on this gateway", "identities")
         master = handle.master
-        if master is not None and master.registers and master.busy_registering and not request.refresh:
+        if master is not None and master.occupied and not request.refresh:
             raise JanusError(ALREADY_REGISTERED, f"Already registered ({master.request.username})", "request")
         if master is None:
             master = Master(desk.endpoint, handle, request, desk.settings, new_master_id(desk.masters))
@@ -148,6 +148,8 @@ class Commands:
             handle.master = master
         else:
             master.change(request)
+            if not request.send_register and master.occupied_at_registrar:
+                master.account.unregister()
         if request.send_register:
             master.account.register()
             return events.registering(handle.unique_id)

@@ -94,6 +94,7 @@ class Master:
         self.request = request
         self.helpers: list[Line] = []
         self.closed = False
+        self._was_up = False
         self._settings = settings
         self._claims: dict[int, list[Claim]] = {}
         self._waiting: list[_Waiting] = []
@@ -113,11 +114,14 @@ class Master:
         return not self.registers or self.account.state in usable or (self.account.state is AccountState.REGISTERING and self._was_up)
 
     @property
-    def busy_registering(self) -> bool:
+    def occupied(self) -> bool:
         """Whether a further `register` would be one too many."""
-        return not self.closed and self.account.state in (AccountState.REGISTERED, AccountState.REGISTERING)
+        return not self.registers or self.account.state in (AccountState.REGISTERED, AccountState.REGISTERING)
 
-    _was_up = False
+    @property
+    def occupied_at_registrar(self) -> bool:
+        """Whether there may be a registration to take back."""
+        return self.account.state in (AccountState.REGISTERED, AccountState.REGISTERING, AccountState.RETRYING)
 
     def change(self, request: ask.Register) -> None:
         """Begin anew with other values. Raises as the constructor."""

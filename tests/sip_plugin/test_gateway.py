@@ -17,7 +17,7 @@ from boringsdp.dtls import Identity
 from boringsdp.janus_api.plugin import ENTRY_POINT_GROUP
 from boringsdp.sip.account import IncomingCall
 from boringsdp.sip.session.events import Confirmed, Ended
-from tests.call.phone import Phone, plain, port_of
+from tests.call.phone import CHROMIUM, Phone, plain, port_of
 from tests.load.test_leaks import SETTINGS
 from tests.support.gateway import free_port
 from tests.support.janus_client import JanusClient
@@ -100,3 +100,21 @@ async def test_a_wrong_fingerprint_ends_the_sip_call_too(gateway: Gateway):
         connecting.cancel()
         await asyncio.gather(connecting, return_exceptions=True)
         peer.close()
+
+
+async def test_closing_ends_calls_and_complains_of_nothing(gateway: Gateway, caplog: pytest.LogCaptureFixture):
+    host, port = gateway.janus.websocket_addresses[0]
+    async with endpoint() as there, JanusClient(f"ws://{host}:{port}/") as janus:
+        ear = Ear()
+        there.account(settings_of(at(there, "bob")), ear)
+        handle = await janus.attach("janus.plugin.sip")
+        assert gateway.sip.endpoint is not None
+        await janus.message(handle, {"request": "register", "type": "guest", "username": str(at(gateway.sip.endpoint, "alice"))})
+        await janus.message(handle, {"request": "call", "uri": str(at(there, "bob"))}, {"type": "offer", "sdp": CHROMIUM})
+        came = await ear.hears(IncomingCall)
+        talk = came.session.hear = Ear()
+        came.session.accept(plain(9000).encode())
+        await talk.hears(Confirmed)
+        await gateway.close()
+        assert (await talk.hears(Ended)).code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []

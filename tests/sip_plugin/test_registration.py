@@ -117,6 +117,16 @@ async def test_unregistering_ends_the_helpers(world: World, pbx: Pbx):
     await alice.hears("registered")
 
 
+async def test_an_account_that_becomes_a_guest_is_unregistered(world: World, pbx: Pbx):
+    alice = await registered(world, pbx)
+    guest = {"request": "register", "type": "guest", "username": "sip:alice@pbx.test"}
+    assert alice.refusal(guest)[0] == 445
+    assert alice.result(guest | {"refresh": True})["register_sent"] is False
+    heard = await pbx.hears("REGISTER")
+    assert "expires=0" in (heard.headers.get("Contact") or "")
+    assert alice.refusal(guest)[0] == 445
+
+
 async def test_detaching_unregisters(world: World, pbx: Pbx):
     alice = await registered(world, pbx)
     alice.handle.detach(tell=True)
