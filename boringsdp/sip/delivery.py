@@ -21,6 +21,7 @@ from boringsdp.sip.account import (
     ReferReceived,
 )
 from boringsdp.sip.build import response
+from boringsdp.sip.entries import CallCame, News, RequestCame
 from boringsdp.sip.facades import Account, Incoming, Refer, Session, Subscription
 from boringsdp.sip.inspect import told
 from boringsdp.sip.message import Request
@@ -29,7 +30,6 @@ from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.session import State
 from boringsdp.sip.session import events as session_events
 from boringsdp.sip.subscription import SubscriptionEnded, SubscriptionFailed
-from boringsdp.sip.ua import CallCame, News, RequestCame
 
 if TYPE_CHECKING:
     from boringsdp.sip.endpoint import Endpoint

@@ -16,6 +16,7 @@ from boringsdp.sip.account import AccountSettings, AccountState, Hear
 from boringsdp.sip.actions import Transmit, UsageAction
 from boringsdp.sip.delivery import Delivery
 from boringsdp.sip.digest import Credentials
+from boringsdp.sip.entries import Entry
 from boringsdp.sip.exchange import Locate
 from boringsdp.sip.facades import Account, Refer, Session, Subscription
 from boringsdp.sip.flow import Flow, Target
@@ -33,7 +34,7 @@ from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.transport import Transports, note_source
 from boringsdp.sip.transport.locator import Locator
 from boringsdp.sip.transport.settings import Listen
-from boringsdp.sip.ua import Entry, ShellAction, UserAgent
+from boringsdp.sip.ua import ShellAction, UserAgent
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 
 Lines = Iterable[tuple[str, str]]

@@ -8,6 +8,7 @@ from boringsdp.errors import SipError
 from boringsdp.sip.actions import Sequence
 from boringsdp.sip.build import request as build_request
 from boringsdp.sip.digest import Credentials
+from boringsdp.sip.entries import Entry
 from boringsdp.sip.flow import Flow, Target
 from boringsdp.sip.hop import place_of
 from boringsdp.sip.line import Guest, Line
@@ -17,7 +18,7 @@ from boringsdp.sip.register import Registration, RegistrationSettings
 from boringsdp.sip.session import Session
 from boringsdp.sip.single import SingleRequest
 from boringsdp.sip.subscription import Subscription, SubscriptionSettings
-from boringsdp.sip.ua import Entry, UserAgent
+from boringsdp.sip.ua import UserAgent
 from boringsdp.sip.uri import OtherUri, SipUri, parse_uri
 
 HeaderLines = Iterable[tuple[str, str]]

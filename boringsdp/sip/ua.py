@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from boringsdp.errors import Exhausted, SipError
 from boringsdp.sip import headers as views
@@ -33,6 +32,11 @@ from boringsdp.sip.actions import (
 )
 from boringsdp.sip.answering import Answering
 from boringsdp.sip.build import response, response_to
+from boringsdp.sip.entries import CallCame as CallCame
+from boringsdp.sip.entries import Entry as Entry
+from boringsdp.sip.entries import News as News
+from boringsdp.sip.entries import RequestCame as RequestCame
+from boringsdp.sip.entries import Usage
 from boringsdp.sip.exchange import ExchangeAction, Exchanges, Heard, Locate, Outlet
 from boringsdp.sip.flow import Destination, Flow, Target
 from boringsdp.sip.inspect import SDP_METHODS, Inspector, refusal, told
@@ -51,61 +55,6 @@ from boringsdp.sip.transaction import Transactions
 from boringsdp.sip.transport import Reach
 
 RETRY_AFTER_S = 10
-
-
-class Usage(Protocol):
-    """What the user agent needs of a session, a registration, a subscription (`actions.py`)."""
-
-    def receive_request(self, request: Request, transaction: int | None, now: float) -> list[UsageAction]: ...
-    def receive_response(self, exchange: int, response: Response, now: float) -> list[UsageAction]: ...
-    def tick(self, now: float) -> list[UsageAction]: ...
-    def deadline(self) -> float | None: ...
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """A usage and what belongs to it."""
-
-    number: int
-    usage: Usage
-    line: Line
-    outlet: Outlet
-    dialog: tuple[str, str] | None = None
-    """Call-ID and our tag."""
-    beside: bool = False
-    """The dialog is, or was, that of a session: this is a transfer in it, and gets requests about it alone."""
-    intercept: Callable[[Any, float], bool] | None = None
-    """Sees what the usage tells before its owner does; true: it is not told."""
-    face: Any = None
-    """What its owner holds in hand."""
-
-
-class News(NamedTuple):
-    """An event of a usage for its owner."""
-
-    entry: Entry
-    event: Any
-
-
-class CallCame(NamedTuple):
-    """An INVITE for an account, or one of its claims (0: none); `replaces` is the session that it names."""
-
-    line: Line
-    claim: int
-    entry: Entry
-    request: Request
-    sdp: bytes | None
-    replaces: Entry | None
-
-
-class RequestCame(NamedTuple):
-    """Any other request that a front may answer; `entry` is the session it came in, None outside of dialogs."""
-
-    line: Line
-    claim: int
-    entry: Entry | None
-    request: Request
-    transaction: int
 
 
 ShellAction = Transmit | Locate | News | CallCame | RequestCame

@@ -11,6 +11,7 @@ import pytest
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import AccountSettings, TrunkSettings
 from boringsdp.sip.actions import Transmit
+from boringsdp.sip.entries import CallCame, RequestCame
 from boringsdp.sip.flow import Flow, Protocol, Target
 from boringsdp.sip.inspect import told
 from boringsdp.sip.message import Response
@@ -18,7 +19,7 @@ from boringsdp.sip.parse import parse
 from boringsdp.sip.session import Session, State
 from boringsdp.sip.settings import PolicySettings, SipSettings
 from boringsdp.sip.transport import Reach
-from boringsdp.sip.ua import CallCame, RequestCame, UserAgent
+from boringsdp.sip.ua import UserAgent
 from boringsdp.sip.uri import parse_sip_uri
 
 FAMILIAR, STRANGE = "192.0.2.1", "203.0.113.9"

@@ -9,9 +9,9 @@ from boringsdp.errors import SipError, WrongState
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import HeaderLines
 from boringsdp.sip.build import response
+from boringsdp.sip.entries import Entry
 from boringsdp.sip.message import Request
 from boringsdp.sip.refer import Referred
-from boringsdp.sip.ua import Entry
 from boringsdp.sip.uri import SipUri, unescape
 
 if TYPE_CHECKING:

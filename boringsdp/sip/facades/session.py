@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from boringsdp.sip.account import Hear
 from boringsdp.sip.actions import UsageAction
+from boringsdp.sip.entries import Entry
 from boringsdp.sip.message import Request
 from boringsdp.sip.session import Session as Core
 from boringsdp.sip.session import SessionFacts, State
-from boringsdp.sip.ua import Entry
 from boringsdp.sip.uri import SipUri
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from boringsdp.sip.entries import Entry
 from boringsdp.sip.refer import Referral
 from boringsdp.sip.subscription import Subscription as Core
-from boringsdp.sip.ua import Entry
 
 if TYPE_CHECKING:
     from boringsdp.sip.account import Hear
