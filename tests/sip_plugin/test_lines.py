@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import socket
 from dataclasses import replace
 from typing import Any
 
+import pylibsrtp
 import pytest
 
 from boringsdp.sip.account import IncomingMessage, InfoReceived, MessageReceived
@@ -242,6 +245,33 @@ async def test_digits_of_the_peer_are_told(world: World):
     await ear.hears(Confirmed)
     phone.press(port_of((call.sdp or b"").decode()), 7)
     assert (await alice.hears("dtmf"))["result"] == {"event": "dtmf", "sender": world.peer(), "signal": "7", "duration": 800}
+
+
+async def test_digits_of_the_peer_are_told_with_srtp(world: World):
+    alice = world.guest()
+    world.telephone()
+    alice.result({"request": "call", "uri": world.peer(), "srtp": "sdes_mandatory"}, offer())
+    call, ear = await world.rings()
+    phone, key = Phone(), bytes(range(30))
+    crypto = f"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{base64.b64encode(key).decode()}\r\n"
+    call.session.accept(plain(phone.port, extra=crypto).replace("RTP/AVP", "RTP/SAVP").encode())
+    await ear.hears(Confirmed)
+    sealed = pylibsrtp.Session(pylibsrtp.Policy(key=key, ssrc_type=pylibsrtp.Policy.SSRC_ANY_OUTBOUND))
+    plain_socket, phone.socket = phone.socket, SealedSocket(phone.socket, sealed)  # type: ignore[assignment]
+    phone.press(port_of((call.sdp or b"").decode()), 9)
+    assert (await alice.hears("dtmf"))["result"]["signal"] == "9"
+    plain_socket.close()
+
+
+class SealedSocket:
+    """Encrypts what a telephone sends."""
+
+    def __init__(self, inner: socket.socket, sealed: pylibsrtp.Session) -> None:
+        self._inner = inner
+        self._sealed = sealed
+
+    def sendto(self, data: bytes, to: tuple[str, int]) -> None:
+        self._inner.sendto(self._sealed.protect(data), to)
 
 
 async def test_a_cancelled_call_waits_no_longer(world: World):
