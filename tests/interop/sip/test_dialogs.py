@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from boringsdp.sip.account import InfoReceived
+from boringsdp.sip.account import IncomingCall, InfoReceived
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.facades import Session
 from boringsdp.sip.session.events import (
     Answered,
     AnswerReceived,
     By,
+    Confirmed,
     DialogEnded,
     EarlyMedia,
     Ended,
@@ -24,7 +25,7 @@ from boringsdp.sip.session.events import (
     Refreshed,
     RequestAnswered,
 )
-from tests.interop.sip.script import REASONS, Callee, running_script, sdp
+from tests.interop.sip.script import REASONS, Callee, Caller, running_script, sdp
 from tests.support.sip_endpoints import ANSWER, OFFER, Ear, at, endpoint, settings_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(shutil.which("sipp") is None, reason="apt-get install sip-tester")]
@@ -213,3 +214,77 @@ async def test_requests_in_the_dialog_are_challenged() -> None:
         await hear.hears(Ended)
 
     await call(script, play, credentials=(Credentials("alice", "secret"),))
+
+
+# --- the script calls us ------------------------------------------------------------------------------------------------------------------
+
+
+async def be_called(script: Caller, play: Callable[[IncomingCall, Ear], Awaitable[None]]) -> None:
+    """A script calls our endpoint; both have to come to their end."""
+    async with endpoint() as here:
+        bob, hear = Ear(), Ear()
+        identity = at(here, "bob")
+        here.account(settings_of(identity), bob)
+        async with running_script(script, calls="bob", at=f"{identity.host}:{identity.port}") as phone:
+            came = await bob.hears(IncomingCall)
+            came.session.hear = hear
+            await play(came, hear)
+            await phone.done()
+
+
+def caller_with_prack(name: str, *, offer: str, answer: str, headers: Sequence[str]) -> Caller:
+    script = Caller(name).ask("INVITE", body=offer, headers=headers).recv(100, optional=True)
+    script.recv(183, saves={"rseq": r"RSeq: *([0-9]+)"}, checks="Require: 100rel")
+    script.ask("PRACK", body=answer, headers=["RAck: [$rseq] 1 INVITE"]).recv(200).recv(200, checks="CSeq: 1 INVITE")
+    script._sequence = 1
+    script.ack()
+    script._sequence = 2
+    return script.ask("BYE").recv(200)  # type: ignore[return-value]
+
+
+async def test_a_caller_that_requires_100rel_gets_early_media_reliably() -> None:
+    script = caller_with_prack("requires 100rel", offer=sdp(), answer="", headers=["Require: 100rel"])
+
+    async def play(came: IncomingCall, hear: Ear) -> None:
+        came.session.progress(ANSWER)
+        came.session.accept(ANSWER)  # waits for the PRACK
+        await hear.hears(Confirmed)
+        assert (await hear.hears(Ended)).by is By.REMOTE
+
+    await be_called(script, play)
+
+
+async def test_an_offer_of_ours_in_183_is_answered_in_prack() -> None:
+    script = caller_with_prack("answers in PRACK", offer="", answer=sdp(), headers=["Supported: 100rel"])
+
+    async def play(came: IncomingCall, hear: Ear) -> None:
+        assert came.sdp is None
+        came.session.progress(OFFER)
+        assert b"o=script" in (await hear.hears(AnswerReceived)).sdp
+        came.session.accept(None)
+        await hear.hears(Ended)
+
+    await be_called(script, play)
+
+
+async def test_an_ack_comes_late() -> None:
+    script = Caller("a late ACK").ask("INVITE", body=sdp()).recv(100, optional=True).recv(200).pause(1.3).ack().ask("BYE").recv(200)
+
+    async def play(came: IncomingCall, hear: Ear) -> None:
+        came.session.accept(ANSWER)
+        await hear.hears(Confirmed)
+        await hear.hears(Ended)
+
+    await be_called(script, play)  # type: ignore[arg-type]
+
+
+async def test_a_caller_whose_interval_is_too_small_is_told() -> None:
+    script = Caller("an interval too small").ask("INVITE", body=sdp(), headers=["Supported: timer", "Session-Expires: 60"])
+    script.recv(100, optional=True).recv(422, checks="Min-SE: 90").ack()
+    async with endpoint() as here:
+        bob = Ear()
+        identity = at(here, "bob")
+        here.account(settings_of(identity), bob)
+        async with running_script(script, calls="bob", at=f"{identity.host}:{identity.port}") as phone:
+            await phone.done()
+        assert not bob.heard(IncomingCall)
