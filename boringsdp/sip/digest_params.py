@@ -63,7 +63,7 @@ def _read(parts: Iterable[str]) -> list[tuple[str, Words]]:
     found: list[tuple[str, Words]] = []
     for part in parts:
         before, equals, value = part.partition("=")
-        words = before.split()
+        words = before.split(None, 2)
         if not words or len(words) > 2:
             continue
         if len(words) == 2 or not equals:

@@ -317,14 +317,14 @@ def _parse_top_via(text: str) -> Via:
 
 
 def parse_cseq(text: str) -> CSeq:
-    words = text.split()
+    words = text.split(None, 2)
     if len(words) != 2 or not is_token(words[1]):
         raise SipError("no number and method")
     return CSeq(parse_number(words[0], MAX_CSEQ), words[1])
 
 
 def parse_rack(text: str) -> RAck:
-    words = text.split()
+    words = text.split(None, 3)
     if len(words) != 3 or not is_token(words[2]):
         raise SipError("no two numbers and method")
     return RAck(parse_number(words[0], 2**32 - 1), parse_number(words[1], MAX_CSEQ), words[2])

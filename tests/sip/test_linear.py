@@ -26,8 +26,8 @@ from boringsdp.sip.parse import parse
 from boringsdp.sip.transport.via import note_source
 
 LARGE = 60_000
-GROWTH = 2.5
-"""Twice the length may take this much more time."""
+GROWTH = 2.8
+"""Twice the length may take this much more time: what needs new memory pays for it page by page."""
 START_S = 10e-6
 """What any message takes."""
 TRIES = 12
