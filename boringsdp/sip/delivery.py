@@ -54,6 +54,10 @@ class Delivery:
         else:
             self._request(news)
 
+    def tell(self, account: Account, event: Any) -> None:
+        """Tell an account's owner."""
+        self._tell(account.hear, event)
+
     def reporting(self, refer: Refer) -> Callable[[Any, float], bool]:
         """Return what watches a call and tells the one who referred us how it fares."""
 

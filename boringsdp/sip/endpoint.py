@@ -28,6 +28,7 @@ from boringsdp.sip.locate import Penalties, Place
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.parse import parse
 from boringsdp.sip.refer import Referral, refer_to
+from boringsdp.sip.register import Unregistered
 from boringsdp.sip.registrations import Registrations
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.settings import SipSettings
@@ -156,6 +157,11 @@ class Endpoint:
             self._driver.run(self._registrations.start(account.line, targets[0], self.now()))
 
     def unregister(self, account: Account, headers: Lines = ()) -> None:
+        line = account.line
+        if line.state is AccountState.REGISTERING and line.registration is None:  # nothing was sent yet
+            line.state = AccountState.UNREGISTERED
+            self._loop.call_soon(self._delivery.tell, account, Unregistered(None))
+            return
         self._driver.run(self._registrations.stop(account.line, self.check_headers(headers), self.now()))
 
     def change(self, account: Account, settings: AccountSettings) -> None:

@@ -70,6 +70,9 @@ class Outlet(Protocol):
     def redirects(self) -> Redirects:
         """Where a 3xx may lead."""
 
+    def sent(self, request: Request, to: Destination) -> None:
+        """Take note of whom a request goes to."""
+
 
 class _State(enum.Enum):
     LOCATING = "locating"
@@ -183,6 +186,8 @@ class Exchanges:
         if exchange is None:
             return []
         response = news.response
+        if self._penalties is not None and not response.local and isinstance(target := exchange.targets[exchange.at], Target):
+            self._penalties.worked(target)
         if response.code < 200:
             if exchange.state is _State.CALLING:
                 exchange.state = _State.PROCEEDING
@@ -258,6 +263,7 @@ class Exchanges:
         except Exhausted:
             return self._end(exchange, _local(exchange, 503, "too many transactions"))
         exchange.state = _State.CALLING
+        exchange.outlet.sent(request, to)
         self._by_transaction[exchange.transaction] = exchange
         return [*actions]
 

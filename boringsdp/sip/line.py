@@ -8,6 +8,7 @@ from collections.abc import Callable
 from boringsdp.sip.account import AccountSettings, AccountState
 from boringsdp.sip.digest import Authenticator, Credentials
 from boringsdp.sip.flow import Destination, Flow, Protocol
+from boringsdp.sip.message import Request
 from boringsdp.sip.name_address import name_address_text
 from boringsdp.sip.policy import Policy, networks
 from boringsdp.sip.redirect import Redirects
@@ -89,6 +90,11 @@ class Line:
         )
         return f"<{loose.to_text()}>"
 
+    def sent(self, request: Request, to: Destination) -> None:
+        """Take note of whom a request goes to: our registrar, or with an outbound proxy that."""
+        if request.method == "REGISTER" or self.settings.outbound_proxy is not None:
+            self.learn(to)
+
     def learn(self, to: Destination) -> None:
         """Remember who is asked as our registrar or proxy: requests from there are taken."""
         host = to.remote[0] if isinstance(to, Flow) else to.host
@@ -119,3 +125,4 @@ class Guest:
         self.protocol = line.protocol
         self.contact = line.contact
         self.redirects = line.redirects
+        self.sent = line.sent

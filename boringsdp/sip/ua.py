@@ -288,12 +288,7 @@ class UserAgent:
             self._timers.set(entry.number, entry.usage.deadline())
 
     def _ask(self, entry: Entry, ask: Ask, now: float) -> None:
-        actions = self._exchanges.ask(entry.number, ask, entry.outlet, now)
-        if ask.request.method == "REGISTER" or entry.line.settings.outbound_proxy is not None:
-            for action in actions:
-                if isinstance(action, Transmit):
-                    entry.line.learn(action.to)
-        self._do(actions, now)
+        self._do(self._exchanges.ask(entry.number, ask, entry.outlet, now), now)
 
     def _tell(self, entry: Entry, event: Any, now: float) -> None:
         if entry.intercept is not None and entry.intercept(event, now):

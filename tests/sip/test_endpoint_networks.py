@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from boringsdp.sip import headers as views
-from boringsdp.sip.account import AccountState, IncomingCall, Registered, RegistrationFailed, RequestAnswered
+from boringsdp.sip.account import AccountState, IncomingCall, Registered, RegistrationFailed, RequestAnswered, Unregistered
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.flow import Protocol, Target
 from boringsdp.sip.session.events import Answered, Confirmed, Ended, Failed
@@ -124,6 +124,18 @@ async def test_a_registrar_by_name_gets_the_contact_that_leads_there() -> None:
         account.register()
         await ear.hears(Registered)
         assert at_.contacts["bob"].sip_uri.host == "127.0.0.1"
+        assert account.line.knows("127.0.0.1")  # who may call it by name
+
+
+async def test_an_account_is_unregistered_before_its_registrar_is_found() -> None:
+    async with endpoint() as here:
+        ear = Ear()
+        account = here.account(settings_of("sip:bob@nowhere.example", credentials=SECRET), ear)
+        account.register()
+        account.unregister()
+        assert (await ear.hears(Unregistered)).response is None
+        assert account.state is AccountState.UNREGISTERED
+        assert ear.heard(RegistrationFailed) == []
 
 
 async def test_a_registrar_that_no_name_server_knows_is_tried_again() -> None:

@@ -38,9 +38,13 @@ class Out:
         self.authenticator = Authenticator((Credentials("bob", "s"),) if known else (), counter())  # type: ignore[arg-type]
         self._redirects = redirects
         self._refused = refused
+        self.asked: list[Destination] = []
 
     def contact(self, to: Destination) -> str:
         return f"<sip:token@{to.protocol.value.lower()}.example>"
+
+    def sent(self, request: Request, to: Destination) -> None:
+        self.asked.append(to)
 
     def redirects(self) -> Redirects:
         return Redirects(self._redirects, lambda uri: uri.host != self._refused)
@@ -192,10 +196,12 @@ def test_a_lost_connection_and_503_lead_to_the_next_target() -> None:
     bench = Bench()
     bench.ask("OPTIONS", "sip:pbx.example")
     bench.located(FIRST, SECOND, FIRST)
+    outlet = bench.outlet
     bench.fail()
     assert bench.sent[-1].to == SECOND
     bench.answer(503)
     assert bench.sent[-1].to == FIRST
+    assert outlet.asked == [FIRST, SECOND, FIRST]
     bench.answer(200)
     assert bench.codes() == [200]
 
