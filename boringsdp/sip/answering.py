@@ -21,16 +21,17 @@ class Asked:
     """A request with a server transaction; `line` and `usage` (0: none) are whom it was led to."""
 
     transaction: int
-    request: Request
+    method: str
     flow: Flow
     key: Key
     line: Line | None = None
     usage: int = 0
-    answered: bool = False
+    leaving: bool = False
+    """Whether the time is set at which it is forgotten."""
 
 
 class Answering:
-    """Remembers requests until `linger` seconds after their final response."""
+    """Remembers an INVITE until `linger` seconds after its final response, any other request for so long since it came."""
 
     def __init__(self, linger: float) -> None:
         self._linger = linger
@@ -41,13 +42,15 @@ class Answering:
     def __len__(self) -> int:
         return len(self._asked)
 
-    def add(self, transaction: int, request: Request, flow: Flow) -> Asked:
+    def add(self, transaction: int, request: Request, flow: Flow, now: float) -> Asked:
         while len(self._asked) >= MAX_ASKED:
             self._drop(next(iter(self._asked)))
         number, method = views.cseq(request).number, request.method
-        asked = Asked(transaction, request, flow, (views.call_id(request), views.from_(request).tag, number, method))
+        asked = Asked(transaction, method, flow, (views.call_id(request), views.from_(request).tag, number, method))
         self._asked[transaction] = asked
         self._first.setdefault(asked.key, transaction)
+        if method != "INVITE":
+            self._leave(asked, now)
         return asked
 
     def get(self, transaction: int) -> Asked | None:
@@ -62,10 +65,9 @@ class Answering:
         asked = self._asked.get(transaction)
         if asked is None:
             return response
-        if response.code >= 200 and not asked.answered:
-            asked.answered = True
-            self._leaving.append((now + self._linger, transaction))
-        wanted = asked.line is not None and 100 < response.code < 300 and asked.request.method in TARGET_METHODS
+        if response.code >= 200 and not asked.leaving:
+            self._leave(asked, now)
+        wanted = asked.line is not None and 100 < response.code < 300 and asked.method in TARGET_METHODS
         if asked.line is not None and wanted and "contact" not in response.headers:
             response = response.copy()
             response.headers.add("Contact", asked.line.contact(asked.flow))
@@ -74,6 +76,10 @@ class Answering:
     def tick(self, now: float) -> None:
         while self._leaving and self._leaving[0][0] <= now:
             self._drop(self._leaving.popleft()[1])
+
+    def _leave(self, asked: Asked, now: float) -> None:
+        asked.leaving = True
+        self._leaving.append((now + self._linger, asked.transaction))
 
     def _drop(self, transaction: int) -> None:
         asked = self._asked.pop(transaction, None)

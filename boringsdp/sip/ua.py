@@ -330,7 +330,7 @@ class UserAgent:
             if entry is not None:  # an ACK
                 self._perform(entry, entry.usage.receive_request(request, None, now), now)
             return
-        asked = self._answering.add(transaction, request, news.flow)
+        asked = self._answering.add(transaction, request, news.flow, now)
         transfer = self._transfer_of(request, tag)
         if transfer is not None:
             asked.line, asked.usage = transfer.line, transfer.number

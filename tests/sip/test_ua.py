@@ -307,6 +307,18 @@ def test_what_is_over_leaves_nothing() -> None:
     assert bench.ua.of_call("call") == []
 
 
+def test_what_nobody_answers_is_forgotten() -> None:
+    bench = Bench()
+    bench.line()
+    for number in range(5):
+        assert bench.code("MESSAGE", call_id=str(number)) == 0
+    assert bench.ua.counts()["transactions"] == 5
+    for moment in range(1, 70):
+        bench.take(bench.ua.tick(float(moment)))
+    assert bench.ua.counts()["transactions"] == 0
+    assert bench.code("MESSAGE", call_id="0", branch="other") == 0  # and is not taken for one that is still being answered
+
+
 def test_a_refusal_names_the_header() -> None:
     response = told(400, "Refer-To", 'no "URI"')
     assert response.headers.get("Warning") == '399 BoringSDP "Refer-To: no \\"URI\\""'
