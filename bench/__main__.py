@@ -12,6 +12,7 @@ import sys
 ORDER: dict[str, list[str]] = {
     "sdp_translate": [],
     "sip_messages": [],
+    "sip_calls": [],
     "relay_packet": [],
     "call_setup": [],
     "ng_cycle": [],
