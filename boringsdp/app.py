@@ -134,6 +134,7 @@ class Gateway:
         """Take no more sessions and no new NG calls, and return when all calls have ended, or after `seconds`."""
         self.janus.drain()
         self.ng.drain()
+        self.sip.drain()
         end = asyncio.get_running_loop().time() + seconds
         while len(self.calls) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (rare, and nothing to wait for)
             await asyncio.sleep(DRAIN_STEP_S)

@@ -39,6 +39,11 @@ class SipPart:
         if not self._chosen and ports != {USUAL_PORT}:
             log.warning("SIP port taken, listening on another", extra={"taken": USUAL_PORT, "ports": sorted(ports), "key": "sip.listen"})
 
+    def drain(self) -> None:
+        """Take no more calls."""
+        if self.endpoint is not None:
+            self.endpoint.drain()
+
     async def close(self) -> None:
         if self.endpoint is not None:
             await self.endpoint.close()

@@ -78,6 +78,10 @@ class Endpoint:
         """Listen. Raises OSError that names the address that cannot be had, ConfigError for TLS files; nothing is left open then."""
         await self._transports.start()
 
+    def drain(self) -> None:
+        """Take no more calls."""
+        self.ua.draining = True
+
     async def close(self) -> None:
         """Unregister and hang up everything (waits a moment for the answers), close all sockets."""
         self._closing = True

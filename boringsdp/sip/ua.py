@@ -81,6 +81,8 @@ class UserAgent:
         self.lines = Lines(self.policy)
         self.inspector = Inspector(settings.session)
         self.token = token
+        self.draining = False
+        """Whether further calls are refused (503): those there are go on."""
         self._reach = reach
         self._transactions = Transactions(sent_by=sent_by, token=token, timers=settings.timers)
         self._exchanges = Exchanges(self._transactions, penalties=penalties, linger=settings.timers.timeout)
@@ -389,7 +391,7 @@ class UserAgent:
         except _Refused as refused:
             self._reply(transaction, refused.response, now)
             return
-        if len(self._entries) >= self.settings.usages:
+        if self.draining or len(self._entries) >= self.settings.usages:
             self._reply(transaction, response(503, headers=[("Retry-After", str(RETRY_AFTER_S))]), now)
             return
         try:

@@ -251,6 +251,16 @@ def test_too_many_usages_are_refused() -> None:
     assert (response.code, response.headers.get("Retry-After")) == (503, "10")
 
 
+def test_who_drains_takes_no_more_calls() -> None:
+    bench = Bench()
+    bench.line()
+    session = bench.invited()
+    bench.ua.draining = True
+    assert bench.code("INVITE", call_id="2") == 503
+    assert bench.code("MESSAGE", call_id="3") == 0
+    assert session.state is State.INCOMING
+
+
 # --- calls -------------------------------------------------------------------------------------------------------------------------------
 
 
