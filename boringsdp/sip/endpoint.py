@@ -34,7 +34,7 @@ from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.transport import Transports, note_source
 from boringsdp.sip.transport.locator import Locator
-from boringsdp.sip.transport.settings import Listen
+from boringsdp.sip.transport.settings import Listen, parse_listen
 from boringsdp.sip.ua import ShellAction, UserAgent
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 
@@ -65,7 +65,7 @@ class Endpoint:
             token=token,
             penalties=penalties,
         )
-        self._locator = locator or Locator(Resolver(), penalties=penalties)
+        self._locator = locator or _locator(settings, penalties)
         self._ladders = Ladders(settings.ladder_calls, settings.ladder_messages)
         self._driver: Driver[ShellAction] = Driver(self.ua, self._perform, self._loop)
         self._delivery = Delivery(self)
@@ -373,6 +373,14 @@ class Endpoint:
         except Exception:
             log.exception("location failed", extra={"host": place.host})
         then(targets)
+
+
+def _locator(settings: SipSettings, penalties: Penalties) -> Locator:
+    """What asks DNS, for targets that our sockets can reach."""
+    listeners = [parse_listen(text) for text in settings.transport.listen]
+    families = tuple(family for family in (4, 6) if any((":" in listen.host) is (family == 6) for listen in listeners))
+    udp = (FlowProtocol.UDP,) if any(listen.protocol is FlowProtocol.UDP for listen in listeners) else ()
+    return Locator(Resolver(), (*udp, FlowProtocol.TCP, FlowProtocol.TLS), families or (4, 6), penalties=penalties)
 
 
 def _nowhere(place: Place, want: FlowProtocol | None) -> Target:

@@ -10,6 +10,7 @@ import pytest
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import AccountState, IncomingCall, Registered, RegistrationFailed, RequestAnswered, Unregistered
 from boringsdp.sip.digest import Credentials
+from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.flow import Protocol, Target
 from boringsdp.sip.session.events import Answered, Confirmed, Ended, Failed
 from boringsdp.sip.settings import SipSettings
@@ -174,3 +175,17 @@ async def test_large_messages_go_by_tcp() -> None:
         assert (answered.response.code, port == both) == (200, False)
         account.request("MESSAGE", at(there, "bob", Protocol.TCP), body=b"x" * 2000, content_type="text/plain")
         assert (await alice.hears(RequestAnswered)).response.code == 200
+
+
+async def test_localhost_is_found_in_the_family_we_have() -> None:
+    async with endpoint() as there:
+        real = Endpoint(LOOPBACK)
+        await real.start()
+        try:
+            bob = Ear()
+            there.account(settings_of("sip:bob@localhost"), bob)
+            account = real.account(settings_of("sip:alice@localhost"), Ear())
+            account.invite(SipUri("sip", "bob", "localhost", at(there, "bob").port), OFFER, hear=Ear())
+            assert (await bob.hears(IncomingCall)).request.uri.startswith("sip:bob@localhost")
+        finally:
+            await real.close()
