@@ -89,14 +89,21 @@ async def pages() -> AsyncIterator[str]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
     """The gateway as its users start it, on loopback."""
+    async with running_gateway(tmp_path_factory.mktemp("gateway") / "log") as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(log: Path, *flags: str) -> AsyncIterator[Gateway]:
+    """A gateway that browsers reach, plain media on loopback; `flags` are added to its command line. Raises AssertionError with its log."""
     websocket, http = free_port(), free_port()
-    log = tmp_path_factory.mktemp("gateway") / "log"
     command = [
         *(sys.executable, "-m", "boringsdp", "serve"),
-        *(f"--webrtc.addresses={own_address()}", "--webrtc.port=0", "--rtp.address=127.0.0.1", "--rtp.allow=127.0.0.0/8"),
+        *(f"--webrtc.addresses={own_address()}", "--webrtc.port=0", "--rtp.address=127.0.0.1", "--rtp.allow=127.0.0.0/8,::1/128"),
         *("--janus.websocket_host=127.0.0.1", f"--janus.websocket_port={websocket}"),
         *("--janus.http_host=127.0.0.1", f"--janus.http_port={http}", "--log.level=info", "--limits.drain=0", "--ng.listen="),
         *engine_arguments(),
+        *flags,
     ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("BORINGSDP_")}
     with log.open("wb") as output:

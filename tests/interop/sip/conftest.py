@@ -6,38 +6,71 @@ import contextlib
 import itertools
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.interop.browsers import Browser
-from tests.interop.conftest import Gateway
+from tests.interop.conftest import Gateway, running_gateway
 from tests.interop.kamailio import phone as phones
-from tests.interop.kamailio.phone import Phone, running_phone
+from tests.interop.kamailio.phone import Phone, free_ports, running_phone
 from tests.interop.rig import NODE_MODULES, Rig, serve_static
 from tests.interop.sip import janus, registrar
 from tests.interop.sip.registrar import Registrar, running_registrar
 from tests.interop.sip.user import User
+from tests.support.certificate import make_certificate
 
 NAMES = itertools.count(1)
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the PBXs show and the gateway trusts."""
+    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1", "::1")
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def sip_gateway(gateway: Gateway) -> AsyncIterator[Gateway]:
-    """Ours, or Janus where the environment says so."""
-    if os.environ.get(janus.VARIABLE) != "janus":
-        yield gateway
+async def sip_gateway(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> AsyncIterator[Gateway]:
+    """Ours, listening for SIP on both families; or Janus where the environment says so."""
+    if os.environ.get(janus.VARIABLE) == "janus":
+        async with janus.running_janus() as started:
+            yield started
         return
-    async with janus.running_janus() as started:
+    port, other = free_ports()[0], free_ports()[0]
+    listen = [*(f"{kind}:127.0.0.1:{port}" for kind in ("udp", "tcp")), *(f"{kind}:[::1]:{other}" for kind in ("udp", "tcp"))]
+    flags = (f"--sip.listen={','.join(listen)}", f"--sip.tls_ca={certificate}", "--rtp.address_v6=::1")
+    async with running_gateway(tmp_path_factory.mktemp("sip-gateway") / "log", *flags) as started:
         yield started
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def pbx() -> AsyncIterator[Registrar]:
+async def pbx(certificate: Path) -> AsyncIterator[Registrar]:
     """A PBX on IPv4 loopback with MD5 digest."""
+    async with need_registrar("127.0.0.1", certificate=certificate) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pbx_sha256(certificate: Path) -> AsyncIterator[Registrar]:
+    """A PBX on IPv4 loopback with SHA-256 digest."""
+    async with need_registrar("127.0.0.1", certificate=certificate, algorithm="SHA-256") as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pbx_v6(certificate: Path) -> AsyncIterator[Registrar]:
+    """A PBX on IPv6 loopback with MD5 digest."""
+    async with need_registrar("[::1]", certificate=certificate) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def need_registrar(host: str, **options: Any) -> AsyncIterator[Registrar]:
     if problem := registrar.missing():
         pytest.skip(problem)
-    async with running_registrar() as started:
+    async with running_registrar(host, **options) as started:
         yield started
 
 
@@ -66,14 +99,14 @@ class Company:
         self._stack.push_async_callback(_leave, rig)
         return User(rig, name or self.name())
 
-    async def registered(self, browser: Browser, **options: object) -> User:
+    async def registered(self, browser: Browser, *, pbx: Registrar | None = None, **options: Any) -> User:
         """Somebody who is registered at the PBX."""
-        user = await self.user(browser)
-        told = await user.register(self.pbx, **options)
-        assert told["event"] == "registered", (told, self.pbx.log.read_text()[-1500:], self.gateway.log.read_text()[-1500:])
+        user, at = await self.user(browser), pbx or self.pbx
+        told = await user.register(at, **options)
+        assert told["event"] == "registered", (told, at.log.read_text()[-1500:], self.gateway.log.read_text()[-1500:])
         return user
 
-    async def phone(self, *, pbx: Registrar | None = None, account: str = "", **options: object) -> Phone:
+    async def phone(self, *, pbx: Registrar | None = None, account: str = "", **options: Any) -> Phone:
         """A telephone registered at the PBX."""
         if problem := phones.missing():
             pytest.skip(problem)
@@ -85,9 +118,9 @@ class Company:
         """A user that nobody was before."""
         return f"person{next(NAMES)}"
 
-    def uri(self, who: User | Phone) -> str:
+    def uri(self, who: User | Phone, pbx: Registrar | None = None) -> str:
         """Whom to call."""
-        return f"sip:{who.user}@{self.pbx.domain}"
+        return f"sip:{who.user}@{(pbx or self.pbx).domain}"
 
 
 async def _leave(rig: Rig) -> None:

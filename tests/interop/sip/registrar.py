@@ -46,11 +46,17 @@ class Registrar:
 
 
 @contextlib.asynccontextmanager
-async def running_registrar(host: str = "127.0.0.1", *, algorithm: str = "MD5", secret: str = "opensesame") -> AsyncIterator[Registrar]:
-    """Starts a PBX on `host` (IPv6 in brackets); comes back when it listens. Raises AssertionError with its log."""
+async def running_registrar(
+    host: str = "127.0.0.1", *, algorithm: str = "MD5", secret: str = "opensesame", certificate: Path | None = None
+) -> AsyncIterator[Registrar]:
+    """
+    Starts a PBX on `host` (IPv6 in brackets); comes back when it listens. Raises AssertionError with its log.
+
+    `certificate` has its key in the same file; without one a self-signed one is made.
+    """
     with tempfile.TemporaryDirectory(prefix="boringsdp-pbx-", ignore_cleanup_errors=True) as name:
         folder, (port, _) = Path(name), free_ports()
-        certificate = make_certificate(folder, host.strip("[]"))
+        certificate = certificate or make_certificate(folder, host.strip("[]"))
         log = folder / "log"
         command = [
             *("kamailio", "-DD", "-E", "-f", str(CONFIGURATION), "-w", name, "-Y", name, "-m", "64", "-M", "8"),

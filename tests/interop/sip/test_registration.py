@@ -1,10 +1,8 @@
 """The gateway registers at Kamailio in a browser user's name."""
 
-import asyncio
+import hashlib
 
 import pytest
-
-from tests.interop.sip.registrar import running_registrar
 
 pytestmark = [
     pytest.mark.interop,
@@ -32,11 +30,10 @@ async def test_a_wrong_password(company, browser):
 
 
 @pytest.mark.parametrize("right", [True, False])
-async def test_digest_with_sha_256(company, browser, right):
-    async with running_registrar(algorithm="SHA-256") as pbx:
-        user = await company.user(browser)
-        told = await user.register(pbx, secret=None if right else "not that one")
-        assert told["event"] == ("registered" if right else "registration_failed")
+async def test_digest_with_sha_256(company, browser, pbx_sha256, right):
+    user = await company.user(browser)
+    told = await user.register(pbx_sha256, secret=None if right else "not that one")
+    assert told["event"] == ("registered" if right else "registration_failed")
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
@@ -45,15 +42,12 @@ async def test_over_a_stream(company, browser, transport):
     assert (await user.register(company.pbx, transport=transport))["event"] == "registered"
 
 
-async def test_over_ipv6(company, browser):
-    async with running_registrar("[::1]") as pbx:
-        user = await company.user(browser)
-        assert (await user.register(pbx))["event"] == "registered"
+async def test_over_ipv6(company, browser, pbx_v6):
+    user = await company.user(browser)
+    assert (await user.register(pbx_v6))["event"] == "registered"
 
 
 async def test_a_hash_instead_of_a_password(company, browser):
-    import hashlib
-
     user = await company.user(browser)
     ha1 = hashlib.md5(f"{user.user}:{company.pbx.host}:{company.pbx.secret}".encode()).hexdigest()
     await user.ask("register", username=company.uri(user), proxy=f"sip:{company.pbx.domain}", ha1_secret=ha1)
@@ -63,5 +57,4 @@ async def test_a_hash_instead_of_a_password(company, browser):
 async def test_it_is_refreshed(company, browser):
     user = await company.user(browser)
     assert (await user.register(company.pbx, register_ttl=6))["event"] == "registered"
-    await asyncio.sleep(0)
     await user.until("registered", count=2)

@@ -61,8 +61,10 @@ class User:
     async def register(self, pbx: Registrar, *, secret: str | None = None, transport: str = "", **extra: Any) -> dict[str, Any]:
         """Registers at the PBX; the event that tells how it went, `registered` or `registration_failed`."""
         proxy = f"sip:{pbx.tls if transport == 'tls' else pbx.domain}{f';transport={transport}' if transport else ''}"
-        credentials = {"secret": pbx.secret if secret is None else secret}
-        await self.ask("register", username=f"sip:{self.user}@{pbx.domain}", proxy=proxy, **credentials, **extra)
+        account: dict[str, Any] = {"secret": pbx.secret if secret is None else secret, "proxy": proxy}
+        if transport:
+            account["outbound_proxy"] = proxy
+        await self.ask("register", username=f"sip:{self.user}@{pbx.domain}", **{**account, **extra})
         for _ in range(PATIENCE_S * 20):
             for event in ("registered", "registration_failed", "error"):
                 if told := await self.said(event):
