@@ -28,6 +28,7 @@ def feedback_for(kind: str, protocol: Protocol) -> tuple[str, ...]:
 EVENTS = "0-15"
 EVENT_CLOCK = 8000
 _EVENT_8000, _EVENT_48000 = Codec("telephone-event", EVENT_CLOCK), Codec("telephone-event", 48000)
+_OWN_EVENT = Format(101, _EVENT_8000)
 
 _FREE_NUMBERS: tuple[int, ...] = (*range(96, 128), *range(35, 64))
 """Dynamic payload types; 64 to 95 would look like RTCP when multiplexed (RFC 5761 §4)."""
@@ -55,9 +56,11 @@ def lenient(policy: CodecPolicy, formats: Sequence[Format]) -> CodecPolicy:
     return replace(policy, remove=frozenset(), only=frozenset())
 
 
-def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: bool) -> list[Format]:
+def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: bool, audio: bool = False) -> list[Format]:
     """
     Return what to offer to one leg of what the other leg's SDP lists; payload types are still the source's.
+
+    On an `audio` m-line telephone-event goes with it under a policy of `own_events`.
 
     Towards WebRTC telephone-event is offered in the clock of Opus as well as in 8000 Hz: a browser that sends Opus makes proper event
     trains only in the clock of Opus, and some browsers know 8000 Hz only.
@@ -67,7 +70,7 @@ def formats_to_offer(source: Sequence[Format], policy: CodecPolicy, *, webrtc: b
     chosen += [f for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and not policy.removes(f)]
     said = [f for f in source if f.codec.is_event and not policy.removes(f)]
     events = {f.codec.clock_rate: f for f in said if f.codec.clock_rate in clocks | {EVENT_CLOCK}}
-    if said:
+    if said or (audio and policy.own_events and not policy.removes(_OWN_EVENT)):
         if webrtc and 48000 in clocks:
             events.setdefault(48000, Format(-1, _EVENT_48000))
         if webrtc or not events or clocks - {48000}:
@@ -168,7 +171,7 @@ def formats_to_answer(offered: Sequence[Format], source: Sequence[Format], polic
     noises = {f.codec.key for f in source if f.codec.is_comfort_noise and f.codec.clock_rate in clocks and not policy.removes(f)}
     noise = [Format(o.payload_type, o.codec) for o in offered if o.codec.key in noises and o.codec.is_comfort_noise]
     event = pick_event(offered, chosen[0].codec.clock_rate)
-    if event is not None and any(f.codec.is_event for f in source) and not policy.removes(event):
+    if event is not None and (policy.own_events or any(f.codec.is_event for f in source)) and not policy.removes(event):
         noise.append(Format(event.payload_type, event.codec, EVENTS))
     return chosen + noise
 

@@ -216,7 +216,7 @@ def _lines_from_source(
     lines: dict[int, _Line] = {}
     for index, slot in place(memory, source, found.medias).items():
         media = found.medias[index]
-        formats = formats_to_offer(media.formats, policy, webrtc=style.webrtc)
+        formats = formats_to_offer(media.formats, policy, webrtc=style.webrtc, audio=media.kind == "audio")
         lines[slot] = _Line(media.kind, index, formats, media.direction, media)
     return lines, passed_on(description.others, between_plain=between_plain)
 

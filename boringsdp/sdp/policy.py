@@ -18,6 +18,7 @@ class CodecPolicy:
     A name may be `name/rate` or `name/rate/channels`, or a payload type number of the source; `remove` may hold `all` (all
     that `keep` does not name; telephone-event and CN too). Where the text mirrors its source (`Passing.mirror`) and nothing that carries
     media would be left of an m-line, `remove` and `only` are ignored for it, unless `may_be_empty`; else such an m-line is refused.
+    With `own_events` telephone-event is spoken with each leg whatever the other does: who asks for it converts the digits.
     `late_audio` and `late_video` are what we offer of ourselves when there is no source to offer from (late offer).
     """
 
@@ -27,6 +28,7 @@ class CodecPolicy:
     keep: frozenset[str] = frozenset()
     single: bool = False
     may_be_empty: bool = False
+    own_events: bool = False
     late_audio: tuple[Codec, ...] = (Codec("opus", 48000, 2), Codec("G722", 8000), Codec("PCMU", 8000), Codec("PCMA", 8000))
     late_video: tuple[Codec, ...] = ()
     _removed: frozenset[str] = field(init=False, repr=False, compare=False)
