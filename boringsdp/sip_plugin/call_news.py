@@ -14,6 +14,7 @@ from boringsdp.sip import account as told
 from boringsdp.sip.message import Message, Request
 from boringsdp.sip.session import events as sip
 from boringsdp.sip_plugin import events
+from boringsdp.sip_plugin.digits import Digit, read_digit
 from boringsdp.sip_plugin.headers import reason_of
 from boringsdp.sip_plugin.media_side import read_sdp, srtp_of
 from boringsdp.sip_plugin.phone_call import CallState, Open, PhoneCall
@@ -61,6 +62,7 @@ class CallNews:
                 who = sender_of(request)
                 news = events.info(who.uri, who.name, content_type_of(request), text_of(request), self._headers(request))
                 self._tell(news)
+                self._info_digit(read_digit(content_type_of(request), text_of(request)), who.uri)
             case told.MessageReceived(request=request):
                 who = sender_of(request)
                 news = events.message(who.uri, who.name, text_of(request), content_type_of(request) or "text/plain", self._headers(request))
@@ -70,6 +72,14 @@ class CallNews:
                 self._tell(events.notify(package, state, content_type_of(request), text_of(request), self._headers(request)))
             case told.ReferReceived():
                 self._call.outlet.transferred(event)
+
+    def _info_digit(self, digit: Digit | None, sender: str) -> None:
+        """A digit by INFO is told as one in the media is."""
+        digits = self._call.digits
+        if digit is None or not digits.new(digit.key, "info"):
+            return
+        self._tell(events.dtmf(sender, digit.key, digit.duration_ms * TICKS_PER_MS))
+        digits.play(digit)
 
     # --- an outgoing call, until it is answered --------------------------------------------------------------------------------------
 
@@ -258,9 +268,10 @@ class CallNews:
         call = self._call
         match event:
             case LegDtmf(Party.B, digit, duration_ms):
-                self._tell(events.dtmf(self._peer, digit, duration_ms * TICKS_PER_MS))
-            case LegDtmf():
-                pass  # the browser's own keys
+                if call.digits.new(digit, "media"):
+                    self._tell(events.dtmf(self._peer, digit, duration_ms * TICKS_PER_MS))
+            case LegDtmf(Party.A, digit, duration_ms):
+                call.digits.pressed(digit, duration_ms)
             case LegMediaTimeout(party, after):
                 leg = "webrtc" if party is Party.A else "sip"
                 self._tell({"event": "media_timeout", "leg": leg, "seconds": after})

@@ -107,10 +107,7 @@ class Commands:
         """Requests about the media of a call."""
         match request:
             case ask.Dtmf(digits, duration_ms):
-                sent = self._media().send_dtmf(Party.B, digits, duration_ms)
-                if not sent:
-                    raise JanusError(WRONG_STATE, "Wrong state (the peer did not agree to telephone-event)", "digits")
-                return {"event": "dtmfsent", "digits": sent}
+                return {"event": "dtmfsent", "digits": self._call().digits.send(digits, duration_ms)}
             case ask.KeyFrame(user, peer):
                 media = self._media()
                 for party, wanted in ((Party.A, user), (Party.B, peer)):
@@ -233,7 +230,8 @@ class Commands:
             refer = self._desk.transfers.take(request.refer_id, master.account)
             if refer is None:
                 raise JanusError(WRONG_STATE, f"Wrong state (no transfer {request.refer_id} waits)", "refer_id")
-        phone = PhoneCall(handle, None, auto=request.autoaccept_reinvites)
+        phone = PhoneCall(handle, None, auto=request.autoaccept_reinvites, dtmf=request.dtmf or master.request.dtmf)
+        phone.digits.tones = master.request.dtmf_tones
         news = CallNews(phone)
         identity, name = self._own_identity(master)
         try:

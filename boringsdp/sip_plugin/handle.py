@@ -141,6 +141,8 @@ class SipHandle(PluginHandle):
         """Show an incoming call to the application, or refuse it because its media cannot be served."""
         ringing = self.helper.automatic_ringing if self.helper is not None else self.master is None or self.master.request.automatic_ringing
         phone = PhoneCall(self, call.session)
+        if self.master is not None:
+            phone.digits.mode, phone.digits.tones = self.master.request.dtmf, self.master.request.dtmf_tones
         news = CallNews(phone)
         call.session.hear = lambda event: self.later(lambda: news.hear(event))
         try:
@@ -196,8 +198,9 @@ class SipHandle(PluginHandle):
     def make_media(self, phone: PhoneCall, news: CallNews, srtp: ask.Srtp) -> MediaSide:
         """Give the call its media. Raises `Exhausted`."""
         call = self.desk.calls.create(lambda event: self.later(lambda: self._hear_media(phone, news, event)))
-        phone.media = MediaSide(call, self.desk.settings.policy, srtp.style)
-        return phone.media
+        phone.media = media = MediaSide(call, self.desk.settings.policy, srtp.style)
+        phone.digits.apply()
+        return media
 
     def _hear_media(self, phone: PhoneCall, news: CallNews, event: CallEvent) -> None:
         """What a call's media says while we end it is no news."""

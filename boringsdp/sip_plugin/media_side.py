@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boringsdp.call import Call, Party
-from boringsdp.sdp import WEBRTC, CodecPolicy, Description, Direction, LegStyle, describe
+from boringsdp.sdp import WEBRTC, CodecPolicy, Description, Direction, LegStyle, Media, describe
 from boringsdp.sip_plugin.peer_media import PeerMedia
 
 
@@ -18,11 +18,22 @@ def octets(sdp: str) -> bytes:
 
 
 def srtp_of(description: Description) -> str | None:
-    """Return `sdes_optional` or `sdes_mandatory` when the SDP has usable crypto lines, in Janus's words."""
+    """Return `sdes_optional` or `sdes_mandatory` for usable crypto lines, in Janus's words; `dtls`, ours, where there is only DTLS."""
     medias = [media for media in description.medias if not media.rejected]
     if not any(media.cryptos for media in medias):
-        return None
-    return "sdes_mandatory" if all(media.protocol is not None and media.protocol.secure for media in medias) else "sdes_optional"
+        return "dtls" if uses_dtls(description) else None
+    return "sdes_mandatory" if all(map(_secured, medias)) else "sdes_optional"
+
+
+def uses_dtls(description: Description | None) -> bool:
+    """Whether the SDP offers DTLS-SRTP."""
+    if description is None:
+        return False
+    return any(description.tagged(media).fingerprints for media in description.medias if not media.rejected and _secured(media))
+
+
+def _secured(media: Media) -> bool:
+    return media.protocol is not None and media.protocol.secure
 
 
 class MediaSide:
@@ -60,6 +71,11 @@ class MediaSide:
     def peer_encrypts(self) -> bool:
         """Whether the peer's last SDP had usable crypto lines."""
         return self.call.uses_sdes(Party.B)
+
+    @property
+    def peer_has_dtls(self) -> bool:
+        """Whether the peer's last SDP offered DTLS-SRTP."""
+        return uses_dtls(self.call.heard(Party.B))
 
     @property
     def waiting(self) -> bool:

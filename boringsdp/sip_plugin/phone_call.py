@@ -13,7 +13,9 @@ from boringsdp.sdp import Direction
 from boringsdp.sip.facades import Session
 from boringsdp.sip.message import Message
 from boringsdp.sip_plugin import requests as ask
+from boringsdp.sip_plugin.call_digits import CallDigits
 from boringsdp.sip_plugin.codes import INVALID_ELEMENT, IO_ERROR, MISSING_SDP, TOO_STRICT, WRONG_STATE
+from boringsdp.sip_plugin.digits import DtmfMode
 from boringsdp.sip_plugin.headers import HeaderLines
 from boringsdp.sip_plugin.media_side import MediaSide
 
@@ -88,7 +90,7 @@ class PhoneCall:
     After a command that raised the call is what it was.
     """
 
-    def __init__(self, outlet: Outlet, session: Session | None, *, auto: bool = True) -> None:
+    def __init__(self, outlet: Outlet, session: Session | None, *, auto: bool = True, dtmf: DtmfMode = DtmfMode.AUTO) -> None:
         self.outlet = outlet
         self.session: Session = session  # type: ignore[assignment]  # set right after, by who places the call
         self.media: MediaSide | None = None
@@ -102,6 +104,7 @@ class PhoneCall:
         """Ours to the incoming INVITE, once given."""
         self.why: tuple[int, str] | None = None
         """What to say of the end, where we know it better than the session."""
+        self.digits = CallDigits(self, dtmf)
         self.requests: dict[int, Callable[[int, str], None]] = {}
         """Who hears of the final responses to requests within the call."""
 
@@ -125,6 +128,7 @@ class PhoneCall:
         self._needed(CallState.INVITED, CallState.PROGRESS)
         media = self._media()
         self._check_srtp(request.srtp)
+        self.digits.choose(request.dtmf)
         if not self.offered and self.state is CallState.INVITED:
             return self._accept_without_offer(request, jsep, media)
         if jsep is None and self.state is not CallState.PROGRESS:
@@ -159,6 +163,7 @@ class PhoneCall:
         if jsep is None or jsep.type is not JsepType.ANSWER:
             raise JanusError(MISSING_SDP, "Missing SDP: progress needs a jsep answer", "jsep")
         self._check_srtp(request.srtp)
+        self.digits.choose(request.dtmf)
         sdp = self._media().answer_of_browser(jsep.said, request.srtp.answers)
         self.session.progress(sdp, 183, request.headers)
         self.answer, self.auto, self.state = sdp, request.autoaccept_reinvites, CallState.PROGRESS
@@ -279,6 +284,8 @@ class PhoneCall:
     def _check_srtp(self, srtp: ask.Srtp) -> None:
         if srtp.mandatory and self.offered and not self._media().peer_encrypts:
             raise JanusError(TOO_STRICT, "SDES-SRTP required (srtp), but the caller's offer has no usable crypto", "srtp")
+        if srtp.dtls and self.offered and not self._media().peer_has_dtls:
+            raise JanusError(TOO_STRICT, "DTLS-SRTP required (srtp), but the caller's offer has no fingerprint", "srtp")
 
     def _free(self) -> None:
         """Raises while an exchange is under way: one at a time (RFC 3261 §14.1)."""

@@ -11,6 +11,7 @@ from boringsdp.sdp import SUITES
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.addresses import checked_identity, checked_proxy, checked_target, checked_uri
 from boringsdp.sip_plugin.codes import INVALID_ELEMENT, INVALID_REQUEST, MISSING_ELEMENT, NO_MESSAGE
+from boringsdp.sip_plugin.digits import DtmfMode
 from boringsdp.sip_plugin.headers import has_control, read_headers, read_parameters
 from boringsdp.sip_plugin.requests import SipRequest
 
@@ -76,7 +77,15 @@ class _Reader:
         return values
 
     def srtp(self) -> ask.Srtp:
-        return ask.Srtp(self.elements.choice("srtp", "sdes_optional", "sdes_mandatory"), self.elements.choice("srtp_profile", *SUITES))
+        mode = self.elements.choice("srtp", "sdes_optional", "sdes_mandatory", "dtls")
+        profile = self.elements.choice("srtp_profile", *SUITES)
+        if profile is not None and mode == "dtls":
+            raise JanusError(INVALID_ELEMENT, "Conflicting elements: srtp_profile is about SDES, and srtp is dtls", "srtp_profile")
+        return ask.Srtp(mode, profile)
+
+    def dtmf(self) -> DtmfMode | None:
+        named = self.elements.choice("dtmf", *[mode.value for mode in DtmfMode])
+        return None if named is None else DtmfMode(named)
 
     def secret(self, *, required: bool) -> ask.Secret | None:
         """`secret` or `ha1_secret`, with `authuser`."""
@@ -139,6 +148,8 @@ def _register(reader: _Reader) -> SipRequest:
         refresh=reader.flag("refresh", False),
         sources=reader.texts("sources"),
         helpers_on_demand=reader.flag("helpers_on_demand", False),
+        dtmf=reader.dtmf() or DtmfMode.AUTO,
+        dtmf_tones=reader.flag("dtmf_tones", False),
         display_name=display_name,
         identities=identities,
     )
@@ -189,13 +200,14 @@ def _call(reader: _Reader) -> SipRequest:
         autoaccept_reinvites=reader.flag("autoaccept_reinvites", True),
         refer_id=reader.elements.integer("refer_id"),
         secret=reader.secret(required=False),
+        dtmf=reader.dtmf(),
     )
 
 
 def _answering(kind: type[ask.Accept] | type[ask.Progress]) -> Callable[[_Reader], SipRequest]:
     def read(reader: _Reader) -> SipRequest:
         accepting = reader.flag("autoaccept_reinvites", True)
-        return kind(srtp=reader.srtp(), headers=reader.headers(), autoaccept_reinvites=accepting)
+        return kind(srtp=reader.srtp(), headers=reader.headers(), autoaccept_reinvites=accepting, dtmf=reader.dtmf())
 
     return read
 

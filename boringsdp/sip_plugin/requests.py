@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, LegStyle, Sdes
+from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, LegStyle, Protocol, Sdes
+from boringsdp.sip_plugin.digits import DtmfMode
 from boringsdp.sip_plugin.headers import HeaderLines
 
-STYLES: dict[str | None, LegStyle] = {None: PLAIN, "sdes_optional": SDES_OPTIONAL, "sdes_mandatory": SDES_MANDATORY}
+DTLS = LegStyle(protocol=Protocol.DTLS_SAVP, dtls=True)
+STYLES: dict[str | None, LegStyle] = {None: PLAIN, "sdes_optional": SDES_OPTIONAL, "sdes_mandatory": SDES_MANDATORY, "dtls": DTLS}
 
 
 @dataclass(slots=True, frozen=True)
@@ -25,15 +27,20 @@ class Srtp:
 
     @property
     def answers(self) -> LegStyle | None:
-        """How our answers to the peer are keyed: None lets its offer decide."""
-        if self.profile is None:
-            return None
-        sdes = Sdes.MANDATORY if self.mandatory else Sdes.OPTIONAL
-        return LegStyle(sdes=sdes, answer_suites=(self.profile,))
+        """How our answers to the peer are keyed: None lets its offer decide. Who asks for SDES gets it, also from a peer that has both."""
+        suites = () if self.profile is None else (self.profile,)
+        if self.mandatory:
+            return LegStyle(sdes=Sdes.MANDATORY, answer_suites=suites, refuse_dtls=True)
+        return LegStyle(sdes=Sdes.OPTIONAL, answer_suites=suites, sdes_preferred=True) if suites or self.mode == "sdes_optional" else None
 
     @property
     def mandatory(self) -> bool:
         return self.mode == "sdes_mandatory"
+
+    @property
+    def dtls(self) -> bool:
+        """DTLS-SRTP and nothing else (ours, not Janus's)."""
+        return self.mode == "dtls"
 
 
 @dataclass(slots=True, frozen=True)
@@ -74,6 +81,10 @@ class Register:
     """Ours: the networks from which calls to `identities` are taken; empty: those of the proxy."""
     helpers_on_demand: bool = False
     """Ours: ask the application for a helper when a call finds all lines busy."""
+    dtmf: DtmfMode = DtmfMode.AUTO
+    """Ours: how digits go to the peers of its calls."""
+    dtmf_tones: bool = False
+    """Ours: digits that come by INFO go to the browser in the media too."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -127,6 +138,8 @@ class PlaceCall:
     autoaccept_reinvites: bool = True
     refer_id: int | None = None
     secret: Secret | None = None
+    dtmf: DtmfMode | None = None
+    """Ours: in place of the account's."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -136,6 +149,7 @@ class Accept:
     srtp: Srtp = Srtp()
     headers: HeaderLines = ()
     autoaccept_reinvites: bool = True
+    dtmf: DtmfMode | None = None
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -145,6 +159,7 @@ class Progress:
     srtp: Srtp = Srtp()
     headers: HeaderLines = ()
     autoaccept_reinvites: bool = True
+    dtmf: DtmfMode | None = None
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -56,5 +56,5 @@ def read_settings(config: Mapping[str, Any]) -> PluginSettings:
         if isinstance(value, list | tuple) and not all(type(each) is str for each in value):
             raise ConfigError(f"{SECTION}.{key}", "should be a list of names")
         values[key] = value
-    policy = CodecPolicy(prefer=tuple(values.pop("codecs", ())), remove=frozenset(values.pop("remove_codecs", ())))
+    policy = CodecPolicy(prefer=tuple(values.pop("codecs", ())), remove=frozenset(values.pop("remove_codecs", ())), own_events=True)
     return PluginSettings(policy=policy, **values)

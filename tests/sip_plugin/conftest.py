@@ -23,6 +23,7 @@ from boringsdp.sip.session.events import Confirmed
 from boringsdp.sip.settings import SipSettings
 from boringsdp.sip_plugin import SipPlugin
 from tests.call.phone import CHROMIUM, browser_answer, plain
+from tests.sip_plugin.talk import Town, running_town
 from tests.support.engines import make_relay
 from tests.support.sip_endpoints import LOOPBACK, Ear, at, endpoint, settings_of
 
@@ -172,3 +173,9 @@ async def world(plugin_config: dict[str, Any], sip_settings: SipSettings) -> Asy
             await plugin.close()
     finally:
         await relay.close()
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    async with running_town() as running:
+        yield running
