@@ -7,16 +7,17 @@ import gc
 import resource
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from boringsdp import __version__, logs
+from boringsdp import __version__, certificates, logs
 from boringsdp.call import Calls, CallSettings, DestinationPolicy
+from boringsdp.certificates import server_context
 from boringsdp.config import Config, Loaded
 from boringsdp.config_checks import parse_endpoint
 from boringsdp.errors import ConfigError
@@ -74,6 +75,7 @@ class Gateway:
         self.relay = Relay(self._engine.make, self._relay_settings)
         self.calls = Calls(self.relay, call_settings(config))
         settings = janus_settings(config)
+        self._janus_tls = settings.http[0].ssl if settings.http else None
         found = find_plugins(settings.disabled_plugins) if config.janus.enabled else {}
         self.sip = SipPart(config, self._relay_settings, wanted=SIP_PLUGIN in found)
         plugins = build_plugins(found, lambda package: PluginContext(self.calls, settings.plugins.get(package, {}), self.sip.endpoint))
@@ -138,6 +140,19 @@ class Gateway:
         end = asyncio.get_running_loop().time() + seconds
         while len(self.calls) and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 (rare, and nothing to wait for)
             await asyncio.sleep(DRAIN_STEP_S)
+
+    def reload(self) -> None:
+        """Read all certificates again, for connections to come. One that cannot be used is complained of in the log, the old one stays."""
+        jobs: list[Callable[[], None]] = [self.sip.reload]
+        for name, context, part in (("janus", self._janus_tls, self.config.janus), ("ng", self._ng_settings.tls, self.config.ng)):
+            if context is not None:
+                jobs.append(partial(certificates.show, context, name, part.tls_certificate, part.tls_key))
+        for job in jobs:
+            try:
+                job()
+            except ConfigError as error:
+                log.warning("certificate not read", extra={"reason": str(error)})
+        log.info("certificates read again")
 
     async def close(self) -> None:
         """End everything that is left and close every port."""
@@ -329,7 +344,7 @@ def ng_settings(config: Config) -> NgSettings:
         udp=tuple(map(parse_endpoint, ng.listen)),
         tcp=tuple(map(parse_endpoint, ng.tcp)),
         http=tuple(map(parse_endpoint, ng.http)),
-        tls=_tls("ng", ng.tls_certificate, ng.tls_key),
+        tls=server_context("ng", ng.tls_certificate, ng.tls_key),
         acl=ng.acl,
         interfaces={name: tuple(text.partition("!")[0] for text in texts) for name, texts in ng.interfaces.items()},
         templates=ng.templates,
@@ -361,7 +376,7 @@ def call_settings(config: Config) -> CallSettings:
 def janus_settings(config: Config) -> JanusSettings:
     """Return the Janus API's settings. Raises ConfigError when the certificate and key cannot be used."""
     janus = config.janus
-    context = _tls("janus", janus.tls_certificate, janus.tls_key)
+    context = server_context("janus", janus.tls_certificate, janus.tls_key)
     nosip: Mapping[str, object] = {"codecs": config.nosip.codecs, "remove_codecs": config.nosip.remove_codecs}
     return JanusSettings(
         websockets=(Listener(janus.websocket_host, janus.websocket_port, context),) if janus.enabled else (),
@@ -389,17 +404,6 @@ def janus_settings(config: Config) -> JanusSettings:
         disabled_plugins=frozenset(janus.disabled_plugins),
         plugins={**config.plugins, "janus.plugin.nosip": nosip},
     )
-
-
-def _tls(section: str, certificate: str, key: str) -> ssl.SSLContext | None:
-    if not certificate:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{section}.tls_certificate", f"cannot be used with {section}.tls_key: {error}") from error
-    return context
 
 
 def _facts(settings: RelaySettings) -> ServerFacts:
@@ -432,6 +436,7 @@ async def _serve(config: Config, *, demo: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number)
     gateway = Gateway(config, demo=demo)
+    loop.add_signal_handler(signal.SIGHUP, gateway.reload)
     await gateway.start()
     try:
         _announce(gateway, demo=demo)

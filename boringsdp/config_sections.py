@@ -244,6 +244,13 @@ class SipConfig:
     rate: float = setting(
         0.0, "Messages a second of one source, `sources` excepted, above which they are dropped; 0: any.", checks.between(0, 1e6)
     )
+    ban_after: int = setting(
+        0,
+        "Bad messages of one source within `ban_time`, broken ones, those for nobody and those of methods that are not served, after which "
+        "nothing of it is heard for so long; never of `sources`, registrars, proxies and trunks; 0: never of anybody.",
+        checks.between(0, 1_000_000),
+    )
+    ban_time: float = setting(600.0, "Seconds of a ban.", checks.between(1, 1e6))
     max_accounts: int = setting(10_000, "Accounts at a time.", checks.between(1, 1_000_000))
     ladder_calls: int = setting(200, "Calls whose messages are remembered, to be drawn; 0: none.", checks.between(0, 100_000))
 

@@ -48,6 +48,11 @@ class SipPart:
         if self.endpoint is not None:
             await self.endpoint.close()
 
+    def reload(self) -> None:
+        """Read the certificate again. Raises ConfigError, and then nothing changes."""
+        if self.endpoint is not None:
+            self.endpoint.reload_certificates()
+
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Yield where it listens, for people; after `start`."""
         for listen in self.endpoint.addresses() if self.endpoint else ():

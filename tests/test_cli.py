@@ -328,11 +328,13 @@ def test_serve_says_where_it_listens_answers_and_ends_on_sigterm(serve: type[Ser
     assert {"janus.plugin.nosip", "janus.plugin.echotest"} <= set(info["plugins"])
     with urllib.request.urlopen(f"{base}/metrics", timeout=5) as reply:
         assert "boringsdp_calls_active 0.0" in reply.read().decode()
+    gateway.process.send_signal(signal.SIGHUP)
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{base}/demo/", timeout=5)
     assert refused.value.code == 404
     status, errors = gateway.end(signal.SIGTERM)
     assert status == 0
+    assert "certificates read again" in errors
     assert "draining" in errors
     assert "Traceback" not in errors
 

@@ -32,7 +32,7 @@ def sip_settings(config: SipConfig, hosts: tuple[str, ...], advertised: dict[str
                 authorities=_path(config.tls_ca),
                 verify=config.tls_verify,
             ),
-            gate=GateSettings(trusted=config.sources, per_second=config.rate),
+            gate=GateSettings(trusted=config.sources, per_second=config.rate, ban_after=config.ban_after, ban_s=config.ban_time),
             keepalive_udp_s=config.keepalive,
         ),
         user_agent=config.user_agent or f"BoringSDP/{__version__}",

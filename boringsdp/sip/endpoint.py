@@ -27,6 +27,7 @@ from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties, Place
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.parse import parse
+from boringsdp.sip.policy import within
 from boringsdp.sip.refer import Referral, refer_to
 from boringsdp.sip.register import Unregistered
 from boringsdp.sip.registrations import Registrations
@@ -35,7 +36,7 @@ from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.transport import Transports, note_source
 from boringsdp.sip.transport.locator import Locator
 from boringsdp.sip.transport.settings import Listen, parse_listen
-from boringsdp.sip.ua import ShellAction, UserAgent
+from boringsdp.sip.ua import ShellAction, Suspect, UserAgent
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 
 Lines = Iterable[tuple[str, str]]
@@ -56,7 +57,7 @@ class Endpoint:
     def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex, locator: Locator | None = None) -> None:
         self.settings = settings
         self._loop = asyncio.get_running_loop()
-        self._transports = Transports(settings.transport, self._hear, self._failed, self._closed)
+        self._transports = Transports(settings.transport, self._hear, self._failed, self._closed, spares=self._spares)
         penalties = Penalties()
         self.ua = UserAgent(
             settings,
@@ -98,6 +99,10 @@ class Endpoint:
     def addresses(self) -> list[Listen]:
         """Where it listens."""
         return self._transports.addresses()
+
+    def reload_certificates(self) -> None:
+        """Read our certificate and key again, for connections to come. Raises ConfigError, and then nothing changes."""
+        self._transports.reload_certificates()
 
     def account(self, settings: AccountSettings, hear: Hear) -> Account:
         """Make an account; it does nothing by itself. Raises Exhausted, Forbidden (policy names another registrar)."""
@@ -334,6 +339,8 @@ class Endpoint:
         elif isinstance(action, Locate):
             number = action.number
             self._locate(action.place, action.protocol, lambda targets: self._driver.run(self.ua.located(number, targets, self.now())))
+        elif isinstance(action, Suspect):
+            self._transports.blame(action.flow, action.cause)
         else:
             self._delivery.deliver(action)
 
@@ -347,6 +354,10 @@ class Endpoint:
             note_source(message, flow)
         self._ladders.note(message, flow, self.now(), sent=False)
         self._driver.run(self.ua.receive(message, parsed.defects, flow, self.now()))
+
+    def _spares(self, host: str) -> bool:
+        """Whether an address is never banned: that of a registrar, a proxy or a trunk of ours."""
+        return any(line.knows(host) or within(host, line.sources) for line in self.ua.lines)
 
     def _failed(self, transaction: int | None, reason: str) -> None:
         if transaction is not None:

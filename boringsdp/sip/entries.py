@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from boringsdp.sip.actions import UsageAction
 from boringsdp.sip.exchange import Outlet
+from boringsdp.sip.flow import Flow
 from boringsdp.sip.line import Line
 from boringsdp.sip.message import Request, Response
 
@@ -55,6 +56,13 @@ class CallCame(NamedTuple):
     request: Request
     sdp: bytes | None
     replaces: Entry | None
+
+
+class Suspect(NamedTuple):
+    """Something came that those we know do not send: a request that is broken, for nobody, or of what is not served here."""
+
+    flow: Flow
+    cause: str
 
 
 class RequestCame(NamedTuple):

@@ -31,11 +31,12 @@ from boringsdp.sip.actions import (
     UsageAction,
 )
 from boringsdp.sip.answering import Answering
-from boringsdp.sip.build import response, response_to
+from boringsdp.sip.build import response
 from boringsdp.sip.entries import CallCame as CallCame
 from boringsdp.sip.entries import Entry as Entry
 from boringsdp.sip.entries import News as News
 from boringsdp.sip.entries import RequestCame as RequestCame
+from boringsdp.sip.entries import Suspect as Suspect
 from boringsdp.sip.entries import Usage
 from boringsdp.sip.exchange import ExchangeAction, Exchanges, Heard, Locate, Outlet
 from boringsdp.sip.flow import Destination, Flow, Target
@@ -57,7 +58,7 @@ from boringsdp.sip.transport import Reach
 RETRY_AFTER_S = 10
 
 
-ShellAction = Transmit | Locate | News | CallCame | RequestCame
+ShellAction = Transmit | Locate | News | CallCame | RequestCame | Suspect
 
 
 class UserAgent:
@@ -187,17 +188,16 @@ class UserAgent:
     def receive(self, message: Message, defects: tuple[Defect, ...], flow: Flow, now: float) -> list[ShellAction]:
         """Take a message from the network, and what is wrong with it."""
         self._answering.tick(now)
-        if not defects:
-            if not (self.policy.settings.silent and self._is_strange(message, flow)):
-                self._take(self._transactions.receive(message, flow, now), now)
-        elif isinstance(message, Request) and message.method != "ACK" and not self.policy.settings.silent:
-            # Whatever is broken in it, no transaction can be relied on: its retransmission is answered the same way.
-            answer = response_to(message, 400, tag=self.token(4))
-            refused = refusal(defects)
-            answer.code, answer.reason = refused.code, refused.reason
-            for name, value in refused.headers:
-                answer.headers.add(name, value)
-            self._out.append(Transmit(answer, answer.to_bytes(), flow))
+        silent = self.policy.settings.silent
+        if defects:
+            self._out.append(Suspect(flow, "defect"))
+            if isinstance(message, Request) and message.method != "ACK" and not silent:
+                # Whatever is broken in it, no transaction can be relied on: its retransmission is answered the same way.
+                self._take(self._transactions.refuse(message, refusal(defects), flow), now)
+        elif silent and self._is_strange(message, flow):
+            self._out.append(Suspect(flow, "stranger"))
+        else:
+            self._take(self._transactions.receive(message, flow, now), now)
         return self._taken()
 
     def failed(self, transaction: int, reason: str, now: float) -> list[ShellAction]:
@@ -367,6 +367,8 @@ class UserAgent:
         """Serve a request outside of dialogs, as far as it has an account that is to be asked."""
         refused = self.inspector.check(request)
         if refused is not None or request.method == "OPTIONS":
+            if refused is not None and refused.code in (405, 501):
+                self._out.append(Suspect(flow, "method not served"))
             self._reply(transaction, refused or self.inspector.options(), now)
             return
         if request.method not in ("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER"):
@@ -374,6 +376,7 @@ class UserAgent:
             return
         found = self.lines.find(request, flow.remote[0])
         if found is None:
+            self._out.append(Suspect(flow, "stranger"))
             self._reply(transaction, response(404), now)
             return
         line, claim = found

@@ -82,7 +82,7 @@ def made_endpoint(network: Network, host: str) -> shell.Endpoint:
     """An endpoint of that host on the network. To be made while `shell.Transports` may be another."""
     numbers = itertools.count(1)
     real = shell.Transports
-    shell.Transports = lambda settings, hear, failed, closed: MemoryTransports(network, host, hear)  # type: ignore[assignment, misc]
+    shell.Transports = lambda settings, hear, failed, closed, spares: MemoryTransports(network, host, hear)  # type: ignore[assignment, misc]
     try:
         return shell.Endpoint(
             SETTINGS,

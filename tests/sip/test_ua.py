@@ -19,7 +19,7 @@ from boringsdp.sip.parse import parse
 from boringsdp.sip.session import Session, State
 from boringsdp.sip.settings import PolicySettings, SipSettings
 from boringsdp.sip.transport import Reach
-from boringsdp.sip.ua import UserAgent
+from boringsdp.sip.ua import Suspect, UserAgent
 from boringsdp.sip.uri import parse_sip_uri
 
 FAMILIAR, STRANGE = "192.0.2.1", "203.0.113.9"
@@ -40,6 +40,7 @@ class Bench:
         )
         self.sent: list[Transmit] = []
         self.came: list[Any] = []
+        self.suspects: list[Suspect] = []
         self.branches = itertools.count(1)
 
     def line(self, identity: str = "sip:bob@pbx.example", **more: Any) -> Any:
@@ -47,7 +48,8 @@ class Bench:
 
     def take(self, actions: Any) -> None:
         for action in actions:
-            (self.sent if isinstance(action, Transmit) else self.came).append(action)
+            kept = self.sent if isinstance(action, Transmit) else self.suspects if isinstance(action, Suspect) else self.came
+            kept.append(action)
 
     def ask(
         self, method: str = "INVITE", uri: str = "sip:bob@pbx.example", *lines: str, source: str = FAMILIAR, body: str = "",
@@ -332,3 +334,51 @@ def test_what_nobody_answers_is_forgotten() -> None:
 def test_a_refusal_names_the_header() -> None:
     response = told(400, "Refer-To", 'no "URI"')
     assert response.headers.get("Warning") == '399 BoringSDP "Refer-To: no \\"URI\\""'
+
+
+# --- without a transaction -------------------------------------------------------------------------------------------------------------
+
+BROKEN = (
+    "MESSAGE sip:bob@pbx.example SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5062;branch=z9hG4bKq{}\r\nFrom: <sip:a@b>;tag=1\r\n"
+    "To: <sip:bob@x>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+)
+
+
+def refusals(*requests: str) -> list[Transmit]:
+    bench = Bench()
+    for request in requests:
+        bench.come(request.encode())
+    return bench.sent
+
+
+@pytest.mark.parametrize(("params", "port"), [("", 5062), (";rport", 5060)])
+def test_a_refusal_goes_where_via_says(params: str, port: int) -> None:
+    (sent,) = refusals(BROKEN.format(params))
+    assert isinstance(sent.to, Flow)
+    assert sent.to.remote == (FAMILIAR, port)
+
+
+def test_a_broken_request_that_comes_again_gets_the_same_answer() -> None:
+    first, again, other = refusals(BROKEN.format(""), BROKEN.format(""), BROKEN.format("2"))
+    assert first.data == again.data
+    assert views.to(first.message).tag != views.to(other.message).tag
+
+
+def test_what_those_we_know_do_not_send_is_noted() -> None:
+    bench = Bench()
+    bench.line()
+    bench.ask("MESSAGE")
+    bench.ask("OPTIONS", source=STRANGE)
+    assert bench.suspects == []
+    bench.ask(source=STRANGE, call_id="1")
+    bench.ask("REGISTER", source=STRANGE, call_id="2")
+    bench.ask("DANCE", source=STRANGE, call_id="3")
+    bench.come(BROKEN.format("").encode(), STRANGE)
+    assert [suspect.cause for suspect in bench.suspects] == ["stranger", "method not served", "method not served", "defect"]
+    assert {suspect.flow.remote[0] for suspect in bench.suspects} == {STRANGE}
+
+
+def test_a_silent_endpoint_notes_strangers_too() -> None:
+    bench = Bench(SipSettings(policy=PolicySettings(silent=True)))
+    bench.ask("OPTIONS", source=STRANGE)
+    assert [suspect.cause for suspect in bench.suspects] == ["stranger"]

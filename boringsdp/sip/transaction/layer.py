@@ -7,14 +7,23 @@ from collections.abc import Callable, Iterable
 
 from boringsdp.errors import Exhausted, SipError
 from boringsdp.sip.actions import AgainReceived, Cancelled, RequestReceived, ResponseReceived, TransactionAction, Transmit
-from boringsdp.sip.build import has_tag, response, response_to, via_text
+from boringsdp.sip.build import answering, has_tag, response, via_text
 from boringsdp.sip.flow import Destination, Flow
 from boringsdp.sip.headers import cseq, vias
 from boringsdp.sip.message import Message, Request, Response
 from boringsdp.sip.timers import DEFAULT_TIMERS, Timers, TimerSettings
 from boringsdp.sip.transaction.client_invite import ClientInvite
 from boringsdp.sip.transaction.client_other import ClientOther
-from boringsdp.sip.transaction.matching import COOKIE, ServerKey, is_ours, reply_destination, second_destination, server_key
+from boringsdp.sip.transaction.matching import (
+    COOKIE,
+    ServerKey,
+    is_ours,
+    reply_destination,
+    second_destination,
+    server_key,
+    stateless_destination,
+    stateless_tag,
+)
 from boringsdp.sip.transaction.messages import cancel_of
 from boringsdp.sip.transaction.server_invite import ServerInvite
 from boringsdp.sip.transaction.server_other import ServerOther
@@ -54,6 +63,8 @@ class Transactions:
         """Those whose outcome is told to nobody."""
         self._timers: Timers[int] = Timers()
         self._number = 0
+        self._secret = ""
+        """Of the tags that are given without a transaction."""
 
     # --- requests of ours ----------------------------------------------------------------------------------------------------------
 
@@ -119,6 +130,12 @@ class Transactions:
         self._after(machine)
         return actions
 
+    def refuse(self, request: Request, response: Response, flow: Flow) -> list[TransactionAction]:
+        """Answer without a transaction: a retransmission gets the same answer again (RFC 3261 §8.2.7)."""
+        self._secret = self._secret or self._token(16)
+        refusal = answering(request, response, stateless_tag(request, self._secret))
+        return [Transmit(refusal, refusal.to_bytes(), stateless_destination(request, flow))]
+
     # --- from the network ----------------------------------------------------------------------------------------------------------
 
     def receive(self, message: Message, flow: Flow, now: float) -> list[TransactionAction]:
@@ -151,11 +168,10 @@ class Transactions:
         known = self._servers.get(key)
         if known is not None:
             return known.again()
+        if self._is_full(request):
+            return self.refuse(request, response(503, headers=OVERLOADED), flow)
         to = reply_destination(request, flow)
         tag = self._token(8)
-        if self._is_full(request):
-            refusal = response_to(request, 503, tag=tag, headers=OVERLOADED)
-            return [Transmit(refusal, refusal.to_bytes(), to)]
         number = self._next()
         machine: ServerInvite | ServerOther
         if request.method == "INVITE":

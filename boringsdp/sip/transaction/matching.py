@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from boringsdp.errors import SipError
 from boringsdp.sip.flow import Destination, Flow, Protocol, Target
 from boringsdp.sip.headers import to, via
 from boringsdp.sip.message import Request
@@ -51,6 +54,22 @@ def reply_destination(request: Request, flow: Flow) -> Flow:
         return flow
     host, port = flow.remote[0], top.port or flow.protocol.default_port
     return flow if port == flow.remote[1] else Flow(flow.protocol, flow.local, (host, port), flow.id)
+
+
+def stateless_destination(request: Request, flow: Flow) -> Flow:
+    """Return where an answer goes that no transaction gives, as to a request whose Via may be broken: then back where it came from."""
+    try:
+        return reply_destination(request, flow)
+    except SipError:
+        return flow
+
+
+def stateless_tag(request: Request, secret: str) -> str:
+    """Return the To tag of such an answer: the same for a retransmission, and nobody knows it beforehand (RFC 3261 §8.2.7)."""
+    digest = hashlib.blake2s(secret.encode(), digest_size=8)
+    for name in ("Via", "From", "Call-ID", "CSeq"):
+        digest.update((request.headers.get(name) or "").encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
 
 
 def second_destination(request: Request, flow: Flow, to: Destination) -> Target | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from boringsdp.net.address import parse_ip
 from boringsdp.net.limit import RateLimit
@@ -37,10 +37,15 @@ class _Source:
 
 
 class Gate:
-    """Ask `admits` for each message or connection; tell `blame` of bad messages. What is remembered of sources is bounded."""
+    """
+    Ask `admits` for each message or connection; tell `blame` of bad messages. What is remembered of sources is bounded.
 
-    def __init__(self, settings: GateSettings) -> None:
+    `spares` is asked before an address is banned: over UDP anybody can write in the name of a registrar.
+    """
+
+    def __init__(self, settings: GateSettings, spares: Callable[[str], bool] = lambda host: False) -> None:
         self._settings = settings
+        self._spares = spares
         self._trusted = Networks(settings.trusted)
         self._sources: OrderedDict[str, _Source] = OrderedDict()
 
@@ -72,7 +77,10 @@ class Gate:
         source.bad += 1
         if source.bad < settings.ban_after:
             return False
-        source.bad, source.banned_until = 0, now + settings.ban_s
+        source.bad = 0
+        if self._spares(host):
+            return False
+        source.banned_until = now + settings.ban_s
         return True
 
     def _source(self, host: str) -> _Source:

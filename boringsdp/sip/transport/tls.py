@@ -33,7 +33,7 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
     """Return what we accept with. Raises ConfigError, also when there is no certificate."""
     if settings.certificate is None:
-        raise ConfigError("sip.tls.certificate", "missing: a TLS listener needs one")
+        raise ConfigError("sip.tls_certificate", "missing: a TLS listener needs one")
     if settings.clients not in CLIENTS:
         raise ConfigError("sip.tls.clients", f"{settings.clients!r} is none of {', '.join(CLIENTS)}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -53,7 +53,7 @@ def load_certificate(context: ssl.SSLContext, settings: TlsSettings) -> None:
         trial.load_cert_chain(settings.certificate, settings.key)
         context.load_cert_chain(settings.certificate, settings.key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError("sip.tls.certificate", f"{settings.certificate}: {error}") from None
+        raise ConfigError("sip.tls_certificate", f"{settings.certificate}: {error}") from None
 
 
 def _trust(context: ssl.SSLContext, settings: TlsSettings) -> None:

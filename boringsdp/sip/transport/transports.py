@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from boringsdp import logs
+from boringsdp.errors import ConfigError
 from boringsdp.net.address import parse_ip
 from boringsdp.net.interfaces import address_towards
 from boringsdp.net.limit import RateLimit
@@ -22,6 +23,7 @@ from boringsdp.sip.transport.connection import Connection, Peer
 from boringsdp.sip.transport.gate import Gate
 from boringsdp.sip.transport.liveness import Liveness, Verdict
 from boringsdp.sip.transport.pool import Pool
+from boringsdp.sip.transport.renewal import Renewal
 from boringsdp.sip.transport.settings import Listen, TransportSettings, parse_listen, show
 from boringsdp.sip.transport.stream import StreamListener, connect, reserved_socket
 from boringsdp.sip.transport.udp import UdpSocket
@@ -37,6 +39,8 @@ Closed = Callable[[Flow, str], None]
 SWEEP_S = 1.0
 ROUTES_S = 30.0
 """For how long it is remembered from where the system sends to somebody."""
+RENEWAL_S = 30.0
+"""How often it is looked whether our certificate is another."""
 CLOSING_S = 2.0
 """For connections to end by themselves, when everything is closed."""
 
@@ -48,7 +52,8 @@ class Transports:
     `start`, `send` and hear, `close`.
 
     `hear` gets whole messages, keep-alives excepted; of a stream one that is cut short (its end cannot be found) just before the connection
-    is closed. `accept` is policy: whether anything from an address is heard at all; what is not is dropped without a word.
+    is closed. `accept` is policy: whether anything from an address is heard at all; what is not is dropped without a word. `spares` says
+    which addresses are never banned, whatever comes from there.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Transports:
         closed: Closed = lambda flow, reason: None,
         *,
         accept: Callable[[Address], bool] | None = None,
+        spares: Callable[[str], bool] = lambda host: False,
         token: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self.settings = settings
@@ -69,7 +75,7 @@ class Transports:
         self._failed = failed
         self._closed = closed
         self._accept = accept
-        self._gate = Gate(settings.gate)
+        self._gate = Gate(settings.gate, spares)
         self._loop = asyncio.get_running_loop()
         self._pool = Pool(self, settings.limits)
         self._udp: list[UdpSocket] = []
@@ -84,7 +90,8 @@ class Transports:
         self._server_context: ssl.SSLContext | None = None
         self._client_context: ssl.SSLContext | None = None
         self._sweeping: asyncio.TimerHandle | None = None
-        self._forget_at = 0.0
+        self._renewal = Renewal(settings.tls.certificate, settings.tls.key)
+        self._forget_at = self._renew_at = 0.0
         self._complaints = RateLimit(per_second=0.2, burst=5)
         self._ids = 0
         self._over = False
@@ -212,7 +219,11 @@ class Transports:
             connection.close(reason)
 
     def reload_certificates(self) -> None:
-        """Read our certificate and key again, for connections to come. Raises ConfigError, and then nothing changes."""
+        """
+        Read our certificate and key again, for connections to come. Raises ConfigError, and then nothing changes.
+
+        It happens by itself within `RENEWAL_S` after a file has changed.
+        """
         for context in (self._server_context, self._client_context):
             if context is not None:
                 tls.load_certificate(context, self.settings.tls)
@@ -382,6 +393,9 @@ class Transports:
         if now >= self._forget_at:
             self._forget_at = now + ROUTES_S
             self._advertised.forget()
+        if now >= self._renew_at:
+            self._renew_at = now + RENEWAL_S
+            self._renew()
         for connection in self._pool.connections():
             match connection.liveness.tick(now):
                 case None:
@@ -398,6 +412,16 @@ class Transports:
                 self._kept[to] = (keepers, now + self.settings.keepalive_udp_s)
                 self.send(PING, to)
         self._sweep_soon()
+
+    def _renew(self) -> None:
+        if not self._renewal.due():
+            return
+        try:
+            self.reload_certificates()
+        except ConfigError as error:  # half of it may still be to come: then it is due again
+            log.warning("sip certificate not read", extra={"reason": str(error)})
+        else:
+            log.info("sip certificate read again", extra={"file": str(self.settings.tls.certificate)})
 
 
 def _can_be_sent_to(target: Target) -> bool:

@@ -53,3 +53,17 @@ def test_networks_of_both_families() -> None:
     assert B in networks
     assert "fe80::1%eth0" not in networks
     assert "nobody" not in networks
+
+
+def test_whom_we_depend_on_is_not_banned() -> None:
+    asked: list[str] = []
+
+    def spares(host: str) -> bool:
+        asked.append(host)
+        return host == A
+
+    gate = Gate(GateSettings(ban_after=3, ban_s=60.0), spares)
+    assert not any(gate.blame(A, 1.0) for _ in range(9))
+    assert gate.admits(A, 2.0) == ""
+    assert len(asked) == 3, "asked for each message"
+    assert [gate.blame(B, 1.0) for _ in range(3)] == [False, False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from boringsdp.errors import ConfigError
 from boringsdp.sip.flow import Protocol
-from boringsdp.sip.transport import TlsSettings
+from boringsdp.sip.transport import TlsSettings, transports
 from boringsdp.sip.transport.tls import identities, serves
 from tests.sip.transport.certificates import Authority
 from tests.sip.transport.side import Side, answer, limits, message, side
@@ -99,10 +100,26 @@ async def test_a_new_certificate_is_shown_to_new_connections(authority: Authorit
         assert await tried(server, client, "new.example.com") == "answered"
         assert await tried(server, client, "old.example.com") == "answered"  # over the connection that is there
         file.write_text("broken")
-        with pytest.raises(ConfigError, match=r"sip\.tls\.certificate"):
+        with pytest.raises(ConfigError, match=r"sip\.tls_certificate"):
             server.transports.reload_certificates()
         client.transports.drop(client.transports.flow(server.target(TLS, "new.example.com")))  # type: ignore[arg-type]
         await client.until(lambda: client.closings)
+        assert await tried(server, client, "new.example.com") == "answered"
+
+
+async def test_a_certificate_that_is_replaced_is_read_by_itself(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(transports, "SWEEP_S", 0.01)
+    monkeypatch.setattr(transports, "RENEWAL_S", 0.01)
+    file = authority.issue("renewed.pem", "old.example.com")
+    async with serving(file) as server, side(tls=TlsSettings(authorities=authority.path)) as client:
+        file.write_text("half of it")
+        await server.polls(lambda: "sip certificate not read" in caplog.messages)
+        assert await tried(server, client, "old.example.com") == "answered"
+        authority.issue("renewed.pem", "new.example.com")
+        await server.polls(lambda: "sip certificate read again" in caplog.messages)
         assert await tried(server, client, "new.example.com") == "answered"
 
 
@@ -148,8 +165,8 @@ async def test_names_that_can_be_none_fail_like_others(authority: Authority, nam
 @pytest.mark.parametrize(
     ("settings", "key"),
     [
-        (TlsSettings(), r"sip\.tls\.certificate"),
-        (TlsSettings(certificate=Path("/nowhere.pem")), r"sip\.tls\.certificate"),
+        (TlsSettings(), r"sip\.tls_certificate"),
+        (TlsSettings(certificate=Path("/nowhere.pem")), r"sip\.tls_certificate"),
         (TlsSettings(authorities=Path("/nowhere.pem")), r"sip\.tls\.authorities"),
     ],
 )
