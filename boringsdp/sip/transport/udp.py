@@ -68,8 +68,10 @@ class UdpSocket:
         level = socket.IPPROTO_IPV6 if self._six else socket.IPPROTO_IP
         if self.anywhere:
             sock.setsockopt(level, _IPV6_RECVPKTINFO if self._six else _IP_PKTINFO, 1)
-        with contextlib.suppress(OSError):  # without it failures show by timeouts
-            sock.setsockopt(level, _IPV6_RECVERR if self._six else _IP_RECVERR, 1)
+        # Without it failures show by timeouts. libuv stops to poll a socket for good when its error queue fills (EPOLLERR).
+        if not type(self._loop).__module__.startswith("uvloop"):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(level, _IPV6_RECVERR if self._six else _IP_RECVERR, 1)
         self._socket = sock
         self.listen = Listen(Protocol.UDP, self.listen.host, sock.getsockname()[1])
         self._loop.add_reader(sock.fileno(), self._read)
