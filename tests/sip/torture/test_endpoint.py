@@ -89,7 +89,7 @@ UNFRAMED = frozenset(("clerr", "ncl", "mcl01"))
 """After these nobody knows where the next message begins."""
 
 
-async def _ask_over_tcp(port: int, octets: bytes, call_id: str) -> list[Response]:
+async def ask_over_tcp(port: int, octets: bytes, call_id: str) -> list[Response]:
     """Send octets over a new connection and then, where that can be, a ping; return the responses before that of the ping."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     ping = Case("ping", "", "", ordinary("OPTIONS sip:pequod.example SIP/2.0", call=call_id), frozenset((200,)))
@@ -119,8 +119,8 @@ async def test_a_message_is_answered_over_tcp_and_a_ping_after_it(case: Case) ->
         if case.name == "clerr":
             # On a stream the rest of the body is still to come: the ping is part of it.
             octets = octets.replace(b": 9999", b": 99999")
-        finals = [response for response in await _ask_over_tcp(us.port or 5060, octets, "ping-" + case.name) if response.code >= 200]
+        finals = [response for response in await ask_over_tcp(us.port or 5060, octets, "ping-" + case.name) if response.code >= 200]
         assert {response.code for response in finals} <= case.answers | {513}
         assert bool(finals) is bool(case.answers)
         if case.name in UNFRAMED:
-            assert await _ask_over_tcp(us.port or 5060, b"", "ping-again") == []
+            assert await ask_over_tcp(us.port or 5060, b"", "ping-again") == []
