@@ -73,7 +73,7 @@ class Gateway:
         self._engine_settings = engine_settings(config, self._relay_settings.plain_hosts)
         self._engine = choose_engine(self._engine_settings)
         self.relay = Relay(self._engine.make, self._relay_settings)
-        self.calls = Calls(self.relay, call_settings(config))
+        self.calls = Calls(self.relay, call_settings(config, self._relay_settings.plain_hosts))
         settings = janus_settings(config)
         self._janus_tls = settings.http[0].ssl if settings.http else None
         found = find_plugins(settings.disabled_plugins) if config.janus.enabled else {}
@@ -362,14 +362,14 @@ def ng_settings(config: Config) -> NgSettings:
     )
 
 
-def call_settings(config: Config) -> CallSettings:
-    """Return the call layer's settings."""
+def call_settings(config: Config, plain_hosts: tuple[str, ...] = ()) -> CallSettings:
+    """Return the call layer's settings; `plain_hosts` are the addresses of plain legs."""
     return CallSettings(
         max_calls=config.limits.calls,
         answer_timeout_s=config.limits.answer_timeout,
         latch=Latch(config.rtp.latch),
         close_on_media_timeout=config.media.close_on_timeout,
-        destinations=DestinationPolicy.of(config.rtp.allow, config.rtp.deny),
+        destinations=DestinationPolicy.of(config.rtp.allow, config.rtp.deny, plain_hosts, (config.rtp.port_min, config.rtp.port_max)),
     )
 
 

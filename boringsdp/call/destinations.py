@@ -15,15 +15,23 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(slots=True, frozen=True)
 class DestinationPolicy:
-    """Networks that plain RTP may be sent to: what is in `deny` is refused unless it is also in `allow`."""
+    """
+    Networks that plain RTP may be sent to: what is in `deny` is refused unless it is also in `allow`.
+
+    The gateway's own plain ports (`own_hosts`, and the inclusive range `own_ports`) are allowed: two of its calls may be one, end to end.
+    """
 
     allow: tuple[Network, ...] = ()
     deny: tuple[Network, ...] = ()
+    own_hosts: tuple[str, ...] = ()
+    own_ports: tuple[int, int] = (1, 0)
 
     @classmethod
-    def of(cls, allow: tuple[str, ...] = (), deny: tuple[str, ...] = ()) -> DestinationPolicy:
+    def of(
+        cls, allow: tuple[str, ...] = (), deny: tuple[str, ...] = (), own_hosts: tuple[str, ...] = (), own_ports: tuple[int, int] = (1, 0)
+    ) -> DestinationPolicy:
         """Read networks in CIDR form. Raises ValueError for what is none."""
-        return cls(tuple(map(ipaddress.ip_network, allow)), tuple(map(ipaddress.ip_network, deny)))
+        return cls(tuple(map(ipaddress.ip_network, allow)), tuple(map(ipaddress.ip_network, deny)), own_hosts, own_ports)
 
     def check(self, description: Description, *, ice: bool = True, raw: bool = False) -> None:
         """
@@ -39,10 +47,10 @@ class DestinationPolicy:
                 continue
             for place in (media, description.tagged(media)):
                 if place.address is not None:
-                    for host in dict.fromkeys((place.address[0], *(place.rtcp or ())[:1])):
-                        self.check_host(media.kind, host, media)
+                    for host, port in dict.fromkeys((place.address, place.rtcp or place.address)):
+                        self.check_host(media.kind, host, media, port=port)
 
-    def check_host(self, kind: str, host: str, media: Media | None = None) -> None:
+    def check_host(self, kind: str, host: str, media: Media | None = None, *, port: int = 0) -> None:
         """Raise `SdpError` when `host` is no numeric address, or one that must not be sent to; `media` is the m-line that names it."""
         line, number = ("", 0) if media is None else (media.line, media.line_number)
         try:
@@ -51,6 +59,9 @@ class DestinationPolicy:
             raise SdpError(f"the address of m={kind} is a host name ({host[:60]}), a numeric address is needed", line, number) from None
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
+        first, last = self.own_ports
+        if first <= port <= last and str(address) in self.own_hosts:
+            return
         if any(address in network for network in self.allow):
             return
         if any(address in network for network in self.deny):

@@ -129,7 +129,7 @@ class Leg:
             if plan.accepted and not served_by_ice(plan):
                 for place in (plan.remote, plan.remote_rtcp):
                     if place is not None:
-                        self._settings.destinations.check_host(plan.kind, place[0])
+                        self._settings.destinations.check_host(plan.kind, place[0], port=place[1])
                 transport = self.transports.prepared(plan.transport_slot)
                 if plan.remote is not None and plan.leads_transport and isinstance(transport, PlainTransport) and transport.trunk:
                     reason = "is that of another m-line" if plan.remote in shared else transport.refusal(plan.remote)

@@ -113,7 +113,11 @@ class Endpoint:
 
     def session(self, call_id: str) -> Session | None:
         """Find a live session of any account by its Call-ID."""
-        return next((found for found in self._sessions(self.ua.of_call(call_id)) if not found.over), None)
+        return next(iter(self.sessions(call_id)), None)
+
+    def sessions(self, call_id: str) -> list[Session]:
+        """The live sessions with a Call-ID: two, where one account here has called another."""
+        return [found for found in self._sessions(self.ua.of_call(call_id)) if not found.over]
 
     def ladder(self, call_id: str) -> str:
         """Draw what was sent and received under a Call-ID; empty when nothing is known of it."""

@@ -11,7 +11,8 @@ from boringsdp.errors import JanusError
 from boringsdp.janus_api.plugin import Jsep, JsepType
 from boringsdp.sdp import Direction
 from boringsdp.sip import account as told
-from boringsdp.sip.uri import SipUri, parse_sip_uri
+from boringsdp.sip.facades import Session
+from boringsdp.sip.uri import SipUri, parse_sip_uri, parse_uri, same_uri
 from boringsdp.sip_plugin import events
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.addresses import as_sip, user_of
@@ -280,10 +281,17 @@ class Commands:
         call = self._call()
         replaced = None
         if request.replace:
-            replaced = self._desk.endpoint.session(request.replace)
+            replaced = self._replaced(request, call)
             if replaced is None:
                 raise JanusError(NO_SUCH_CALL_ID, f"No such call-ID ({request.replace[:64]})", "replace")
         return call.transfer(self._sip(request.uri), replaced, request.headers, self._hear_transfer(call))
+
+    def _replaced(self, request: ask.Transfer, call: PhoneCall) -> Session | None:
+        """The call whose Call-ID `replace` is. Where both its ends are ours, the end that talks with the transfer's target is meant."""
+        found = [session for session in self._desk.endpoint.sessions(request.replace) if session is not call.session]
+        target = parse_sip_uri(self._sip(request.uri))
+        with_target = [session for session in found if same_uri(parse_uri(session.remote_uri), target)]
+        return next(iter(with_target or found), None)
 
     def _hear_transfer(self, call: PhoneCall) -> Callable[[Any], None]:
         """News of a transfer of ours: as Janus tells them (`notify`), and in numbers (`transfer_progress`)."""

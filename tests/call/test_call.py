@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -341,6 +342,24 @@ def test_destinations_are_a_policy():
         policy.check(describe(plain(9000).replace("c=IN IP4 127.0.0.1", "c=IN IP4 pbx.example.com")))
     with pytest.raises(SdpError, match="not allowed"):
         policy.check(describe(plain(9000, extra="a=rtcp:9001 IN IP4 127.0.0.1\r\n").replace("127.0.0.1\r\nt", "127.0.0.2\r\nt")))
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "rtcp", "allowed"),
+    [
+        ("127.0.0.1", 20000, 20001, True),
+        ("127.0.0.1", 29999, 29999, True),
+        ("127.0.0.1", 19999, 20001, False),
+        ("127.0.0.1", 20000, 8088, False),
+        ("127.0.0.1", 30000, 20001, False),
+        ("127.0.0.2", 20000, 20001, False),
+    ],
+)
+def test_the_own_ports_may_be_sent_to_and_no_other_of_the_machine(host: str, port: int, rtcp: int, allowed: bool):
+    policy = DestinationPolicy.of(deny=("127.0.0.0/8",), own_hosts=("127.0.0.1",), own_ports=(20000, 29999))
+    sdp = describe(plain(port, extra=f"a=rtcp:{rtcp}\r\n").replace("127.0.0.1", host))
+    with contextlib.nullcontext() if allowed else pytest.raises(SdpError, match="not allowed"):
+        policy.check(sdp)
 
 
 def test_ice_lines_do_not_take_plain_rtp_around_the_policy():
