@@ -67,7 +67,8 @@ class AsyncioEngine:
         self._loop = loop or asyncio.get_running_loop()
         self._plane = Plane(randomness or random.SystemRandom(), max_transports=max_transports)
         self._sockets: dict[PortId, socket.socket] = {}
-        self._readers: dict[int, Callable[[], None]] = {}
+        self._inlets: list[_Inlet | None] = []
+        """By file descriptor."""
         self._epoll = select.epoll() if hasattr(select, "epoll") else None
         self._next_port = 1
         self._timer: asyncio.TimerHandle | None = None
@@ -100,14 +101,15 @@ class AsyncioEngine:
             number, bound, sock.sendto, _recovery(sock), lambda tos: set_tos(sock, tos), lambda tos: marked_sendto(sock, tos)
         )
         self._sockets[number] = sock
-        reader = _reader(sock, port, self._plane)
+        inlet = _Inlet(sock, port)
         if self._epoll is not None:
-            self._readers[sock.fileno()] = reader
+            self._inlets += [None] * (sock.fileno() + 1 - len(self._inlets))
+            self._inlets[sock.fileno()] = inlet
             self._epoll.register(sock.fileno(), select.EPOLLIN)
         else:  # pragma: no cover - systems without epoll
 
             def wake() -> None:
-                reader()
+                inlet.read()
                 self._report()
 
             self._loop.add_reader(sock.fileno(), wake)
@@ -120,7 +122,7 @@ class AsyncioEngine:
     def _close_socket(self, sock: socket.socket) -> None:
         if self._epoll is not None:
             self._epoll.unregister(sock.fileno())
-            del self._readers[sock.fileno()]
+            self._inlets[sock.fileno()] = None
         else:  # pragma: no cover - systems without epoll
             self._loop.remove_reader(sock.fileno())
         sock.close()
@@ -154,15 +156,15 @@ class AsyncioEngine:
 
     def _take_all(self) -> bool:
         """Read what is there, with a bound; False when there was nothing."""
-        readers, poll = self._readers, self._epoll.poll  # type: ignore[union-attr]
+        inlets, poll = self._inlets, self._epoll.poll  # type: ignore[union-attr]
         found = False
         until = monotonic() + MAX_TURN_S
         while ready := poll(0, 1024):
             found = True
             for number, _ in ready:
-                reader = readers.get(number)
-                if reader is not None:
-                    reader()
+                inlet = inlets[number]
+                if inlet is not None:
+                    inlet.read()
             if monotonic() > until:
                 break
         if self._plane.has_events:
@@ -314,22 +316,30 @@ def _recovery(sock: socket.socket) -> Callable[[bytes, Address, OSError], None]:
     return recover
 
 
-def _reader(sock: socket.socket, port: PlanePort, plane: Plane) -> Callable[[], None]:
-    """What reads a socket: one packet from an own port, all there is (with a bound) from a shared one."""
-    receive_from, receive, clock = sock.recvfrom, port.receive, monotonic
-    inet6 = sock.family == socket.AF_INET6
+class _Inlet:
+    """
+    Reads a socket: one packet from an own port, all there is (with a bound) from a shared one.
 
-    def read() -> None:
-        left = READS_PER_WAKE
+    Not a closure: its cells would lie scattered, and each be fetched from main memory when a packet of another call comes.
+    """
+
+    __slots__ = ("_inet6", "_port", "_socket")
+
+    def __init__(self, sock: socket.socket, port: PlanePort) -> None:
+        self._socket = sock
+        self._port = port
+        self._inet6 = sock.family == socket.AF_INET6
+
+    def read(self) -> None:
+        sock, port, inet6 = self._socket, self._port, self._inet6
+        left = READS_PER_WAKE if port.guests else 1
         while left:
             try:
-                data, source = receive_from(MAX_DATAGRAM)
+                data, source = sock.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
                 return
             except OSError:
-                plane.drop("receive_error")  # ICMP: the peer's port is closed, for now
+                port.plane.drop("receive_error")  # ICMP: the peer's port is closed, for now
             else:
-                receive(data, source[:2] if inet6 else source, clock())
-            left = left - 1 if port.guests else 0
-
-    return read
+                port.receive(data, source[:2] if inet6 else source, monotonic())
+            left -= 1

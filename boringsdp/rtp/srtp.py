@@ -47,6 +47,8 @@ _REASONS = {
 }
 _TAGS = {Profile.AES128_CM_SHA1_80: (10, 10), Profile.AES128_CM_SHA1_32: (4, 10)}
 
+_ERRORS: list[str] = getattr(pylibsrtp, "ERRORS", [])
+
 Transform = Callable[[bytes], bytes]
 
 NOTHING: Mapping[int, int] = {}
@@ -67,41 +69,56 @@ def _transform(session: Session, name: str, limit: int) -> Transform:
     `session.<name>` with its errors mapped, straight on libsrtp where this pylibsrtp has the shape we know (0.4 us of 1.5 saved).
     """
     try:
-        from pylibsrtp import _binding
-
-        srtp, function = session._srtp[0], getattr(_binding.lib, f"srtp_{name}")
-        area, view, length = _work_area(_binding.ffi)
+        return _Direct(session, name, limit).apply
     except (ImportError, AttributeError, TypeError):  # pragma: no cover - another pylibsrtp
         return _public_transform(getattr(session, name), limit)
-    return _direct_transform(session, function, srtp, area, view, length, limit)
 
 
-def _work_area(ffi: Any) -> tuple[Any, Any, Any]:
-    """One buffer and length for all sessions of a thread, so that it stays in the processor's cache; a session stays on its thread."""
-    area = getattr(_local, "area", None)
-    if area is None:
-        cells = ffi.new("char[]", 2048)
-        area = _local.area = (cells, ffi.buffer(cells), ffi.new("int *"))
-    found: tuple[Any, Any, Any] = area
-    return found
+class _Direct:
+    """
+    One function of libsrtp on one session.
 
+    Not a closure: its cells would lie scattered, and each be fetched from main memory when a packet of another call comes.
+    """
 
-def _direct_transform(session: Session, function: Any, srtp: Any, area: Any, view: Any, length: Any, limit: int) -> Transform:
-    errors: list[str] = getattr(pylibsrtp, "ERRORS", [])
+    __slots__ = ("_session", "_srtp", "_tools")
 
-    def transform(data: bytes, owner: Session = session) -> bytes:  # `owner` keeps the memory behind the pointers alive
+    def __init__(self, session: Session, name: str, limit: int) -> None:
+        self._session = session  # keeps the memory behind the pointer alive
+        self._srtp = session._srtp[0]
+        self._tools = _tools(name, limit)
+
+    def apply(self, data: bytes) -> bytes:
+        function, area, view, length, limit = self._tools
         size = len(data)
         if size > limit:
             raise SrtpError(TOO_LONG)
         view[0:size] = data
         length[0] = size
-        code = function(srtp, area, length)
+        code = function(self._srtp, area, length)
         if code:
-            raise SrtpError(_REASONS.get(errors[code], MALFORMED) if code < len(errors) else MALFORMED)
+            raise SrtpError(_REASONS.get(_ERRORS[code], MALFORMED) if code < len(_ERRORS) else MALFORMED)
         result: bytes = view[0 : length[0]]
         return result
 
-    return transform
+
+def _tools(name: str, limit: int) -> tuple[Any, Any, Any, Any, int]:
+    """
+    The function, a buffer, a view of it, a length, the longest packet: one of each for all sessions of a thread, so that they stay in the
+    processor's cache; a session stays on its thread.
+    """
+    known: dict[str, tuple[Any, Any, Any, Any, int]] | None = getattr(_local, "tools", None)
+    if known is None:
+        known = _local.tools = {}
+    if name not in known:
+        from pylibsrtp import _binding
+
+        _, area, view, length, _ = next(iter(known.values()), (None, None, None, None, 0))
+        if area is None:
+            area, length = _binding.ffi.new("char[]", 2048), _binding.ffi.new("int *")
+            view = _binding.ffi.buffer(area)
+        known[name] = (getattr(_binding.lib, f"srtp_{name}"), area, view, length, limit)
+    return known[name]
 
 
 def _public_transform(method: Callable[[bytes], bytes], limit: int) -> Transform:

@@ -8,6 +8,7 @@ from boringsdp.errors import WrongState
 from boringsdp.relay.engine import Address, Latch, PathSelected, RtcpPathSelected
 from boringsdp.relay.plane.latching import Latching
 from boringsdp.relay.plane.port import Path, PlanePort
+from boringsdp.relay.plane.tally import PACKET
 
 if TYPE_CHECKING:
     from boringsdp.relay.plane.transport import Transport
@@ -198,8 +199,7 @@ class RawReach:
         if len(data) > MAX_RAW:
             transport.drop("too_long")
             return
-        transport.packets_received += 1
-        transport.bytes_received += len(data)
+        transport.received += PACKET + len(data)
         transport.last_gone = now
         if self.main.heard(source, now):
             transport.plane.report_bounded(PathSelected(transport.spec.id, source))

@@ -10,9 +10,12 @@ packet from before such a place keeps its number.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from boringsdp.relay.engine import Route
+from boringsdp.relay.plane.tally import PACKET
 from boringsdp.rtp.packet import HEADER, parse_extensions, write_extensions
 from boringsdp.rtp.reception import MAX_DROPOUT, WINDOW
 from boringsdp.rtp.srtp import MAX_PROTECT
@@ -60,14 +63,10 @@ class Rewriter:
         self.route = route
         if not route.enabled:
             self.pause()
-        self._second_bytes = {
-            before | marker: after | marker
-            for before, after in route.payload_types.items() if before not in route.telephone_events
-            for marker in (0, 0x80)
-        }  # fmt: skip
-        self.constant_block = write_extensions(route.constant_extensions.items())
+        self._second_bytes = _second_bytes(tuple(route.payload_types.items()), route.telephone_events)
+        self.constant_block = _block(tuple(route.constant_extensions.items()))
         self._first_byte = 0x90 if self.constant_block else 0x80
-        self.mapped = dict(route.extensions)
+        self.mapped = _mapped(tuple(route.extensions.items()))
 
     def pause(self) -> None:
         """Nothing is forwarded for a while: the next packet begins anew, in sequence."""
@@ -93,16 +92,14 @@ class Rewriter:
             if not self._take(source, extended, rtp_time, now):
                 return
             offset = self.sequence_offset
-            if target.sent_packets and target.spec.kind == "audio":
+            if target.sent and target.spec.kind == "audio":
                 second_byte |= 0x80  # a talk spurt begins: lets the receiver re-centre its jitter buffer
         sequence = extended + offset
         timestamp = (rtp_time + self.timestamp_offset) & 0xFFFFFFFF
-        target.next_sequence = sequence + 1
         target.last_sequence = sequence
         target.last_timestamp = timestamp
         target.last_sent = now
-        target.sent_packets += 1
-        target.sent_bytes += len(payload)
+        target.sent += PACKET + len(payload)
         if self.mapped and data[0] & 0x10:
             packet = self._with_extensions(data, payload, second_byte, sequence, timestamp)
         else:
@@ -148,19 +145,19 @@ class Rewriter:
             source.stream.transport.drop("former_ssrc")
             return False
         clock = source.reception.clock
-        if target.sent_packets:
-            self.sequence_offset = target.next_sequence - extended
+        if target.sent:
+            self.sequence_offset = target.last_sequence + 1 - extended
             expected = round((now - target.last_sent) * clock)
             advance = (rtp_time + self.timestamp_offset - target.last_timestamp) & 0xFFFFFFFF
             resumed = source in (present, self.previous) and advance > 0 and abs(advance - expected) < 2 * clock
             if not resumed:
                 self.timestamp_offset = target.last_timestamp + max(1, expected) - rtp_time
         else:
-            self.sequence_offset = target.next_sequence - extended
+            self.sequence_offset = target.last_sequence + 1 - extended
             self.timestamp_offset = target.last_timestamp - rtp_time
         self.source, self.previous = source, None
         # Of a stream that begins, what was overtaken still has its place; otherwise that place was used by what came before.
-        self.first = extended if target.sent_packets else extended - WINDOW
+        self.first = extended if target.sent else extended - WINDOW
         self.highest = extended
         self._shifts = None
         target.send_clock = clock
@@ -176,8 +173,7 @@ class Rewriter:
         if self._shifts:
             sequence -= sum(by for at, by in self._shifts if at > extended)
         timestamp = (rtp_time + self.timestamp_offset) & 0xFFFFFFFF
-        target.sent_packets += 1
-        target.sent_bytes += len(payload)
+        target.sent += PACKET + len(payload)
         sent = target.transport.send_media(self._with_extensions(data, payload, second_byte, sequence, timestamp))
         if target.kept is not None:
             target.keep(sequence, sent)
@@ -192,3 +188,26 @@ class Rewriter:
             block = self.constant_block
         head = _pack(0x90 if block else 0x80, second_byte, sequence & 0xFFFF, timestamp, self.target.send_ssrc)
         return head + block + payload
+
+
+# What a packet needs of its route. Routes with the same rules share these, so that they stay in the processor's cache; nobody changes them.
+
+
+@lru_cache(256)
+def _second_bytes(payload_types: tuple[tuple[int, int], ...], telephone_events: frozenset[int]) -> Mapping[int, int]:
+    """Return what becomes of the second byte of a header, marker and payload type."""
+    return {
+        before | marker: after | marker
+        for before, after in payload_types if before not in telephone_events
+        for marker in (0, 0x80)
+    }  # fmt: skip
+
+
+@lru_cache(256)
+def _mapped(extensions: tuple[tuple[int, int], ...]) -> Mapping[int, int]:
+    return dict(extensions)
+
+
+@lru_cache(256)
+def _block(elements: tuple[tuple[int, bytes], ...]) -> bytes:
+    return write_extensions(elements)

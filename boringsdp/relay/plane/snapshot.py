@@ -31,6 +31,7 @@ from boringsdp.relay.plane.port import Path
 from boringsdp.relay.plane.reach import PlainReach, RawReach
 from boringsdp.relay.plane.rtcp_keys import RtcpKeys
 from boringsdp.relay.plane.stream import StreamState
+from boringsdp.relay.plane.tally import PACKET, split
 from boringsdp.relay.plane.transport import Transport
 
 VERSION = 2
@@ -105,11 +106,11 @@ def _stream_record(stream: StreamState, now: float) -> Record:
         "clock_rates": [[payload_type, clock] for payload_type, clock in spec.clock_rates.items()],
         "ssrcs": sorted(spec.ssrcs),
         "send_ssrc": stream.send_ssrc,
-        "next_sequence": stream.next_sequence,
+        "next_sequence": stream.last_sequence + 1,
         "last_timestamp": stream.last_timestamp,
         "send_clock": stream.send_clock,
-        "since_sent": now - stream.last_sent if stream.sent_packets else None,
-        "sent": [stream.sent_packets, stream.sent_bytes],
+        "since_sent": now - stream.last_sent if stream.sent else None,
+        "sent": list(split(stream.sent)),
         "sources": [
             [source.ssrc, source.reception.highest, source.payload_type]
             for source in stream.transport.sources.values() if source.stream is stream
@@ -253,11 +254,11 @@ def _restore_stream(plane: Plane, record: Record, now: float) -> None:
         if since is not None:  # the clock went on while we were away
             stream.last_timestamp = (stream.last_timestamp + round(since * stream.send_clock)) & 0xFFFFFFFF
     else:
-        stream.next_sequence = record["next_sequence"]
-        stream.last_sequence = stream.next_sequence - 1
+        stream.last_sequence = record["next_sequence"] - 1
         if record["since_sent"] is not None:
             stream.last_sent = now - record["since_sent"]
-            stream.sent_packets, stream.sent_bytes = record["sent"]
+            packets, octets = record["sent"]
+            stream.sent = packets * PACKET + octets
     if transport.receiver is not None:
         for ssrc, highest, payload_type in record["sources"]:
             transport.retired.pop(ssrc, None)

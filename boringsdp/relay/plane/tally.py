@@ -10,37 +10,49 @@ if TYPE_CHECKING:
     from boringsdp.relay.plane.transport import Transport
 
 
-class Tally:
-    """Packets and bytes of one kind, both ways."""
+PACKET = 1 << 64
+"""
+One packet in a number that counts packets and their bytes together, `count += PACKET + len(data)`. A number is an object, and each that a
+packet touches has to be fetched from main memory when there are many calls.
+"""
 
-    __slots__ = ("bytes_received", "bytes_sent", "last_arrival", "packets_received", "packets_sent")
+
+def split(count: int) -> tuple[int, int]:
+    """Return the packets and bytes of such a number."""
+    return count >> 64, count & PACKET - 1
+
+
+class Tally:
+    """Packets and bytes of one kind, both ways, in numbers of `PACKET`s."""
+
+    __slots__ = ("last_arrival", "received", "sent")
 
     def __init__(self) -> None:
-        self.packets_received = self.bytes_received = self.packets_sent = self.bytes_sent = 0
+        self.received = self.sent = 0
         self.last_arrival = 0.0
 
     def receive(self, data: bytes) -> None:
-        self.packets_received += 1
-        self.bytes_received += len(data)
+        self.received += PACKET + len(data)
 
     def send(self, data: bytes) -> None:
-        self.packets_sent += 1
-        self.bytes_sent += len(data)
+        self.sent += PACKET + len(data)
 
 
 def rtp_statistics(transport: Transport) -> PortStatistics:
     """The figures of RTP, or of a raw transport's datagrams."""
     path, rtcp, dtls = transport.reach.rtp, transport.rtcp, transport.dtls
     announced, learned = _announced(transport, rtcp=False)
+    packets_received, bytes_received = split(transport.received - rtcp.received - dtls.received)
+    packets_sent, bytes_sent = split(transport.sent - rtcp.sent - dtls.sent)
     return PortStatistics(
         remote=path and path[1],
         announced=announced,
         learned=learned,
         last_arrival=max([transport.last_gone, *(source.last_arrival for source in transport.sources.values())]),
-        packets_received=transport.packets_received - rtcp.packets_received - dtls.packets_received,
-        bytes_received=transport.bytes_received - rtcp.bytes_received - dtls.bytes_received,
-        packets_sent=transport.packets_sent - rtcp.packets_sent - dtls.packets_sent,
-        bytes_sent=transport.bytes_sent - rtcp.bytes_sent - dtls.bytes_sent,
+        packets_received=packets_received,
+        bytes_received=bytes_received,
+        packets_sent=packets_sent,
+        bytes_sent=bytes_sent,
     )
 
 
@@ -48,15 +60,17 @@ def rtcp_statistics(transport: Transport) -> PortStatistics:
     """The figures of RTCP."""
     path, tally = transport.reach.rtcp, transport.rtcp
     announced, learned = _announced(transport, rtcp=True)
+    packets_received, bytes_received = split(tally.received)
+    packets_sent, bytes_sent = split(tally.sent)
     return PortStatistics(
         remote=path and path[1],
         announced=announced,
         learned=learned,
         last_arrival=tally.last_arrival,
-        packets_received=tally.packets_received,
-        bytes_received=tally.bytes_received,
-        packets_sent=tally.packets_sent,
-        bytes_sent=tally.bytes_sent,
+        packets_received=packets_received,
+        bytes_received=bytes_received,
+        packets_sent=packets_sent,
+        bytes_sent=bytes_sent,
     )
 
 

@@ -23,7 +23,7 @@ from boringsdp.relay.plane.port import Path, Transmit
 from boringsdp.relay.plane.rtcp_keys import RtcpKeys
 from boringsdp.relay.plane.source import Source
 from boringsdp.relay.plane.stream import StreamState
-from boringsdp.relay.plane.tally import Tally, rtcp_statistics, rtp_statistics
+from boringsdp.relay.plane.tally import PACKET, Tally, rtcp_statistics, rtp_statistics, split
 from boringsdp.rtp.packet import HEADER, measure, parse_extensions
 from boringsdp.rtp.reception import Reception
 from boringsdp.rtp.srtp import MALFORMED, NO_KEYS, REPLAYED, UNVERIFIED, SrtpReceiver, SrtpSender
@@ -51,27 +51,27 @@ class Transport:
         "_mid_extension",
         "auth_failures",
         "auth_reported_at",
-        "bytes_received",
-        "bytes_sent",
         "drops",
         "dtls",
         "ice",
         "last_gone",
+        "latest",
         "muxed",
-        "packets_received",
-        "packets_sent",
         "parked_indices",
         "parked_receiver",
         "parked_sender",
         "plain",
         "plane",
         "reach",
+        "received",
         "receiver",
         "remote",
         "retired",
         "rtcp",
         "rtcp_keys",
+        "secured",
         "sender",
+        "sent",
         "sources",
         "spec",
         "streams",
@@ -84,12 +84,15 @@ class Transport:
     def __init__(self, plane: Plane, spec: TransportSpec) -> None:
         self.plane = plane
         self.spec = spec
+        self.secured = spec.secured
         self.ice: IceReach | None = None
         self.plain: PlainReach | RawReach | None = None
         self.muxed = False
         """RTCP was agreed to share the RTP port, although it has one."""
         self.streams: dict[StreamId, StreamState] = {}
         self.sources: dict[int, Source] = {}
+        self.latest: Source | None = None
+        """The one that was heard last."""
         self.retired: dict[int, int] = {}
         self.receiver: SrtpReceiver | None = None
         self.sender: SrtpSender | None = None
@@ -100,8 +103,8 @@ class Transport:
         self.rtcp_keys: RtcpKeys | None = None
         self.transmit: Transmit | None = None
         self.remote: Address = ("", 0)
-        self.packets_received = self.bytes_received = self.packets_sent = self.bytes_sent = 0
-        # All packets are counted above, those of these kinds in them besides: the rest is RTP.
+        self.received = self.sent = 0
+        # All packets are counted above (`PACKET`), those of these kinds in them besides: the rest is RTP.
         self.rtcp = Tally()
         self.dtls = Tally()
         self.last_gone = 0.0
@@ -118,22 +121,25 @@ class Transport:
 
     def receive_rtp(self, data: bytes, now: float) -> bool:
         """Take a packet of at least 12 bytes whose first is 128..191; True when it verified and belongs to a stream."""
-        self.packets_received += 1
-        self.bytes_received += len(data)
+        self.received += PACKET + len(data)
         _, second, sequence, rtp_time, ssrc = _unpack(data)
         if 191 < second < 224:
             return self._receive_rtcp(data, now)
-        source = self.sources.get(ssrc)
+        source = self.latest
+        if source is None or source.ssrc != ssrc:
+            source = self.sources.get(ssrc)
+            if source is None:
+                return self._meet(data, second, sequence, rtp_time, ssrc, now)
+            self.latest = source
         receiver = self.receiver
-        if source is None:
-            return self._meet(data, second, sequence, rtp_time, ssrc, now)
         if receiver is not None:
+            unprotect = receiver.unprotect
             try:
-                data = receiver.unprotect(data)
+                data = unprotect(data)
             except SrtpError as error:
                 self._unverified(str(error), source)
                 return False
-        elif self.spec.secured:
+        elif self.secured:
             self.drop(NO_KEYS)
             return False
         return source.receive(data, second, sequence, rtp_time, now)
@@ -152,8 +158,7 @@ class Transport:
         return self.receive_rtp(data, now)
 
     def receive_rtcp(self, data: bytes, now: float) -> bool:
-        self.packets_received += 1
-        self.bytes_received += len(data)
+        self.received += PACKET + len(data)
         return self._receive_rtcp(data, now)
 
     def receive_control(self, data: bytes, source: Address, now: float) -> bool:
@@ -168,7 +173,7 @@ class Transport:
 
     def _receive_rtcp(self, data: bytes, now: float) -> bool:
         self.rtcp.receive(data)
-        receiver, secured, own = self.receiver, self.spec.secured, self._own_rtcp_keys(Way.RECEIVE)
+        receiver, secured, own = self.receiver, self.secured, self._own_rtcp_keys(Way.RECEIVE)
         if own is not None:
             receiver, secured = own.receiver, True
         if receiver is not None:
@@ -188,8 +193,7 @@ class Transport:
         return True
 
     def receive_dtls(self, data: bytes, source: Address, *, rtcp: bool = False) -> None:
-        self.packets_received += 1
-        self.bytes_received += len(data)
+        self.received += PACKET + len(data)
         self.dtls.receive(data)
         self.plane.report_message(DtlsReceived(self.spec.id, data, rtcp, source))
 
@@ -204,7 +208,7 @@ class Transport:
             except SrtpError as error:
                 self._unverified(str(error), None)
                 return False
-        elif self.spec.secured:
+        elif self.secured:
             self.drop(NO_KEYS)
             return False
         try:
@@ -253,6 +257,7 @@ class Transport:
     def forget_source(self, source: Source) -> None:
         """Forget an SSRC; its counters stay with the stream, its index here when it is secured."""
         del self.sources[source.ssrc]
+        self.latest = None
         self.last_gone = max(self.last_gone, source.last_arrival)
         source.stream.retire(source)
         for rewriter in source.stream.all_rewriters:
@@ -279,13 +284,15 @@ class Transport:
         """Protect and send a complete RTP packet; return what went out, empty when nothing did. Call only while `transmit` is not None."""
         sender = self.sender
         if sender is not None:
+            protect = sender.protect
             try:
-                packet = sender.protect(packet)
+                packet = protect(packet)
             except SrtpError as error:
                 self.drop(f"send_{error}")
                 return b""
+        transmit = self.transmit
         try:
-            self.transmit(packet, self.remote)  # type: ignore[misc]
+            transmit(packet, self.remote)  # type: ignore[misc]
         except OSError as error:
             path = self.reach.rtp
             try:
@@ -293,8 +300,7 @@ class Transport:
             except OSError as final:
                 self._not_sent(final)
                 return b""
-        self.packets_sent += 1
-        self.bytes_sent += len(packet)
+        self.sent += PACKET + len(packet)
         return packet
 
     def send_raw(self, data: bytes) -> None:
@@ -309,7 +315,7 @@ class Transport:
             self.dtls.send(data)
 
     def send_rtcp(self, data: bytes) -> None:
-        sender, secured, own = self.sender, self.spec.secured, self._own_rtcp_keys(Way.SEND)
+        sender, secured, own = self.sender, self.secured, self._own_rtcp_keys(Way.SEND)
         if own is not None:
             sender, secured = own.sender, True
         if sender is None:
@@ -334,8 +340,7 @@ class Transport:
         except OSError as error:
             self._not_sent(error)
             return False
-        self.packets_sent += 1
-        self.bytes_sent += len(data)
+        self.sent += PACKET + len(data)
         return True
 
     def _not_sent(self, error: OSError) -> None:
@@ -344,7 +349,7 @@ class Transport:
     def refresh(self) -> None:
         """Whether and where media may go out, after a change of path or keys."""
         path = self.reach.rtp
-        if path is None or (self.spec.secured and self.sender is None):
+        if path is None or (self.secured and self.sender is None):
             self.transmit = None
         else:
             tos = self.spec.tos
@@ -467,8 +472,9 @@ class Transport:
 
     def statistics(self) -> TransportStatistics:
         rtp, rtcp = self.reach.rtp, self.reach.rtcp
+        packets_received, bytes_received = split(self.received)
+        packets_sent, bytes_sent = split(self.sent)
         return TransportStatistics(
-            remote=rtp and rtp[1], rtcp_remote=rtcp and rtcp[1], packets_received=self.packets_received,
-            bytes_received=self.bytes_received, packets_sent=self.packets_sent, bytes_sent=self.bytes_sent, drops=dict(self.drops),
-            rtp=rtp_statistics(self), rtcp=rtcp_statistics(self),
+            remote=rtp and rtp[1], rtcp_remote=rtcp and rtcp[1], packets_received=packets_received, bytes_received=bytes_received,
+            packets_sent=packets_sent, bytes_sent=bytes_sent, drops=dict(self.drops), rtp=rtp_statistics(self), rtcp=rtcp_statistics(self),
         )  # fmt: skip
