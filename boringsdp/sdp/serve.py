@@ -119,7 +119,7 @@ def agreed_keying(ours: Media, our_transport: Media, theirs: Media, their_transp
 def _unchosen_twins(medias: dict[int, Media], slots: Sequence[Slot]) -> list[int]:
     unchosen = []
     for kind in ("audio", "video"):
-        lines = [media for media in medias.values() if media.kind == kind and not media.fingerprints]
+        lines = [media for media in medias.values() if media.kind == kind]
         secure = [media.index for media in lines if media.protocol is not None and media.protocol.secure]
         clear = [media.index for media in lines if media.protocol is not None and not media.protocol.secure]
         for one, other in zip(secure, clear, strict=False):

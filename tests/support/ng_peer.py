@@ -108,6 +108,8 @@ class Peer:
     host: str = "127.0.0.1"
     told: str = ""
     """The address in its descriptions, where that is another (NAT)."""
+    identity: Identity = IDENTITY
+    """Its certificate; most tests need no second one."""
     nat: dict[str, str] = field(default_factory=dict)
     """From addresses it is told to where these are really."""
     components: list[Component] = field(default_factory=list)
@@ -196,7 +198,7 @@ class Peer:
         if self.mux and (self._theirs is None or self._theirs.rtcp_mux):
             lines.append("a=rtcp-mux")
         if self.kind.dtls:
-            lines += ["a=fingerprint:{} {}".format(*IDENTITY.fingerprint), f"a=setup:{setup}"]
+            lines += ["a=fingerprint:{} {}".format(*self.identity.fingerprint), f"a=setup:{setup}"]
         if self.kind.sdes:
             lines.append(self._crypto_line())
         if self.kind.ice:
@@ -236,7 +238,7 @@ class Peer:
         if self.kind.dtls:
             for component in self.components[: 1 if self.muxed else 2]:
                 if component.association is None:
-                    component.association = Association(IDENTITY, client=self._client)
+                    component.association = Association(self.identity, client=self._client)
                     component.association.expect(usable_fingerprints([(f.hash, f.value) for f in media.fingerprints]), time.monotonic())
 
     def _candidate(self, media: Media, component: int) -> tuple[str, int]:
