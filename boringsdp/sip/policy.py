@@ -29,6 +29,11 @@ OURS = frozenset(
     )
 )
 """Headers that the stack alone writes."""
+STANDING = frozenset(("reason", "warning", "replaces", "referred-by", "require", "join", "target-dialog"))
+"""
+Headers that the gateway adds of its own accord: why a call ends, which one it takes the place of. The list of allowed headers is not about
+them; whether an application may set them is for its front to check.
+"""
 MAX_HEADER_TEXT = 16_384
 """Characters that a front's headers may have in all: well within what a message holds."""
 
@@ -45,21 +50,22 @@ class Policy:
         return within(host, self._sources)
 
     def target_allowed(self, uri: SipUri) -> bool:
-        return fits(uri.host, self.settings.targets)
+        return _leads_to(uri, self.settings.targets)
 
     def check_target(self, uri: SipUri) -> None:
         if not self.target_allowed(uri):
             raise Forbidden("target", uri.host)
 
     def check_registrar(self, uri: SipUri) -> None:
-        if not fits(uri.host, self.settings.registrars):
+        if not _leads_to(uri, self.settings.registrars):
             raise Forbidden("registrar", uri.host)
 
     def check_headers(self, lines: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """Return a front's header lines. Raises Forbidden for those that are ours to write, not allowed, or no header lines at all."""
         checked = tuple(lines)
         for name, value in checked:
-            if not is_token(name) or key_of(name) in OURS or not _listed(name, self.settings.headers):
+            key = key_of(name)
+            if not is_token(name) or key in OURS or not (key in STANDING or _listed(name, self.settings.headers)):
                 raise Forbidden("header", name)
             if any(char in value for char in "\r\n\0"):
                 raise Forbidden("header value", value)
@@ -97,6 +103,12 @@ def fits(host: str, patterns: Iterable[str]) -> bool:
         if lower == wanted or (wanted.startswith("*.") and lower.endswith(wanted[1:])):
             return True
     return empty
+
+
+def _leads_to(uri: SipUri, patterns: tuple[str, ...]) -> bool:
+    """Whether a URI names a host in a list, and sends to none beside it: `maddr` says where to send, whatever the host is."""
+    maddr = uri.param("maddr")
+    return fits(uri.host, patterns) and (not maddr or fits(maddr, patterns))
 
 
 def _listed(name: str, patterns: tuple[str, ...]) -> bool:

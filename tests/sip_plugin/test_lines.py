@@ -190,8 +190,19 @@ class TestPolicy:
         assert (code, "evil.test" in text) == (449, True), text
         king = {"P-Asserted-Identity": "<sip:king@pbx.test>"}
         assert client.refusal({"request": "call", "uri": world.peer(), "headers": king}, offer())[0] == 444
+        assert client.refusal({"request": "call", "uri": f"{world.peer()};MADDR=127.0.0.2"}, offer())[0] == 449
+        assert client.refusal({"request": "register", "username": "sip:a@pbx.test;maddr=evil.test", "secret": "x", "refresh": True})[0] == 449
         assert client.handle.has_peer_connection is False
         assert len(world.plugin.calls) == 0
+
+    async def test_no_list_of_headers_keeps_the_gateway_from_saying_why_a_call_ends(self, world: World):
+        client = world.client()
+        client.result({"request": "register", "type": "guest", "username": "sip:a@pbx.test"})
+        session, ear = await world.talk(client)
+        client.handle.close_pc("DTLS alert")
+        ended = await ear.hears(Ended)
+        assert ended.message.headers.get("Reason") == 'SIP;cause=200;text="DTLS alert"'
+        assert session.over
 
 
 async def test_trunks_are_off_unless_allowed(world: World):
