@@ -65,9 +65,16 @@ class _Reader:
 
     def content(self, name: str) -> str:
         value = self.elements.text(name, "")
-        if len(value.encode("utf-8", "replace")) > MAX_CONTENT:
+        if self._octets(name, value) > MAX_CONTENT:
             raise self.elements.refuse(name, f"at most {MAX_CONTENT} octets")
         return value
+
+    def _octets(self, name: str, text: str) -> int:
+        """How long text is in UTF-8. Raises `JanusError` 444 for half a character (a lone surrogate), which JSON can hold."""
+        try:
+            return len(text.encode())
+        except UnicodeEncodeError:
+            raise self.elements.refuse(name, "text in Unicode") from None
 
     def texts(self, name: str) -> tuple[str, ...]:
         """An array of strings."""
@@ -100,8 +107,8 @@ class _Reader:
         if hashed is not None and (len(hashed) not in (32, 64) or hashed.strip("0123456789abcdefABCDEF")):
             raise elements.refuse("ha1_secret", "a digest in hexadecimal")
         text = hashed.lower() if hashed is not None else plain or ""
-        if len(text) > MAX_TEXT:
-            raise elements.refuse("secret", f"at most {MAX_TEXT} characters")
+        if self._octets("secret", text) > MAX_TEXT:
+            raise elements.refuse("secret", f"at most {MAX_TEXT} octets")
         return ask.Secret(text, hashed is not None, user)
 
 

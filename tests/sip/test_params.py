@@ -79,3 +79,11 @@ def test_numbers() -> None:
     for text in ("", "-1", "256", "9" * 99, "²", "1 ", "0x1"):
         with pytest.raises(SipError):
             parse_number(text, 255)
+
+
+@pytest.mark.parametrize("text", [";a=1;", ";a=1; ", ";;a=1", ";a=1;;b", " ;\ta = 1 ; ;b"])
+def test_one_semicolon_too_many_does_no_harm(text: str) -> None:
+    assert parse_params(text)["a"] == "1"
+    for worse in (text + ";;", text + ";=1", text + ";;=1"):
+        with pytest.raises(SipError):
+            parse_params(worse)

@@ -191,7 +191,8 @@ class TestPolicy:
         king = {"P-Asserted-Identity": "<sip:king@pbx.test>"}
         assert client.refusal({"request": "call", "uri": world.peer(), "headers": king}, offer())[0] == 444
         assert client.refusal({"request": "call", "uri": f"{world.peer()};MADDR=127.0.0.2"}, offer())[0] == 449
-        assert client.refusal({"request": "register", "username": "sip:a@pbx.test;maddr=evil.test", "secret": "x", "refresh": True})[0] == 449
+        elsewhere = {"request": "register", "username": "sip:a@pbx.test;maddr=evil.test", "secret": "x", "refresh": True}
+        assert client.refusal(elsewhere)[0] == 449
         assert client.handle.has_peer_connection is False
         assert len(world.plugin.calls) == 0
 

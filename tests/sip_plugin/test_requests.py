@@ -149,3 +149,19 @@ def test_only_headers_that_are_allowed_may_be_set():
     assert isinstance(parse_request(body, ("X-My-*",)), ask.PlaceCall)
     with pytest.raises(JanusError, match="not among"):
         parse_request(body, ("P-*",))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"request": "register", "username": BOB, "secret": "\ud800"},
+        {"request": "message", "uri": BOB, "content": "\ud800"},
+        {"request": "info", "type": "text/plain", "content": "\udfff"},
+        {"request": "subscribe", "event": "x", "content": "\ud800"},
+        {"request": "call", "uri": BOB, "headers": {"X-A": "\ud800"}},
+    ],
+)
+def test_half_characters_are_refused(body: dict[str, Any]):
+    with pytest.raises(JanusError) as refused:
+        parse_request(body)
+    assert refused.value.code == 444
