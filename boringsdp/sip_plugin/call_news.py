@@ -105,7 +105,7 @@ class CallNews:
         if media is None:
             return
         try:
-            text = media.answer_of_peer(sdp, tag)
+            text = media.early_of_peer(sdp, tag)
         except (SdpError, WrongState, Exhausted) as error:
             log.info("early media cannot be served", extra={"call": self._call.call_id, "reason": str(error)})
             return

@@ -106,6 +106,16 @@ class MediaSide:
         self._in_force = tag, sdp
         return text
 
+    def early_of_peer(self, sdp: bytes, tag: str) -> str | None:
+        """
+        As `answer_of_peer`, for an early answer, of which several may come.
+
+        With DTLS the first stays until the final one: a DTLS association that was left cannot be taken up again, and any may take the call.
+        """
+        if self._in_force is not None and self._in_force[0] != tag and uses_dtls(read_sdp(sdp)):
+            return None
+        return self.answer_of_peer(sdp, tag)
+
     def offer_of_peer(self, description: Description) -> str:
         """Return the offer for the browser."""
         return self.call.offer(Party.B, description, to=self.call.style(Party.A) or WEBRTC, policy=self._policy)
