@@ -188,14 +188,13 @@ class UserAgent:
     def receive(self, message: Message, defects: tuple[Defect, ...], flow: Flow, now: float) -> list[ShellAction]:
         """Take a message from the network, and what is wrong with it."""
         self._answering.tick(now)
-        silent = self.policy.settings.silent
         if defects:
             self._out.append(Suspect(flow, "defect"))
-            if isinstance(message, Request) and message.method != "ACK" and not silent:
+            if isinstance(message, Request) and message.method != "ACK":
                 # Whatever is broken in it, no transaction can be relied on: its retransmission is answered the same way.
-                self._take(self._transactions.refuse(message, refusal(defects), flow), now)
-        elif silent and self._is_strange(message, flow):
-            self._out.append(Suspect(flow, "stranger"))
+                self._refuse(message, refusal(defects), flow, now)
+        elif isinstance(message, Request) and self._is_strange(message, flow):
+            self._refuse_stranger(message, flow, now)
         else:
             self._take(self._transactions.receive(message, flow, now), now)
         return self._taken()
@@ -365,18 +364,12 @@ class UserAgent:
 
     def _outside(self, request: Request, transaction: int, flow: Flow, now: float) -> None:
         """Serve a request outside of dialogs, as far as it has an account that is to be asked."""
-        refused = self.inspector.check(request)
-        if refused is not None or request.method == "OPTIONS":
-            if refused is not None and refused.code in (405, 501):
-                self._out.append(Suspect(flow, "method not served"))
-            self._reply(transaction, refused or self.inspector.options(), now)
-            return
-        if request.method not in ("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER"):
-            self._reply(transaction, response(481), now)
+        general = self._general(request, flow)
+        if general is not None:
+            self._reply(transaction, general, now)
             return
         found = self.lines.find(request, flow.remote[0])
         if found is None:
-            self._out.append(Suspect(flow, "stranger"))
             self._reply(transaction, response(404), now)
             return
         line, claim = found
@@ -387,6 +380,15 @@ class UserAgent:
             self._invited(line, claim, request, transaction, flow, now)
         else:
             self._out.append(RequestCame(line, claim, None, request, transaction))
+
+    def _general(self, request: Request, flow: Flow) -> Response | None:
+        """Return the answer to a request outside of dialogs that is the same whoever it is for."""
+        refused = self.inspector.check(request)
+        if refused is not None and refused.code in (405, 501):
+            self._out.append(Suspect(flow, "method not served"))
+        if refused is not None or request.method == "OPTIONS":
+            return refused or self.inspector.options()
+        return None if request.method in ("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER") else response(481)
 
     def _invited(self, line: Line, claim: int, request: Request, transaction: int, flow: Flow, now: float) -> None:
         try:
@@ -442,11 +444,29 @@ class UserAgent:
         else:
             self._out.append(RequestCame(entry.line, 0, entry, event.request, event.transaction))
 
-    def _is_strange(self, message: Message, flow: Flow) -> bool:
-        """Whether it is a request outside of dialogs that no account is there for."""
-        if not isinstance(message, Request) or message.method in ("ACK", "CANCEL") or views.to(message).tag:
+    # --- strangers ------------------------------------------------------------------------------------------------------------------
+
+    def _is_strange(self, request: Request, flow: Flow) -> bool:
+        """Whether neither an account nor a dialog nor a transaction is there for a request. What answers it keeps nothing of it."""
+        if request.method == "ACK" or self._transactions.knows(request):
             return False
-        return self.lines.find(message, flow.remote[0]) is None
+        dialog = views.call_id(request), views.to(request).tag
+        if dialog[1] and (dialog in self._by_dialog or dialog in self._beside):
+            return False
+        return self.lines.find(request, flow.remote[0]) is None
+
+    def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> None:
+        answer = None
+        if not self.policy.settings.silent:
+            answer = response(481) if request.method == "CANCEL" or views.to(request).tag else self._general(request, flow)
+        if answer is None:
+            self._out.append(Suspect(flow, "stranger"))
+        self._refuse(request, answer or response(404), flow, now)
+
+    def _refuse(self, request: Request, answer: Response, flow: Flow, now: float) -> None:
+        """Answer without a transaction: nobody fills our memory, and what is lost on the way is not repeated at somebody it is not from."""
+        if not self.policy.settings.silent:
+            self._take(self._transactions.refuse(request, answer, flow), now)
 
 
 def _package(request: Request) -> str:

@@ -382,3 +382,33 @@ def test_a_silent_endpoint_notes_strangers_too() -> None:
     bench = Bench(SipSettings(policy=PolicySettings(silent=True)))
     bench.ask("OPTIONS", source=STRANGE)
     assert [suspect.cause for suspect in bench.suspects] == ["stranger"]
+
+
+@pytest.mark.parametrize(
+    ("method", "to_tag", "code"),
+    [("INVITE", "", 404), ("MESSAGE", "", 404), ("OPTIONS", "", 200), ("REGISTER", "", 405), ("BYE", "x", 481), ("CANCEL", "", 481)],
+)
+def test_strangers_leave_nothing_behind(method: str, to_tag: str, code: int) -> None:
+    bench = Bench()
+    bench.line()
+    for number in range(3):
+        assert bench.code(method, source=STRANGE, to_tag=to_tag, call_id=str(number)) == code
+    assert bench.ua.counts()["transactions"] == 0
+    assert bench.ua.deadline() is None
+
+
+@pytest.mark.parametrize(("method", "to_tag"), [("BYE", "x"), ("CANCEL", ""), ("REGISTER", ""), ("INVITE", "")])
+def test_a_silent_endpoint_is_silent_whatever_it_is_asked(method: str, to_tag: str) -> None:
+    bench = Bench(SipSettings(policy=PolicySettings(silent=True)))
+    assert bench.ask(method, source=STRANGE, to_tag=to_tag) is None
+
+
+def test_who_is_no_stranger_any_more_is_still_answered() -> None:
+    """The account has gone while a call for it came: what belongs to the call is not a stranger's."""
+    bench = Bench(SipSettings(policy=PolicySettings(sources=("0.0.0.0/0",), silent=True)))
+    line = bench.line()
+    session = bench.invited(branch="b")
+    bench.ua.close_line(line)
+    assert bench.code("CANCEL", branch="b") in (200, 487)
+    assert session.state.value == "ended"
+    assert {sent.message.code for sent in bench.sent if isinstance(sent.message, Response)} == {200, 487}

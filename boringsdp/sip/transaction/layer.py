@@ -136,6 +136,14 @@ class Transactions:
         refusal = answering(request, response, stateless_tag(request, self._secret))
         return [Transmit(refusal, refusal.to_bytes(), stateless_destination(request, flow))]
 
+    def knows(self, request: Request) -> bool:
+        """Whether a request belongs to a server transaction: it has come before, or is the ACK or CANCEL of an INVITE that has."""
+        try:
+            key = server_key(request)
+        except SipError:
+            return False
+        return key in self._servers or (request.method in ("ACK", "CANCEL") and (*key[:-1], "INVITE") in self._servers)
+
     # --- from the network ----------------------------------------------------------------------------------------------------------
 
     def receive(self, message: Message, flow: Flow, now: float) -> list[TransactionAction]:

@@ -13,7 +13,10 @@ INVITE of a peer (RFC 3261 §17.2.1 with RFC 6026 §7.1).
 from __future__ import annotations
 
 import enum
+from contextlib import suppress
 
+from boringsdp.errors import SipError
+from boringsdp.sip import headers
 from boringsdp.sip.actions import ReplyFailed, TransactionAction, Transmit
 from boringsdp.sip.build import answering, response_to
 from boringsdp.sip.flow import Destination, Flow
@@ -30,7 +33,10 @@ class State(enum.Enum):
 
 
 class ServerInvite:
-    """`to` is where responses go, `tag` what their To gets. Nothing is sent at first; 100 goes out when nobody answers soon."""
+    """
+    `to` is where responses go, `tag` what their To gets unless they bring one. Nothing is sent at first; 100 goes out when nobody answers
+    soon.
+    """
 
     __slots__ = (
         "_again_at", "_end_at", "_interval", "_reliable", "_sent", "_timers", "flow", "number", "request", "state", "tag", "to", "told",
@@ -76,7 +82,10 @@ class ServerInvite:
                 pass
             case _:
                 return []
-        self._keep(answering(self.request, response, self.tag))
+        made = answering(self.request, response, self.tag)
+        with suppress(SipError):
+            self.tag = headers.to(made).tag or self.tag
+        self._keep(made)
         return self._send()
 
     def again(self) -> list[TransactionAction]:

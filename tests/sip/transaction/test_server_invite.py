@@ -144,6 +144,26 @@ def test_cancel_is_answered_and_told_while_there_is_no_final_response() -> None:
     assert sent(core.reply(1, response(487), 1.6)).code == 487
 
 
+def with_tag(code: int, invite: Request) -> Response:
+    """A response whose To tag is the user agent's, and not the transaction's."""
+    return response(code, headers=[("To", f"{invite.headers.get('To')};tag=mine")])
+
+
+def test_the_answer_to_cancel_has_the_tag_of_the_user_agent() -> None:
+    core, invite, flow = core_with_invite()
+    core.reply(1, with_tag(180, invite), 0.0)
+    assert to(sent(core.receive(cancel_for(invite), flow, 1.0)[:1])).tag == "mine"
+
+
+@pytest.mark.parametrize("branch", ["z9hG4bKa", "1"])
+def test_an_ack_is_known_by_the_tag_of_the_user_agent(branch: str) -> None:
+    """Without the cookie, an RFC 2543 peer, by nothing else."""
+    core, invite, flow = core_with_invite(branch=branch)
+    ack = ack_for(invite, sent(core.reply(1, with_tag(486, invite), 0.0)))
+    assert core.receive(ack, flow, 0.1) == []
+    assert core.tick(0.6) == [], "not repeated"
+
+
 def test_cancel_after_the_final_response_is_answered_only() -> None:
     core, invite, flow = core_with_invite()
     core.reply(1, response(200), 0.0)
