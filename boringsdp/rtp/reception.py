@@ -12,26 +12,27 @@ MAX_DROPOUT = 3000
 DUPLICATE = -(1 << 62)
 JUMPED = DUPLICATE - 1
 
-_MASK = WINDOW - 1
-
 
 class Reception:
     """
     Counters of one source. `receive` is called once for every packet in arrival order.
 
     `trusted` says that packets are authenticated and their index was checked (SRTP): then a jump in sequence is believed at once.
+
+    What did not come is remembered, not what came: the usual packet, the next one, changes four numbers and nothing else.
     """
 
     __slots__ = (
+        "_first",
+        "_gap",
+        "_missing",
         "_restart_at",
-        "_seen",
         "base",
         "clock",
         "duplicates",
         "highest",
         "jitter",
         "lost_before",
-        "packets",
         "packets_before",
         "reordered",
         "rtp_time",
@@ -47,13 +48,16 @@ class Reception:
         self.rtp_time = rtp_time
         self.transit = now * clock - rtp_time
         self.jitter = 0.0
-        self.packets = 0
         self.duplicates = 0
         self.reordered = 0
         self.lost_before = 0
         self.packets_before = 0
         self._restart_at = -1
-        self._seen = bytearray(WINDOW)
+        self._gap = 0
+        """How many from `base` to `highest` did not come."""
+        self._first = sequence
+        """From here to `highest` all came that are not in `_missing`; what is before, and in the window, did not."""
+        self._missing: set[int] | None = None
 
     def receive(self, sequence: int, rtp_time: int, now: float) -> int:
         """
@@ -66,7 +70,7 @@ class Reception:
             extended = self.highest + 1
         elif 1 < step <= MAX_DROPOUT:
             extended = self.highest + step
-            self._skip(step)
+            self._skip(extended)
         else:
             extended = self._out_of_line(sequence, rtp_time)
             if extended <= JUMPED or extended == DUPLICATE:
@@ -75,8 +79,6 @@ class Reception:
                 self._measure(rtp_time, now)
                 return extended
         self.highest = extended
-        self._seen[extended & _MASK] = 1
-        self.packets += 1
         self.rtp_time = rtp_time
         transit = now * self.clock - rtp_time
         change = transit - self.transit
@@ -96,19 +98,50 @@ class Reception:
     @property
     def lost(self) -> int:
         """Expected minus received, over every restart of the sequence; never negative."""
-        return self.lost_before + self.highest - self.base + 1 - (self.packets - self.packets_before)
+        return self.lost_before + self._gap
+
+    @property
+    def packets(self) -> int:
+        """How many came, duplicates not counted, over every restart."""
+        return self.packets_before + self.highest - self.base + 1 - self._gap
 
     def resume(self, highest: int) -> None:
         """Take everything up to the extended number `highest` as seen: nothing older is accepted again."""
-        self.base, self.highest = highest + 1, highest
-        self._seen = bytearray(b"\x01" * WINDOW)
+        self.packets_before = self.packets
+        self.base, self.highest, self._gap = highest + 1, highest, 0
+        self._begin(highest - WINDOW)
 
-    def _skip(self, step: int) -> None:
-        if step > WINDOW:
-            self._seen = bytearray(WINDOW)
+    def _begin(self, first: int) -> None:
+        self._first, self._missing = first, None
+
+    def _skip(self, extended: int) -> None:
+        """What lies between `highest` and this number has not come yet."""
+        self._gap += extended - self.highest - 1
+        if extended - self.highest > WINDOW:
+            self._begin(extended)
             return
-        for missing in range(self.highest + 1, self.highest + step):
-            self._seen[missing & _MASK] = 0
+        missing = self._missing or set()
+        missing.update(range(self.highest + 1, extended))
+        if len(missing) > WINDOW:
+            missing = {number for number in missing if number > extended - WINDOW}
+        self._missing = missing
+
+    def _lacks(self, extended: int) -> bool:
+        """Whether this number, in the window, has not come."""
+        return extended < self._first or (self._missing is not None and extended in self._missing)
+
+    def _fill(self, extended: int) -> None:
+        """A number that was lacking has come."""
+        missing = self._missing = self._missing or set()
+        missing.discard(extended)
+        if extended < self._first:
+            missing.update(range(extended + 1, self._first))
+            self._first = extended
+        if extended < self.base:
+            self._gap += self.base - extended - 1
+            self.base = extended
+        else:
+            self._gap -= 1
 
     def _measure(self, rtp_time: int, now: float) -> None:
         transit = now * self.clock - rtp_time
@@ -121,11 +154,9 @@ class Reception:
         back = (self.highest - sequence) & 0xFFFF
         if back < WINDOW:
             extended = self.highest - back
-            if not self._seen[extended & _MASK]:
-                self._seen[extended & _MASK] = 1
-                self.packets += 1
+            if self._lacks(extended):
+                self._fill(extended)
                 self.reordered += 1
-                self.base = min(self.base, extended)
                 return extended
             ahead = (rtp_time - self.rtp_time) & 0xFFFFFFFF
             if self.trusted or not 0 < ahead < 0x80000000:
@@ -137,7 +168,7 @@ class Reception:
             if step <= 0:
                 self.duplicates += 1
                 return DUPLICATE
-            self._seen = bytearray(WINDOW)
+            self._skip(self.highest + step)
             return self.highest + step
         if sequence != self._restart_at:
             self._restart_at = (sequence + 1) & 0xFFFF
@@ -151,5 +182,6 @@ class Reception:
         self.packets_before = self.packets
         self.base = ((self.highest >> 16) + 2 << 16) + sequence
         self.highest = self.base - 1
+        self._gap = 0
         self._restart_at = -1
-        self._seen = bytearray(WINDOW)
+        self._begin(self.base)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from boringsdp.errors import RtpError
 from boringsdp.relay.engine import TelephoneEventReceived
+from boringsdp.relay.plane.tally import PACKET
 from boringsdp.rtp.packet import measure
 from boringsdp.rtp.reception import DUPLICATE, JUMPED, Reception
 
@@ -21,7 +22,7 @@ _REFUSED = max(DUPLICATE, JUMPED)
 class Source:
     """One SSRC of a stream. `receive` is the hot path: one call for each verified packet."""
 
-    __slots__ = ("born", "bytes", "last", "last_arrival", "payload_type", "reception", "ssrc", "stream")
+    __slots__ = ("born", "last", "last_arrival", "payload_type", "received", "reception", "ssrc", "stream")
 
     def __init__(self, stream: StreamState, ssrc: int, reception: Reception, born: int) -> None:
         self.stream = stream
@@ -29,7 +30,8 @@ class Source:
         self.reception = reception
         self.born = born
         self.payload_type = -1
-        self.bytes = 0
+        self.received = 0
+        """Packets and the bytes of their payload (`PACKET`)."""
         self.last = b""
         self.last_arrival = 0.0
 
@@ -54,8 +56,8 @@ class Source:
         if extended <= _REFUSED:
             stream.transport.drop("duplicate" if extended == DUPLICATE else "jumped")
             return False
-        self.bytes += len(payload)
-        packets = self.reception.packets
+        self.received += PACKET + len(payload)
+        packets = self.received >> 64
         if packets < REMEMBERED or packets % REMEMBERED == 0:
             self.last = data
         self.last_arrival = now
@@ -91,7 +93,7 @@ class Source:
         if extended <= _REFUSED:
             stream.transport.drop("duplicate" if extended == DUPLICATE else "jumped")
             return False
-        self.bytes += len(payload)
+        self.received += PACKET + len(payload)
         self.last_arrival = now
         stream.current = self
         if not stream.receiving:

@@ -76,7 +76,7 @@ class StreamState:
         """Keep the counters of a source that is forgotten."""
         reception = source.reception
         self.gone_packets += reception.packets
-        self.gone_bytes += source.bytes
+        self.gone_bytes += split(source.received)[1]
         self.gone_lost += reception.lost
         self.gone_duplicates += reception.duplicates
         self.gone_reordered += reception.reordered
@@ -162,7 +162,7 @@ class StreamState:
             if source.stream is self:
                 reception = source.reception
                 packets += reception.packets
-                octets += source.bytes
+                octets += split(source.received)[1]
                 lost += reception.lost
                 duplicates += reception.duplicates
                 reordered += reception.reordered
