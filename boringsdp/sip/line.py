@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 
+from boringsdp.errors import SipError
 from boringsdp.sip.account import AccountSettings, AccountState
 from boringsdp.sip.digest import Authenticator, Credentials
 from boringsdp.sip.flow import Destination, Flow, Protocol
 from boringsdp.sip.message import Request
-from boringsdp.sip.name_address import name_address_text
+from boringsdp.sip.name_address import name_address_text, parse_name_address
 from boringsdp.sip.policy import Policy, networks
 from boringsdp.sip.redirect import Redirects
 from boringsdp.sip.transport import Reach
@@ -82,6 +84,18 @@ class Line:
         proxy = self.settings.outbound_proxy
         return (*((self._route(proxy),) if proxy else ()), *self.service_route)
 
+    def family(self, uri: SipUri) -> str:
+        """
+        Return `IP4` or `IP6`, by which requests to there will leave, as far as can be told without asking DNS; empty: unknown.
+
+        Where the next hop is a name it is most likely our registrar or proxy.
+        """
+        routes = self.routes()
+        host = uri.host
+        with suppress(SipError):
+            host = parse_name_address(routes[0]).sip_uri.host if routes else host
+        return _family(host) or _family(next(reversed(self._hosts), ""))
+
     def _route(self, proxy: SipUri) -> str:
         loose = (
             proxy
@@ -114,6 +128,11 @@ class Line:
         if user in self.claims:
             return self.claims[user]
         return next((self.claims[user[:size] + "*"] for size in range(len(user), -1, -1) if user[:size] + "*" in self.claims), 0)
+
+
+def _family(host: str) -> str:
+    """Of an address; empty for a name."""
+    return "IP6" if ":" in host else "IP4" if host.replace(".", "").isdecimal() else ""
 
 
 class Guest:

@@ -226,7 +226,7 @@ class Commands:
             raise JanusError(MISSING_SDP, "Missing SDP: call needs a jsep offer", "jsep")
         if request.call_id and self._desk.endpoint.session(request.call_id) is not None:
             raise JanusError(INVALID_ELEMENT, "Invalid element (call_id is that of another call)", "call_id")
-        refer = None
+        callee, refer = self._sip(request.uri), None
         if request.refer_id is not None:
             refer = self._desk.transfers.take(request.refer_id, master.account)
             if refer is None:
@@ -236,9 +236,10 @@ class Commands:
         news = CallNews(phone)
         identity, name = self._own_identity(master)
         try:
-            sdp = handle.make_media(phone, news, request.srtp).offer_of_browser(jsep.said, request.srtp.style)
+            media = handle.make_media(phone, news, request.srtp)
+            sdp = media.offer_of_browser(jsep.said, request.srtp.style, family=master.account.family(callee))
             phone.session = master.account.invite(
-                self._sip(request.uri),
+                callee,
                 sdp,
                 hear=lambda event: handle.later(lambda: news.hear(event)),
                 headers=request.headers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boringsdp.call import Call, Party
+from boringsdp.call import Call, LegOptions, Party
 from boringsdp.sdp import WEBRTC, CodecPolicy, Description, Direction, LegStyle, Media, describe
 from boringsdp.sip_plugin.peer_media import PeerMedia
 
@@ -84,12 +84,17 @@ class MediaSide:
 
     # --- with both sides -------------------------------------------------------------------------------------------------------------
 
-    def offer_of_browser(self, sdp: str | Description, style: LegStyle | None = None) -> bytes:
-        """Return the offer for the peer. A hold of ours ends: the browser says now what it wants."""
+    def offer_of_browser(self, sdp: str | Description, style: LegStyle | None = None, *, family: str = "") -> bytes:
+        """
+        Return the offer for the peer. A hold of ours ends: the browser says now what it wants.
+
+        `family` is which of our addresses it names (`IP4`, `IP6`) while the peer has said none of its own.
+        """
         held = self.direction
         self._limit(Direction.SENDRECV)
+        leg, there = style or self.call.style(Party.B) or self._style, LegOptions(family=family)
         try:
-            return octets(self.call.offer(Party.A, sdp, to=style or self.call.style(Party.B) or self._style, policy=self._policy))
+            return octets(self.call.offer(Party.A, sdp, to=leg, policy=self._policy, there=there))
         except BaseException:
             self._limit(held)
             raise

@@ -146,7 +146,8 @@ class PhoneCall:
     def _accept_without_offer(self, request: ask.Accept, jsep: Jsep | None, media: MediaSide) -> Reply:
         if jsep is None or jsep.type is not JsepType.OFFER:
             raise JanusError(MISSING_SDP, "The caller made no offer: accept needs a jsep offer", "jsep")
-        sdp = media.offer_of_browser(jsep.said, request.srtp.style)
+        family = "IP6" if "[" in self.session.remote_target else "IP4"
+        sdp = media.offer_of_browser(jsep.said, request.srtp.style, family=family)
         try:
             self.session.accept(sdp, request.headers)
         except Exception:

@@ -8,7 +8,7 @@ from boringsdp.errors import WrongState
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import AccountState, IncomingCall, Registered, RegistrationFailed, Unregistered
 from boringsdp.sip.digest import Credentials
-from boringsdp.sip.flow import Protocol
+from boringsdp.sip.flow import Protocol, Target
 from boringsdp.sip.session.events import Answered
 from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.uri import parse_sip_uri
@@ -139,3 +139,19 @@ async def test_a_registrar_of_another_name_and_a_proxy() -> None:
         assert request.headers.get("X-Tag") == "1"
         assert (views.to(request).display, views.to(request).uri) == ("Bob", parse_sip_uri("sip:bob@corp.example"))
         assert views.routes(request)[0].sip_uri.port == at.uri.port
+
+
+async def test_the_family_of_the_next_hop_is_known_without_dns() -> None:
+    async with endpoint() as here:
+        identity = parse_sip_uri("sip:bob@example.com")
+        account = here.account(settings_of(identity), Ear())
+        assert account.family("sip:carol@[2001:db8::1]") == "IP6"
+        assert account.family("sip:carol@192.0.2.1") == "IP4"
+        assert account.family("sip:carol@example.com") == ""
+        account.line.learn(Target(Protocol.UDP, "2001:db8::2", 5060))
+        assert account.family("sip:carol@example.com") == "IP6"
+        account.change(settings_of(identity, outbound_proxy=parse_sip_uri("sip:192.0.2.7;transport=tcp")))
+        assert account.family("sip:carol@[2001:db8::1]") == "IP4"
+        account.change(settings_of(identity))
+        account.line.service_route = ("<sip:[2001:db8::3];lr>",)
+        assert account.family("sip:carol@192.0.2.1") == "IP6"

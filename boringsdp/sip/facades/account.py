@@ -9,13 +9,13 @@ from boringsdp.errors import WrongState
 from boringsdp.sip.account import AccountSettings, AccountState, Hear
 from boringsdp.sip.facades.session import Session
 from boringsdp.sip.line import Line
+from boringsdp.sip.uri import SipUri, parse_sip_uri
 
 if TYPE_CHECKING:
     from boringsdp.sip.digest import Credentials
     from boringsdp.sip.endpoint import Endpoint
     from boringsdp.sip.facades.incoming import Refer
     from boringsdp.sip.facades.subscription import Subscription
-    from boringsdp.sip.uri import SipUri
 
 Lines = Iterable[tuple[str, str]]
 
@@ -41,6 +41,10 @@ class Account:
     def contact_user(self) -> str:
         """The user part of its Contact, like no other's."""
         return self.line.token
+
+    def family(self, uri: SipUri | str) -> str:
+        """`IP4` or `IP6`, by which a call to there will go; empty where only DNS knows."""
+        return self.line.family(parse_sip_uri(uri) if isinstance(uri, str) else uri)
 
     @property
     def sessions(self) -> list[Session]:
