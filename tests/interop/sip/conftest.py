@@ -15,10 +15,13 @@ import pytest_asyncio
 from tests.interop.browsers import Browser
 from tests.interop.conftest import Gateway, running_gateway
 from tests.interop.kamailio import phone as phones
+from tests.interop.kamailio import sipp as sipps
 from tests.interop.kamailio.phone import Phone, free_ports, running_phone
+from tests.interop.kamailio.sipp import Sipp, running_sipp
 from tests.interop.rig import NODE_MODULES, Rig, serve_static
 from tests.interop.sip import janus, registrar
 from tests.interop.sip.registrar import Registrar, running_registrar
+from tests.interop.sip.script import listening
 from tests.interop.sip.user import User
 from tests.support.certificate import make_certificate
 
@@ -106,6 +109,14 @@ class Company:
         assert told["event"] == "registered", (told, at.log.read_text()[-1500:], self.gateway.log.read_text()[-1500:])
         return user
 
+    async def helper(self, browser: Browser, master: User) -> User:
+        """A further line of somebody's, in a page of its own."""
+        user = await self.user(browser, master.user)
+        master_id = await master.rig.get("rig.masterId")
+        await user.ask("register", type="helper", username=self.uri(master), master_id=master_id)
+        assert (await user.until("registered"))["helper"] is True
+        return user
+
     async def phone(self, *, pbx: Registrar | None = None, account: str = "", **options: Any) -> Phone:
         """A telephone registered at the PBX."""
         if problem := phones.missing():
@@ -113,6 +124,16 @@ class Company:
         at = pbx or self.pbx
         started = running_phone(self.name(), at.domain, account=f";auth_pass={at.secret}{account}", **options)
         return await self._stack.enter_async_context(started)
+
+    @contextlib.asynccontextmanager
+    async def sipp(self, script: str) -> AsyncIterator[Sipp]:
+        """One of the scripts that speak (kamailio/sipp/), on a port of its own; called without the PBX."""
+        if problem := sipps.missing():
+            pytest.skip(problem)
+        port = free_ports()[0]
+        async with running_sipp(None, script, f"sipp@127.0.0.1:{port}", port=port) as phone:  # type: ignore[arg-type]
+            await listening(port)
+            yield phone
 
     def name(self) -> str:
         """A user that nobody was before."""

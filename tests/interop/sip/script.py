@@ -249,3 +249,12 @@ async def running_script(
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+async def listening(port: int) -> None:
+    """Waits until somebody has bound a UDP port: what is sent before that comes back as refused."""
+    for _ in range(250):
+        if f":{port:04X} " in Path("/proc/net/udp").read_text():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("sipp does not listen")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +23,7 @@ from boringsdp.sip.session.events import (
     Refreshed,
     RequestAnswered,
 )
-from tests.interop.sip.script import REASONS, Callee, Caller, running_script, sdp
+from tests.interop.sip.script import REASONS, Callee, Caller, listening, running_script, sdp
 from tests.support.sip_endpoints import ANSWER, OFFER, Ear, at, endpoint, settings_of
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(shutil.which("sipp") is None, reason="apt-get install sip-tester")]
@@ -60,15 +58,6 @@ async def call(script: Callee, play: Play, *, offer: bytes | None = OFFER, crede
         session = account.invite(phone.uri, offer, hear=hear)
         await play(session, hear)
         await phone.done()
-
-
-async def listening(port: int) -> None:
-    """Waits until somebody has bound a UDP port: what is sent before that comes back as refused."""
-    for _ in range(250):
-        if f":{port:04X} " in Path("/proc/net/udp").read_text():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("sipp does not listen")
 
 
 async def test_early_media_and_its_answer_come_reliably() -> None:

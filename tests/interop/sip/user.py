@@ -7,6 +7,7 @@ import base64
 import json
 from typing import Any
 
+from tests.interop.calls import drain
 from tests.interop.rig import Rig
 from tests.interop.sip.registrar import Registrar
 from tests.interop.tones import Burst, bursts, samples_of
@@ -86,7 +87,12 @@ class User:
     async def talking(self) -> None:
         """Waits until the call is answered and media can flow."""
         await self.until("accepted")
+        await self.settled()
+
+    async def settled(self) -> None:
+        """Waits until media can flow, and what gathered in the browser's jitter buffer while it began is played."""
         await self.rig.call("connected")
+        await drain(self.rig)
 
     async def hang_up(self) -> dict[str, Any]:
         """Ends the call; what the `hangup` event says."""

@@ -5,6 +5,7 @@ const promised = start => new Promise((success, error) => start({success, error:
 
 export class SipRig extends Rig {
     incoming = null;      // the jsep of the last incomingcall or updatingcall
+    early = null;         // the answer that went out as early media
     masterId = null;
 
     connect(server, plugin = 'janus.plugin.sip') { return super.connect(server, plugin); }
@@ -25,9 +26,11 @@ export class SipRig extends Rig {
         await this.ask({request: 'call', uri, ...extra}, jsep);
     }
 
-    // Takes an incoming call, or gives early media (`progress`); without an SDP of the caller ours is an offer.
+    // Takes an incoming call, or gives early media (`progress`) and takes it later with the same answer; without an SDP of the caller ours
+    // is an offer.
     async take({media = {audio: true}, request = 'accept', ...extra} = {}) {
-        const jsep = await this.describe(media);
+        const jsep = this.early || await this.describe(media);
+        this.early = request === 'progress' ? jsep : null;
         await this.ask({request, ...extra}, jsep);
     }
 
