@@ -206,7 +206,7 @@ class Transactions:
         """Answer CANCEL by itself, with the To tag of what it is for (RFC 3261 §9.2), and say so to who is to answer that."""
         invite = self._servers.get((*key[:-1], "INVITE"))
         if isinstance(invite, ServerInvite):
-            machine.tag = invite.tag
+            machine.tag = invite.to_tag
         actions = machine.reply(response(200 if invite is not None else 481), now)
         self._after(machine)
         if isinstance(invite, ServerInvite) and not invite.answered:

@@ -37,7 +37,7 @@ def server_key(request: Request) -> ServerKey:
 
 def is_ours(ack: Request, key: ServerKey, invite: ServerInvite) -> bool:
     """Whether an ACK whose key fits an INVITE answers our response: RFC 2543 goes by the To tag, where a branch says nothing."""
-    return key[0] != OLD or to(ack).tag in (invite.tag, to(invite.request).tag)
+    return key[0] != OLD or to(ack).tag in (invite.to_tag, to(invite.request).tag)
 
 
 def reply_destination(request: Request, flow: Flow) -> Flow:

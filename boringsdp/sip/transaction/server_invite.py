@@ -20,6 +20,7 @@ from boringsdp.sip import headers
 from boringsdp.sip.actions import ReplyFailed, TransactionAction, Transmit
 from boringsdp.sip.build import answering, response_to
 from boringsdp.sip.flow import Destination, Flow
+from boringsdp.sip.headers import to
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.timers import TimerSettings
 
@@ -67,6 +68,11 @@ class ServerInvite:
     @property
     def answered(self) -> bool:
         return self.state is not State.PROCEEDING
+
+    @property
+    def to_tag(self) -> str:
+        """The To tag of our responses: the user agent may have chosen another than `tag`."""
+        return (self._sent is not None and to(self._sent.message).tag) or self.tag
 
     def reply(self, response: Response, now: float) -> list[TransactionAction]:
         """Answer. After a 2xx only further ones are sent, after a refusal nothing more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from boringsdp.sip.actions import Cancelled, ReplyFailed, RequestReceived, Transmit
-from boringsdp.sip.build import response
+from boringsdp.sip.build import response, response_to
 from boringsdp.sip.flow import Flow, Protocol, Target
 from boringsdp.sip.headers import to, via
 from boringsdp.sip.message import Request, Response
@@ -168,6 +168,12 @@ def test_cancel_after_the_final_response_is_answered_only() -> None:
     core, invite, flow = core_with_invite()
     core.reply(1, response(200), 0.0)
     assert sent(core.receive(cancel_for(invite), flow, 1.0)).code == 200
+
+
+def test_the_answer_to_cancel_has_the_tag_that_the_user_agent_chose() -> None:
+    core, invite, flow = core_with_invite()
+    core.reply(1, response_to(invite, 200, tag="chosen"), 0.0)
+    assert to(sent(core.receive(cancel_for(invite), flow, 1.0))).tag == "chosen", "RFC 3261 §9.2"
 
 
 def test_cancel_of_nothing_gets_481() -> None:
