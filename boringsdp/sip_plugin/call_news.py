@@ -179,7 +179,7 @@ class CallNews:
                 self._offer_wanted(message, tag)
             elif call.auto or not call.established:
                 description = read_sdp(sdp)
-                call.session.answer(media.answer_for_browser(description), tag=tag)
+                call.session.answer(media.answer_for_browser(description, None if call.established else (tag, sdp)), tag=tag)
                 self._tell_changes(description)
             else:
                 description = read_sdp(sdp)

@@ -160,10 +160,10 @@ class MediaSide:
         self.call.alone.settle(Party.B, read_sdp(sdp))
         self._in_force = None
 
-    def answer_for_browser(self, description: Description) -> bytes:
-        """Answer the peer's offer with what the browser said last."""
+    def answer_for_browser(self, description: Description, heard: tuple[str, bytes] | None = None) -> bytes:
+        """Answer the peer's offer with what the browser said last. `heard`: its tag and SDP, which the final answer may name again."""
         answer = self.call.alone.answer(Party.B, description, policy=self._policy)
-        self._in_force = None
+        self._in_force = heard
         return octets(answer)
 
     def offer_to_browser(self) -> str:

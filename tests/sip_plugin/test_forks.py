@@ -11,6 +11,7 @@ from boringsdp.sdp import describe
 from boringsdp.sip.build import response_to
 from boringsdp.sip.message import Request
 from boringsdp.sip.parse import parse
+from boringsdp.sip.session.events import AnswerReceived
 from tests.call.phone import plain
 from tests.sip_plugin.conftest import World, offer
 
@@ -67,3 +68,15 @@ async def test_the_one_that_answers_is_heard(world: World, winner: str, codec: s
         await asyncio.wait_for(forker.ended.wait(), 5)
     finally:
         transport.close()
+
+
+async def test_the_answer_names_what_an_update_brought_before(world: World):
+    alice, _ = world.guest(), world.telephone()
+    alice.result({"request": "call", "uri": world.peer()}, offer())
+    incoming, ear = await world.rings()
+    incoming.session.progress(plain(9000, formats="0 101").encode())
+    await alice.hears("progress")
+    incoming.session.offer(plain(9002, formats="0 101").replace("o=- 1 1", "o=- 1 2").encode(), by="UPDATE")
+    await ear.hears(AnswerReceived)
+    incoming.session.accept(None)
+    assert "jsep" not in await alice.hears("accepted")
