@@ -8,7 +8,7 @@ from typing import Any
 from tests.support.janus_client import Event, JanusClient
 from tests.support.ng_peer import KINDS, Peer
 
-PATIENCE_S = 15
+PATIENCE_S = 8
 
 
 class Agent:
@@ -18,6 +18,12 @@ class Agent:
         self.janus, self.handle, self.user = janus, handle, name
         self.events: list[Event] = []
         self.peer: Peer | None = None
+        self.account = 0
+        """Its `master_id`."""
+        self.call_id = ""
+        """Of the call that was placed last."""
+        self.media = True
+        """Whether it opens its way for media; otherwise its descriptions are all there is."""
 
     @classmethod
     async def attach(cls, janus: JanusClient, name: str) -> Agent:
@@ -48,17 +54,23 @@ class Agent:
         data = (await self.until(event, seconds, **match))["plugindata"]["data"]
         return {"call_id": data.get("call_id"), **(data.get("result") or data)}
 
-    async def guest(self, uri: str, **extra: Any) -> None:
-        """Takes an identity without registering."""
+    def waiting(self, event: str) -> list[Event]:
+        """What came of a name that nobody has taken."""
+        news = [one.get("plugindata", {}).get("data", {}) for one in self.janus.seen(self.handle)]
+        return [data for data in news if (data.get("result") or {}).get("event") == event]
+
+    async def guest(self, uri: str, **extra: Any) -> int:
+        """Takes an identity without registering; the `master_id` for helpers."""
         await self.ask("register", type="guest", username=uri, **extra)
-        await self.until("registered")
+        return int((await self.result("registered"))["master_id"])
 
     async def place(self, uri: str, **extra: Any) -> str:
         """Calls; the Call-ID."""
         await self._new_peer()
         assert self.peer is not None
         await self.ask("call", {"type": "offer", "sdp": self.peer.offer()}, uri=uri, **extra)
-        return str((await self.result("calling"))["call_id"])
+        self.call_id = str((await self.result("calling"))["call_id"])
+        return self.call_id
 
     async def answered(self, event: str = "accepted") -> Event:
         """Waits for the peer's answer and opens the way for media."""
@@ -71,7 +83,7 @@ class Agent:
         assert self.peer is not None
         if "jsep" in told:
             self.peer.take_answer(told["jsep"]["sdp"])
-            await self.peer.connect()
+            await self._connect()
 
     async def take(self, incoming: Event | None = None, request: str = "accept", **extra: Any) -> Event:
         """Answers a call that comes (or has come); the incomingcall."""
@@ -81,7 +93,7 @@ class Agent:
         if "jsep" in incoming:
             answer = {"type": "answer", "sdp": self.peer.answer(incoming["jsep"]["sdp"])}
             await self.ask(request, answer, **extra)
-            await self.peer.connect()
+            await self._connect()
         else:
             await self.ask(request, {"type": "offer", "sdp": self.peer.offer()}, **extra)
         return incoming
@@ -105,6 +117,11 @@ class Agent:
         """Closes its sockets."""
         if self.peer is not None:
             self.peer.close()
+
+    async def _connect(self) -> None:
+        assert self.peer is not None
+        if self.media:
+            await self.peer.connect()
 
     async def _new_peer(self) -> None:
         self.close()

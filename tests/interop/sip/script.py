@@ -22,10 +22,10 @@ from tests.interop.kamailio.sipp import free_media_port
 
 REASONS = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 183: "Session Progress", 200: "OK", 202: "Accepted",
-    302: "Moved Temporarily", 401: "Unauthorized", 404: "Not Found", 407: "Proxy Authentication Required", 420: "Bad Extension",
-    422: "Session Interval Too Small", 423: "Interval Too Brief", 480: "Temporarily Unavailable", 481: "Call Does Not Exist",
-    486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error",
-    503: "Service Unavailable", 603: "Decline",
+    301: "Moved Permanently", 302: "Moved Temporarily", 401: "Unauthorized", 404: "Not Found", 407: "Proxy Authentication Required",
+    420: "Bad Extension", 422: "Session Interval Too Small", 423: "Interval Too Brief", 480: "Temporarily Unavailable",
+    481: "Call Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 489: "Bad Event",
+    491: "Request Pending", 500: "Server Internal Error", 503: "Service Unavailable", 603: "Decline",
 }  # fmt: skip
 SDP = """\
 v=0
@@ -53,17 +53,28 @@ class Script:
         self.name = name
         self.steps: list[str] = []
         self._sequence = 1
+        self._labels = 0
+        self._invite = 0
+        """Where among the steps the last INVITE is sent."""
+        self._asked = ""
+        self._got: str | int = ""
 
     def recv(
-        self, what: str | int, *, optional: bool = False, saves: dict[str, str] | None = None, checks: str = "", body: str = ""
-    ) -> Script:
+        self, what: str | int, *, optional: bool = False, saves: dict[str, str] | None = None, checks: str = "", body: str = "",
+        ignores: str | int = "",
+    ) -> Script:  # fmt: skip
         """
         Waits for a request (its method) or a response (its code).
 
         `saves` keeps what a regular expression finds in the message in a variable; `checks` must be found in the message, `body` in it too.
+        What `ignores` names may come any number of times before.
         """
-        kind = f'request="{what}"' if isinstance(what, str) else f'response="{what}"'
-        route = ' rrs="true"' if what == "INVITE" or (isinstance(what, int) and 101 <= what < 300) else ""
+        if ignores:
+            self._labels += 1
+            self._add(f'<label id="{self._labels}"/>')
+            self._add(f'<recv {_kind(ignores)} optional="true" next="{self._labels}"/>')
+        kind, self._got = _kind(what), what
+        route = ' rrs="true"' if what == "INVITE" or (isinstance(what, int) and 101 <= what < 300 and self._asked == "INVITE") else ""
         actions = [
             f'<ereg regexp="{escape(pattern)}" search_in="msg" assign_to="whole_{name},{name}"/>' for name, pattern in (saves or {}).items()
         ]
@@ -105,6 +116,10 @@ class Script:
         return self
 
 
+def _kind(what: str | int) -> str:
+    return f'request="{what}"' if isinstance(what, str) else f'response="{what}"'
+
+
 class Callee(Script):
     """Gets the first request."""
 
@@ -116,6 +131,8 @@ class Callee(Script):
                 "caller": r"[\r\n]From: *([^\r\n]*)",
                 "callee": r"[\r\n]To: *([^\r\n]*)",
                 "target": r"[\r\n]Contact:[^<]*<([^>]*)>",
+                "via": r"[\r\n]Via: *([^\r\n]*)",
+                "number": r"[\r\n]CSeq: *([0-9]*) INVITE",
                 **(options.get("saves") or {}),  # type: ignore[dict-item]
             }
         return super().recv(what, **options)  # type: ignore[arg-type]
@@ -133,11 +150,34 @@ class Callee(Script):
         )
         return self.raw(text, retrans=bool(body) and code == 200 if repeat is None else repeat)
 
+    def late(
+        self,
+        code: int,
+        *,
+        body: str = "",
+        headers: Sequence[str] = (),
+        tag: str = "one",
+        repeat: bool | None = None,
+        content_type: str = "",
+    ) -> Script:
+        """Answers the first INVITE though other messages have come since."""
+        lines = [
+            *("Via: [$via]", "From: [$caller]", f"To: [$callee];tag=[pid]-{tag}-[call_number]", "Call-ID: [call_id]"),
+            *("CSeq: [$number] INVITE", "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>", *headers),
+        ]
+        text = self.message(f"SIP/2.0 {code} {REASONS[code]}", lines, body, content_type or "application/sdp")
+        return self.raw(text, retrans=code == 200 if repeat is None else repeat)
+
+    def ack(self, tag: str = "one", body: str = "") -> Script:
+        """The ACK of a 200 to our own last INVITE."""
+        return self.ask("ACK", tag=tag, body=body)
+
     def ask(
         self, method: str, *, body: str = "", headers: Sequence[str] = (), tag: str = "one", content_type: str = "application/sdp"
     ) -> Script:
         """A request within the dialog."""
-        self._sequence += 1
+        if method != "ACK":
+            self._sequence += 1
         text = self.message(
             f"{method} [$target] SIP/2.0",
             [
@@ -157,36 +197,44 @@ class Caller(Script):
     role = "caller"
 
     def ask(
-        self, method: str, *, body: str = "", headers: Sequence[str] = (), content_type: str = "application/sdp", new: bool = True
-    ) -> Script:
-        """A request: the first of the dialog, or one within it. `new=False` keeps the CSeq number (ACK, CANCEL)."""
+        self, method: str, *, body: str = "", headers: Sequence[str] = (), content_type: str = "application/sdp", new: bool = True,
+        number: int = 0,
+    ) -> Script:  # fmt: skip
+        """A request: the first of the dialog, or one within it. `new=False` keeps the CSeq number (ACK, CANCEL), `number` chooses it."""
         first = not self.steps
         if new and not first:
             self._sequence += 1
-        target = "sip:[service]@[remote_ip]:[remote_port];transport=[transport]" if first or method == "CANCEL" else "[next_url]"
-        branch = "[branch-1]" if method == "CANCEL" else "[branch]"
+        number = number or self._sequence
+        self._asked = method
+        refused = method == "ACK" and isinstance(self._got, int) and self._got >= 300
+        same = refused or method == "CANCEL"  # of the INVITE's transaction
+        at = len([step for step in self.steps if not step.startswith("<label")])
+        if method == "INVITE":
+            self._invite = at
+        target = "sip:[service]@[remote_ip]:[remote_port];transport=[transport]" if first or same else "[next_url]"
+        branch = f"[branch-{at - self._invite}]" if same else "[branch]"
         to = "To: <sip:[service]@[remote_ip]:[remote_port]>" + ("" if first or method == "CANCEL" else "[peer_tag_param]")
         text = self.message(
             f"{method} {target} SIP/2.0",
             [
                 f"Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}",
-                *(() if first else ("[routes]",)),
+                *(() if first or same else ("[routes]",)),
                 *(
                     "Max-Forwards: 70",
                     "From: <sip:caller@[local_ip]:[local_port]>;tag=[pid]-caller-[call_number]",
                     to,
                     "Call-ID: [call_id]",
                 ),
-                *(f"CSeq: {self._sequence} {method}", "Contact: <sip:caller@[local_ip]:[local_port];transport=[transport]>", *headers),
+                *(f"CSeq: {number} {method}", "Contact: <sip:caller@[local_ip]:[local_port];transport=[transport]>", *headers),
             ],
             body,
             content_type,
         )
         return self.raw(text, retrans=method != "ACK")
 
-    def ack(self, body: str = "") -> Script:
-        """The ACK of the last response."""
-        return self.ask("ACK", body=body, new=False)
+    def ack(self, body: str = "", number: int = 0) -> Script:
+        """The ACK of the last response; `number` is the CSeq number of the INVITE, where other requests came after it."""
+        return self.ask("ACK", body=body, new=False, number=number)
 
     def cancel(self) -> Script:
         """Takes the INVITE back."""
@@ -219,9 +267,23 @@ class Running:
             status = await asyncio.wait_for(self.process.wait(), seconds)
         except TimeoutError:
             status = None
+        assert status == 0, f"sipp ended with {status}: {self.trace()}"
+
+    def trace(self) -> str:
+        """What went wrong in SIPp's own words, and the last messages."""
         errors = "".join(path.read_text(errors="replace") for path in self.folder.glob("*_errors.log"))
         messages = "".join(path.read_text(errors="replace") for path in self.folder.glob("*_messages.log"))
-        assert status == 0, f"sipp ended with {status}: {errors}\n{messages[-6000:]}"
+        return f"{errors[-4000:]}\n{messages[-6000:]}"
+
+    async def listening(self) -> None:
+        """Waits until its port is bound: what is sent before that comes back as refused."""
+        port = int(self.uri.partition(";")[0].rpartition(":")[2])
+        table = Path("/proc/net/tcp" if "transport=tcp" in self.uri else "/proc/net/udp")
+        for _ in range(500):
+            if f":{port:04X} " in table.read_text():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"sipp does not listen: {self.trace()}")
 
 
 @contextlib.asynccontextmanager
@@ -244,7 +306,7 @@ async def running_script(
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            yield Running(f"sip:callee@127.0.0.1:{port}", folder, process)
+            yield Running(f"sip:callee@127.0.0.1:{port}{';transport=tcp' if transport.startswith('t') else ''}", folder, process)
         finally:
             if process.returncode is None:
                 process.kill()
