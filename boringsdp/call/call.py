@@ -11,6 +11,7 @@ from typing import Any
 from boringsdp import logs
 from boringsdp.call import reporting, routes
 from boringsdp.call.alone import Alone
+from boringsdp.call.branches import Branches
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
 from boringsdp.call.exchange import Branch, check_others
 from boringsdp.call.fragments import translated
@@ -21,7 +22,7 @@ from boringsdp.call.patience import REASONS, Heard, Patience
 from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
 from boringsdp.call.translator import Agreement, Asked, Translator
-from boringsdp.errors import BoringError, Exhausted, WrongState
+from boringsdp.errors import BoringError, WrongState
 from boringsdp.relay import Place, Relay
 from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, Direction, LegStyle, Passing, media_plans, parse_fragment
 
@@ -63,10 +64,9 @@ class Call:
         self._closed = False
         self._answers, self._shape = 0, Shape.UNDECIDED
         self._near: Leg | None = None
-        self._branches: dict[str, Branch] = {}
+        self._branches = Branches(settings.max_branches)
         self._echo: Negotiation | None = None
         self._translator = Translator(settings, self._log)
-        self._current: Branch | None = None
         self._blocks = routes.Blocks()
         self._patience = Patience(self.timeouts, self._listen, self._began)
         self._timer: asyncio.TimerHandle | None = None
@@ -84,36 +84,32 @@ class Call:
         """Of the branch whose media is in force, or before the first answer of the one offered last."""
         if self._closed:
             return State.CLOSED
-        turn = self._echo or self._branch("")
+        turn = self._echo or self._branches.find("")
         return State.IDLE if turn is None else turn.state
 
     @property
     def pending(self) -> Party | None:
         """Whose offer waits for an answer."""
-        branch = self._branch("")
-        if branch is not None and branch.pending is not None:
-            return branch.pending
-        return next((each.pending for each in self._branches.values() if each.pending is not None), None)
+        return self._branches.pending
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The far legs (party B), in the order in which they came."""
-        return tuple(self._branches)
+        return tuple(self._branches.by_name)
 
     @property
     def current(self) -> str | None:
         """The branch whose media is in force; None before the first answer."""
-        return None if self._current is None else self._current.name
+        return None if (current := self._branches.current) is None else current.name
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that have answered the last offer of the current branch, in order; the last is in force."""
-        branch = self._branch("")
-        return () if branch is None or branch.exchange is None else tuple(branch.exchange.answers)
+        return self._branches.tags
 
     def pending_of(self, branch: str) -> Party | None:
         """Whose offer waits for an answer between party A and this branch; None also for a branch that there is not."""
-        known = self._branch(branch)
+        known = self._branches.find(branch)
         return None if known is None else known.pending
 
     def style(self, party: Party, branch: str = "") -> LegStyle | None:
@@ -163,7 +159,7 @@ class Call:
         `tag` names who offers, for reports. An offer that replaces a pending one of the same party takes that one back. Party A's SDP
         offered to a further branch is the same offer, and may be answered on each. Raises `WrongState` on glare.
         """
-        turn = self._branch(branch) or self._new_branch(branch)
+        turn = self._branches.find(branch) or self._new_branch(branch)
         near = self._near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
         self._check_offer(party, turn)
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
@@ -179,7 +175,7 @@ class Call:
             raise
         source.tag = tag or source.tag
         self._shape, self._near = Shape.PAIR, near
-        self._branches[turn.name] = turn
+        self._branches.add(turn)
         self._touch(turn.negotiation.offer, party)
         return text
 
@@ -205,11 +201,11 @@ class Call:
         `passing` mirrors the source: tell the offerer no (SIP 488). `policy` None is that of the offer. `style` says how our answer is
         keyed; None lets the offer decide. `unheld`: the offerer is not told the answerer's direction, which may change without it.
         """
-        turn = self._branch(branch)
+        turn = self._branches.find(branch)
         if turn is None or self._near is None:
             raise WrongState(self.state.value, "an offer to answer")
         turn.negotiation.check_answer(party)
-        check_others(self._branches.values(), turn)
+        check_others(self._branches, turn)
         answerer, offerer = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
         options = answerer.options, offerer.options
         answerer.options, offerer.options = here.over(answerer.options), there.over(offerer.options)
@@ -227,7 +223,7 @@ class Call:
 
     def reject(self, branch: str = "") -> None:
         """The pending offer was refused elsewhere (488, 491): what was in force before stays in force. Raises `WrongState` without one."""
-        turn = self._branch(branch)
+        turn = self._branches.find(branch)
         if turn is None or self._near is None:
             raise WrongState(self.state.value, "a pending offer")
         turn.negotiation.reject(self._loop.time())
@@ -240,15 +236,15 @@ class Call:
 
         Party A's leg keeps its ports for the branch that may come. Raises `WrongState` when there is no such branch.
         """
-        turn = self._branch(branch)
+        turn = self._branches.find(branch)
         if turn is None:
-            raise WrongState("no such branch", "one of " + ", ".join(self._branches))
+            raise WrongState("no such branch", "one of " + ", ".join(self._branches.by_name))
         assert self._near is not None
-        del self._branches[turn.name]
+        self._branches.remove(turn)
         turn.leg.close()
         self._translator.rounds.leave(turn, self._near)
         self._blocks.forget(turn.name)
-        if turn is self._current:
+        if turn is self._branches.current:
             self._fall_back()
         self._patience.changed(self._loop.time())
         self._arm()
@@ -273,7 +269,7 @@ class Call:
 
     def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
         """Take a trickle ICE fragment (RFC 8840) of `party` and return the one for the other side, empty when it needs none."""
-        turn = self._branch(branch)
+        turn = self._branches.find(branch)
         if turn is None or self._near is None:
             raise WrongState(self.state.value, "an offer before its candidates")
         source, target = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
@@ -302,7 +298,7 @@ class Call:
 
     def blocked(self, party: Party, what: Block, branch: str = "") -> bool:
         """Whether `what` of `party` is held back between party A and the branch."""
-        known = self._branch(branch)
+        known = self._branches.find(branch)
         return self._blocks.holds(party, what, branch if known is None else known.name)
 
     def request_key_frame(self, party: Party) -> None:
@@ -329,7 +325,7 @@ class Call:
         self._log.info("call ended", extra={"reason": reason, "seconds": round(self._loop.time() - self._began, 1)})
         self._closed = True
         self._patience.stop()
-        for branch in self._branches.values():
+        for branch in self._branches:
             branch.negotiation.close(self._loop.time())
         self._arm()
         for leg in self._legs():
@@ -357,33 +353,27 @@ class Call:
         """The whole state of the call as plain values. A secret: it holds SDES keys and ICE passwords."""
         names = {"call_id": self.id, "state": self.state.value, "shape": self._shape.value, "current": self.current}
         times = {"created": self.created, "last_signal": self.last_signal}
-        return reporting.record_of(names | times, self._blocks, self._near, self._branches)
+        return reporting.record_of(names | times, self._blocks, self._near, self._branches.by_name)
 
     # --- whose leg ---------------------------------------------------------------------------------------------------------------------
 
-    def _branch(self, name: str) -> Branch | None:
-        """The branch of that name; for an empty name the current one, or the one offered last."""
-        if not name:
-            return self._current or next(reversed(self._branches.values()), None)
-        return self._branches.get(name)
-
     def _new_branch(self, name: str) -> Branch:
-        if len(self._branches) >= self._settings.max_branches:
-            raise Exhausted("branches")
+        self._branches.check_room()
         leg = Leg(Party.B, self._relay, self._settings, self._hear, self._place, name)
         return Branch(name, leg, Negotiation(self.timeouts.answer_s))
 
     def _leg(self, party: Party, branch: str) -> Leg | None:
         if party is Party.A:
             return self._near
-        known = self._branch(branch)
+        known = self._branches.find(branch)
         return None if known is None else known.leg
 
     def _legs(self) -> list[Leg]:
-        return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches.values()]]
+        return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches]]
 
     def _flowing(self) -> list[Leg]:
-        return [leg for leg in (self._near, None if self._current is None else self._current.leg) if leg is not None]
+        current = self._branches.current
+        return [leg for leg in (self._near, None if current is None else current.leg) if leg is not None]
 
     def _check_open(self, shape: Shape) -> None:
         if self._closed:
@@ -395,12 +385,12 @@ class Call:
         """Raise `WrongState` when `party` may not offer now: party A's leg takes part in one exchange at a time, or offers to many."""
         self._check_open(Shape.PAIR)
         turn.negotiation.check_offer(party)
-        check_others(self._branches.values(), turn)
+        check_others(self._branches, turn)
         self._translator.rounds.check(party, turn)
 
     def _answered(self, name: str) -> tuple[Branch, Leg]:
         """A branch that has been answered, and party A's leg. Raises `WrongState`."""
-        turn = self._branch(name)
+        turn = self._branches.find(name)
         if turn is None or self._near is None or turn.near is None or self._closed:
             raise WrongState(self.state.value, "an answer in force")
         return turn, self._near
@@ -409,11 +399,11 @@ class Call:
 
     def _put_into_force(self, turn: Branch, agreed: Agreement) -> None:
         """The branch's answer is the latest: its media, and no other's, goes to and from party A."""
-        near, former = self._near, self._current
+        near, former = self._near, self._branches.current
         assert near is not None
         if former is not None and former is not turn:
             routes.part(self._relay, near, former.leg)
-        self._current = turn
+        self._branches.current = turn
         turn.rank = self._answers = self._answers + 1
         turn.leg.apply(agreed.far)
         near.apply(agreed.near)
@@ -427,12 +417,11 @@ class Call:
 
     def _fall_back(self) -> None:
         """The current branch is gone: the one that answered last before it is in force, as it was agreed with it."""
-        near, answered = self._near, [branch for branch in self._branches.values() if branch.near is not None]
-        self._current = max(answered, key=lambda branch: branch.rank, default=None)
-        if self._current is None or near is None:
+        near, current = self._near, self._branches.fall_back()
+        if current is None or near is None:
             return
-        waiting = any(branch.pending is Party.B for branch in self._branches.values())
-        near.apply(self._translator.fall_back(near, self._current), settle=not waiting)
+        waiting = any(branch.pending is Party.B for branch in self._branches)
+        near.apply(self._translator.fall_back(near, current), settle=not waiting)
         self._join()
 
     def _join(self) -> None:
@@ -441,16 +430,15 @@ class Call:
             return
         if self._echo is not None:
             routes.echo(self._relay, self._near, self._blocks)
-        elif self._current is not None:
-            routes.join(self._relay, self._near, self._current.leg, self._blocks)
+        elif (current := self._branches.current) is not None:
+            routes.join(self._relay, self._near, current.leg, self._blocks)
         if self._answers:
             self._patience.changed(self._loop.time())
             self._arm()
 
     def _listen(self) -> list[Heard]:
         """What patience is measured by: the two legs between whom media flows."""
-        name = "" if self._current is None else self._current.name
-        return [leg.listen(partial(self._blocks.stops, leg.party, branch=name)) for leg in self._flowing()]
+        return [leg.listen(partial(self._blocks.stops, leg.party, branch=self.current or "")) for leg in self._flowing()]
 
     # --- news and time -----------------------------------------------------------------------------------------------------------------
 
@@ -468,7 +456,7 @@ class Call:
                     self.close("media-timeout")
 
     def _in_force(self, party: Party, branch: str) -> bool:
-        turn = self._branch("")
+        turn = self._branches.find("")
         return party is Party.A or (turn is not None and turn.name == branch)
 
     def _touch(self, move: Callable[[Party, float], None], party: Party) -> None:
@@ -479,7 +467,7 @@ class Call:
 
     def _arm(self) -> None:
         """Keep one timer for whatever is due first. One that fires too early arms the next, which is less work than one for each turn."""
-        deadlines = [self._patience.deadline(), *[branch.negotiation.deadline() for branch in self._branches.values()]]
+        deadlines = [self._patience.deadline(), *[branch.negotiation.deadline() for branch in self._branches]]
         at = None if self._closed else min((at for at in deadlines if at is not None), default=None)
         if self._timer is not None:
             if at is not None and self._timer.when() <= at:
@@ -490,12 +478,12 @@ class Call:
     def _wake(self, at: float) -> None:
         self._timer = None
         now = max(at, self._loop.time())
-        for turn in tuple(self._branches.values()):
+        for turn in tuple(self._branches):
             for expired in turn.negotiation.tick(now):
                 assert self._near is not None
                 self._translator.take_back(turn, self._near)
                 self._owner(CallTimedOut("answer", expired.after, turn.name))
-                if not self._closed and self._current is None and self.pending is None:
+                if not self._closed and self._branches.current is None and self.pending is None:
                     self.close(REASONS["answer"] if self._owner_decides else "no-answer")
         for gave_up in () if self._closed else self._patience.tick(now):
             self._owner(CallTimedOut(gave_up.waiting_for, gave_up.after))
