@@ -101,6 +101,8 @@ class Commands:
                 body = f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
                 self._call().send("INFO", headers, "application/dtmf-relay", body)
                 return {"event": "dtmfsent"}
+            case ask.Ladder():
+                return self._ladder()
             case _:
                 return self._perform_media(request)
 
@@ -128,6 +130,12 @@ class Commands:
             case ask.Recording():
                 raise JanusError(RECORDING_ERROR, "Recording is not available yet", "request")
         raise AssertionError(f"request {type(request).__name__} has no command")
+
+    def _ladder(self) -> dict[str, Any]:
+        call_id = self._handle.last_call_id
+        if not call_id:
+            raise JanusError(WRONG_STATE, "Wrong state (no call on this handle yet)", "request")
+        return {"event": "ladder", "call_id": call_id, "ladder": self._desk.endpoint.ladder(call_id)}
 
     # --- accounts --------------------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -295,6 +296,8 @@ class SipHandle(PluginHandle):
             return
         self.forget_call(reason, hang_up=False)
         self.handle.close_pc()
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("messages of the call:\n%s", self.desk.endpoint.ladder(call.call_id), extra={"call": call.call_id})
         if self.master is not None:
             self.master.line_free()
 

@@ -316,4 +316,5 @@ READERS: Mapping[str, Callable[[_Reader], SipRequest]] = {
     "listforwarders": lambda reader: ask.ListForwarders(),
     "reset": lambda reader: ask.Reset(),
     "stats": lambda reader: ask.Statistics(),
+    "ladder": lambda reader: ask.Ladder(),
 }

@@ -290,8 +290,13 @@ class Statistics:
     """The figures of both legs (ours, not Janus's)."""
 
 
+@dataclass(slots=True, frozen=True)
+class Ladder:
+    """The SIP messages of the handle's call, or of its last one, drawn (ours, not Janus's)."""
+
+
 SipRequest = (
     Register | RegisterHelper | Unregister | Subscribe | Unsubscribe | PlaceCall | Accept | Progress | Ring | Decline | Update | Hold
     | Unhold | Transfer | Hangup | Recording | Info | SendMessage | DtmfInfo | Dtmf | KeyFrame | Forward | ListForwarders | Reset
-    | Statistics
+    | Statistics | Ladder
 )  # fmt: skip

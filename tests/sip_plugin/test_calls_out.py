@@ -227,6 +227,19 @@ async def test_stats_name_both_legs(world: World):
     assert (stats["state"], set(stats["legs"])) == ("stable", {"webrtc", "sip"})
 
 
+async def test_the_messages_of_a_call_are_drawn(world: World, caplog: pytest.LogCaptureFixture):
+    alice = world.guest()
+    assert alice.refusal({"request": "ladder"})[0] == 447
+    with caplog.at_level("DEBUG", "boringsdp.sip"):
+        session, _ = await world.talk(alice)
+        session.hang_up()
+        await alice.hears("hangup")
+    told = alice.result({"request": "ladder"})
+    words = [line.split("|", 1)[1].strip("<>-| ") for line in told["ladder"].splitlines()[1:]]
+    assert [word for word in words if not word.startswith(("100", "180"))][:4] == ["INVITE SDP", "200 INVITE SDP", "ACK", "BYE"]
+    assert any("-- INVITE SDP -" in record.getMessage() for record in caplog.records)
+
+
 async def test_detaching_hangs_up(world: World):
     alice = world.guest()
     _, ear = await world.talk(alice)
