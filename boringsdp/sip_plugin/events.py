@@ -15,13 +15,29 @@ def event(result: Mapping[str, Any], *, call_id: str = "", **beside: Any) -> Jso
     data: Json = {"sip": "event"}
     if call_id:
         data["call_id"] = call_id
-    return data | {key: value for key, value in beside.items() if value is not None} | {"result": dict(result)}
+    whole: Json = sound(data | {key: value for key, value in beside.items() if value is not None} | {"result": dict(result)})
+    return whole
 
 
 def error(code: int, reason: str, *, call_id: str = "") -> Json:
     """Return the data of a refused request."""
     call = {"call_id": call_id} if call_id else {}
-    return {"sip": "event", **call, "error_code": code, "error": without_keys(reason)}
+    whole: Json = sound({"sip": "event", **call, "error_code": code, "error": without_keys(reason)})
+    return whole
+
+
+def sound(value: Any) -> Any:
+    """
+    Return a value with U+FFFD for half characters, which JSON cannot hold.
+
+    What peers write need not be UTF-8, and is kept as it came (`surrogateescape`): without this an event that quotes it would be lost, and
+    with the event of its end the call would stay.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {sound(key): sound(each) for key, each in value.items()}
+    return [sound(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _with(result: Json, **more: Any) -> Json:

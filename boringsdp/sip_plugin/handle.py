@@ -101,7 +101,7 @@ class SipHandle(PluginHandle):
                 self.handle.push(events.event(reply, call_id=self.last_call_id), jsep, request.transaction)
             else:
                 call = {"call_id": self.last_call_id} if self.last_call_id else {}
-                self.handle.push({"sip": "event", **call}, None, request.transaction)
+                self.handle.push(events.sound({"sip": "event", **call}), None, request.transaction)
 
     def hangup(self, reason: str) -> None:
         """The PeerConnection is gone, and with it the call; after the call's own end there is none any more."""
@@ -129,7 +129,8 @@ class SipHandle(PluginHandle):
         if call is not None:
             found |= {"callee": call.session.remote_uri, "call_id": call.call_id}
             found |= {} if call.media is None else {"call": call.media.call.statistics()}
-        return found
+        whole: dict[str, Any] = events.sound(found)
+        return whole
 
     # --- calls -----------------------------------------------------------------------------------------------------------------------
 
@@ -282,7 +283,7 @@ class SipHandle(PluginHandle):
         return shown_headers(message, self.master.request.header_prefixes if own is None else own)
 
     def record(self, data: Mapping[str, Any]) -> None:
-        self.handle.notify(dict(data))
+        self.handle.notify(events.sound(data))
 
     def decline(self) -> None:
         self.handle.decline()

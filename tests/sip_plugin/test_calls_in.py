@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from boringsdp.janus_api.replies import encode
 from boringsdp.sdp import describe
 from boringsdp.sip.facades import Session
 from boringsdp.sip.session.events import Answered, EarlyMedia, Ended, Failed, OfferReceived, Ringing
+from boringsdp.sip_plugin import events
 from tests.call.phone import CHROMIUM, plain
 from tests.sip_plugin.conftest import Client, World, answer, offer
 from tests.support.sip_endpoints import Ear, settings_of
@@ -196,3 +198,24 @@ async def test_an_answer_without_media_of_the_offer_leaves_the_call_ringing(worl
     assert alice.refusal({"request": "accept"}, wrong)[0] == 448
     assert alice.result({"request": "accept"}, answer(came)) == {"event": "accepted"}
     await ear.hears(Answered)
+
+
+async def test_octets_that_are_no_text_lose_no_event(world: World):
+    alice = world.guest(incoming_header_prefixes=["X-"])
+    caller = world.telephone().invite(
+        world.uri("alice"), plain(9000).encode(), hear=Ear(), headers=[("X-A", "\udce9"), ("Referred-By", "<sip:\udce9@there.test>")]
+    )
+    encode(await alice.hears("incomingcall"))
+    caller.hang_up([("Reason", 'SIP;cause=200;text="caf\udce9"')])
+    over = await alice.hears("hangup")
+    assert over["result"]["reason_header"] == "caf\ufffd"
+    assert b"\xef\xbf\xbd" in encode(over)
+
+
+def test_events_hold_nothing_but_text():
+    data = events.event({"event": "x", "\udc80": ["\ud83d", "\U0001f600", {"é": 1}], "b": True}, call_id="a\udcff", unique_id="\ud800x")
+    assert data == {
+        "sip": "event", "call_id": "a\ufffd", "unique_id": "\ufffdx",
+        "result": {"event": "x", "\ufffd": ["\ufffd", "\U0001f600", {"é": 1}], "b": True},
+    }  # fmt: skip
+    assert encode(events.error(444, "Unknown request '\udfff'"))
