@@ -18,7 +18,7 @@ from boringsdp.sip_plugin.digits import Digit, read_digit
 from boringsdp.sip_plugin.headers import reason_of
 from boringsdp.sip_plugin.media_side import read_sdp, srtp_of
 from boringsdp.sip_plugin.phone_call import CallState, Open, PhoneCall
-from boringsdp.sip_plugin.view import contacts_of, content_type_of, header_of, is_focus, recipient_of, sender_of, text_of
+from boringsdp.sip_plugin.view import contacts_of, content_type_of, header_of, is_focus, recipient_of, sender_of, text_of, why
 
 NOT_ACCEPTABLE = 488
 REQUEST_PENDING = 491
@@ -43,7 +43,7 @@ class CallNews:
             case sip.OfferReceived() | sip.AnswerReceived() | sip.OfferRefused() | sip.OfferWithdrawn() | sip.Confirmed():
                 self._hear_offers(event)
             case sip.Failed(code, reason, response):
-                self._over(code, reason, response)
+                self._over(code, why(reason, response), response)
             case sip.Cancelled(request):
                 self._over(TERMINATED, "Request Terminated", request)
             case sip.Ended(by, code, reason, message):
@@ -52,7 +52,7 @@ class CallNews:
                 self._over(code, reason, message)
             case sip.RequestAnswered(number, response):
                 if (done := self._call.requests.pop(number, None)) is not None:
-                    done(response.code, response.reason)
+                    done(response.code, why(response.reason, response))
             case _:
                 self._hear_requests(event)
 
@@ -161,8 +161,8 @@ class CallNews:
             case sip.Confirmed(sdp, request):
                 if call.state is CallState.ACCEPTING:
                     self._confirmed(sdp, request)
-            case sip.OfferRefused(code, reason):
-                self._refused(code, reason)
+            case sip.OfferRefused(code, reason, response):
+                self._refused(code, why(reason, response))
             case sip.OfferWithdrawn():
                 if call.media is not None and call.open is Open.PEER:
                     call.media.refused()

@@ -30,7 +30,7 @@ from boringsdp.sip_plugin.codes import (
 )
 from boringsdp.sip_plugin.master import Master, credentials_of, new_master_id
 from boringsdp.sip_plugin.phone_call import PhoneCall, Reply
-from boringsdp.sip_plugin.view import content_type_of, text_of
+from boringsdp.sip_plugin.view import content_type_of, text_of, why
 
 if TYPE_CHECKING:
     from boringsdp.sip_plugin.handle import SipHandle
@@ -314,8 +314,8 @@ class Commands:
                     handle.push(content, call_id=call_id)
                     if code:
                         handle.push(events.transfer_progress(code, reason, final=final), call_id=call_id)
-                case told.ReferFailed(code, reason, _):
-                    handle.push(events.transfer_progress(code, reason, final=True), call_id=call_id)
+                case told.ReferFailed(code, reason, response):
+                    handle.push(events.transfer_progress(code, why(reason, response), final=True), call_id=call_id)
 
         return hear
 
@@ -347,7 +347,8 @@ class Commands:
 
         def hear(event: Any) -> None:
             if isinstance(event, told.RequestAnswered):
-                handle.push(events.message_delivery(event.response.code, event.response.reason), call_id=chosen)
+                response = event.response
+                handle.push(events.message_delivery(response.code, why(response.reason, response)), call_id=chosen)
 
         master.account.request(
             "MESSAGE",

@@ -20,7 +20,7 @@ from boringsdp.sip.uri import parse_sip_uri
 from boringsdp.sip_plugin import events
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.settings import PluginSettings
-from boringsdp.sip_plugin.view import content_type_of, header_of, recipient_of, sender_of, text_of
+from boringsdp.sip_plugin.view import content_type_of, header_of, recipient_of, sender_of, text_of, why
 
 BUSY = 486
 MAX_WAITING = 16
@@ -191,6 +191,7 @@ class Master:
             case told.RegistrationFailed(code, reason, response, retry_in):
                 if retry_in is None:
                     self._was_up = False
+                reason = why(reason, response)
                 owner.push(events.registration_failed(code, reason, owner.show(response), retry_in))
                 owner.record({"event": "registration_failed", "code": code, "reason": reason})
             case told.Unregistered(response):

@@ -12,7 +12,7 @@ from boringsdp.sip.message import Message
 from boringsdp.sip_plugin import events
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.codes import IO_ERROR, WRONG_STATE
-from boringsdp.sip_plugin.view import content_type_of, header_of, text_of
+from boringsdp.sip_plugin.view import content_type_of, header_of, text_of, why
 
 Key = tuple[str, str]
 
@@ -85,7 +85,7 @@ class Subscriptions:
                 self._push(result, call_id=call_id)
             case told.SubscriptionFailed(code, reason, response):
                 self._by_key.pop(key, None)
-                self._push(events.subscribe_failed(code, reason, self._show(response)), call_id=call_id)
+                self._push(events.subscribe_failed(code, why(reason, response), self._show(response)), call_id=call_id)
             case told.NotifyReceived(request, state):
                 package = header_of(request, "Event").partition(";")[0].strip() or key[0]
                 result = events.notify(package, state, content_type_of(request), text_of(request), self._show(request))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from boringsdp.errors import ConfigError, JanusError
 from boringsdp.janus_api.plugin import PluginContext
+from boringsdp.sip.message import Headers, Response
 from boringsdp.sip_plugin import SipPlugin
 from boringsdp.sip_plugin.settings import read_settings
+from boringsdp.sip_plugin.view import why
 from tests.sip_plugin.conftest import Client, World, offer
 from tests.sip_plugin.pbx import Pbx
+from tests.support.certificate import make_certificate
+from tests.support.gateway import free_port
 
 SECRET = "s3:cret"
 
@@ -182,3 +189,39 @@ async def test_without_an_endpoint_a_handle_is_refused(world: World):
 def test_settings_complain_about_their_key(config: dict[str, Any], key: str):
     with pytest.raises(ConfigError, match=rf'"janus.plugin.sip"\.{key}:'):
         read_settings(config)
+
+
+class TestFailuresOfOurOwn:
+    """Nobody has answered: what the gateway found stands in the reason."""
+
+    async def test_a_refused_connection(self, world: World):
+        nobody = f"127.0.0.1:{free_port()};transport=tcp"
+        alice = world.client()
+        alice.result({"request": "register", "username": "sip:alice@pbx.test", "secret": SECRET, "proxy": f"sip:{nobody}"})
+        failed = (await alice.hears("registration_failed"))["result"]
+        assert (failed["code"], failed["reason"]) == (503, "Service Unavailable (Connection refused)")
+        guest = world.guest()
+        guest.result({"request": "call", "uri": f"sip:bob@{nobody}"}, offer())
+        over = (await guest.hears("hangup"))["result"]
+        assert over == {"event": "hangup", "code": 503, "reason": "Service Unavailable (Connection refused)"}
+        guest.result({"request": "message", "uri": f"sip:bob@{nobody}", "content": "x"})
+        assert (await guest.hears("messagedelivery"))["result"]["reason"] == "Service Unavailable (Connection refused)"
+        guest.result({"request": "subscribe", "event": "presence", "to": f"sip:bob@{nobody}"})
+        assert (await guest.hears("subscribe_failed"))["result"]["reason"] == "Service Unavailable (Connection refused)"
+
+    async def test_a_certificate_that_is_not_believed(self, world: World, tmp_path: Path):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(make_certificate(tmp_path))
+        server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0, ssl=context)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            alice = world.client()
+            proxy = {"proxy": f"sip:127.0.0.1:{port};transport=tls"}
+            alice.result({"request": "register", "username": "sip:alice@pbx.test", "secret": SECRET} | proxy)
+            failed = (await alice.hears("registration_failed"))["result"]
+            assert (failed["code"], "certificate verify failed" in failed["reason"]) == (503, True), failed
+
+
+def test_what_the_peer_says_is_told_as_it_came():
+    response = Response(503, "Closed", Headers([("Warning", '399 pbx "a secret of its own"')]), b"")
+    assert why(response.reason, response) == "Closed"
