@@ -11,7 +11,7 @@ import functools
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 from boringsdp.errors import LocalError, SipError
@@ -36,6 +36,7 @@ from boringsdp.sip.transport import Reach, note_source
 from boringsdp.sip.ua import CallCame, Entry, News, RequestCame, UserAgent
 from boringsdp.sip.uri import SipUri
 from tests.fuzz.sip_mutations import mutate_sip
+from tests.fuzz.sip_splices import made_recent, splice
 
 SERVER = "192.0.2.3"
 MAX_DATAGRAM = 65_507
@@ -52,6 +53,9 @@ class Network:
         self.rng = rng
         self.hostile = 0.3
         self.thrown = self.taken = self.messages = 0
+        self.spliced = rng.choice((0.1, 0.5, 0.9))
+        """How large a share of the damaged ones is sound in itself."""
+        self.recent = made_recent()
         self.last: bytes = b""
         self.hears: dict[str, Callable[[bytes, str], None]] = {SERVER: Server(self).hear}
         """By host; called with octets and the host they are from."""
@@ -68,11 +72,12 @@ class Network:
         if source != SERVER:
             check_sent(data)
         self.messages += 1
+        self.recent.append(data)
         assert self.messages < MAX_MESSAGES, "they talk for ever"
         chance = self.rng.random()
         copies = [data]
         if chance < self.hostile:
-            damaged = mutate_sip(self.rng, data)
+            damaged = splice(self.rng, data, self.recent) if self.rng.random() < self.spliced else mutate_sip(self.rng, data)
             self.thrown += 1
             copies = [damaged] if self.rng.random() < 0.5 else [damaged, data]
         elif self.hostile and chance > 0.95:
@@ -91,6 +96,18 @@ class Network:
             parsed = parse(data)
             self.taken += parsed.message is not None and not parsed.defects
         hear(data, source)
+
+
+def leftovers(ua: UserAgent) -> dict[str, int]:
+    """What a user agent still holds, by name; nothing is right when all is over, and time has passed."""
+    exchanges, transactions = ua._exchanges, ua._transactions
+    held: dict[str, Sized] = {
+        "usages": ua._entries, "dialogs": ua._by_dialog, "calls": ua._by_call, "transfers": ua._beside, "asked": ua._answering,
+        "first asked": ua._answering._first, "leaving": ua._answering._leaving, "exchanges": exchanges._of,
+        "exchanges of transactions": exchanges._by_transaction, "locations": exchanges._waiting, "transactions": transactions._machines,
+        "clients": transactions._clients, "servers": transactions._servers, "keys": transactions._keys, "quiet": transactions._quiet,
+    }  # fmt: skip
+    return {name: len(of) for name, of in held.items() if len(of)}
 
 
 def check_sent(data: bytes) -> None:

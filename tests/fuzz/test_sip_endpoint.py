@@ -9,6 +9,7 @@ import pytest
 
 from tests.fuzz.campaign import Case, cases, check_count, told
 from tests.fuzz.sip_fronts import Front, LoopNetwork
+from tests.fuzz.sip_world import leftovers
 from tests.support.clock import run_in_virtual_time
 
 pytestmark = pytest.mark.load
@@ -49,8 +50,10 @@ async def _live(case: Case, failures: Failures) -> None:
         front.account.close()
     await asyncio.sleep(QUIET_S)
     for front in fronts:
-        counts = front.endpoint.ua.counts()
-        assert (counts["usages"], counts["transactions"]) == (0, 0), [entry.usage for entry in front.endpoint.ua.entries()]
+        front.endpoint.ua.tick(network.now)
+        assert leftovers(front.endpoint.ua) == {}, [entry.usage for entry in front.endpoint.ua.entries()]
+        assert not front.endpoint._accounts
+        assert not front.endpoint._tasks
         await front.endpoint.close()
     assert not failures.records, failures.records[0]
     case.count(network.thrown, took=network.taken)
