@@ -109,7 +109,8 @@ async def heard_by_web(web: WebPhone, phone: Phone | Sipp, seconds: float = 8) -
         found = await web.heard()
         end = len(data) / 2 / rate
         whole = [one for one in found if one.start > 0.1 and one.start + BURST_S + 0.15 < end]
-        if whole and end > CYCLE_S:
+        # What gathered while the media began is played faster, a tone with it: the next one is whole again.
+        if whole and end > CYCLE_S and -0.12 < whole[-1].seconds - BURST_S < STRETCH_S:
             break
     assert whole, f"{web.user} heard {found}; {await web.do('statistics')}"
     assert [one.frequency for one in whole] == [pytest.approx(phone.frequency, rel=0.02)] * len(whole)
