@@ -123,7 +123,8 @@ class Notifier:
         if transaction is None:
             return []
         if request.method != "SUBSCRIBE" or self.state is not State.ACTIVE:
-            return [Reply(transaction, build_response(481 if self.state is not State.ACTIVE else 405))]
+            refusal = build_response(405, headers=[("Allow", "SUBSCRIBE")]) if self.state is State.ACTIVE else build_response(481)
+            return [Reply(transaction, refusal)]
         try:
             if self._own and not self.dialog.in_order(request):
                 return [Reply(transaction, build_response(500))]

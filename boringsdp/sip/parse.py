@@ -22,7 +22,12 @@ SCHEMES = frozenset(("sip", "sips", "tel"))
 """Of a Request-URI; others are answered with 416."""
 
 _WHITE = (" ", "\t")
-_SINGLE = frozenset(("from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event", "replaces", "session-expires"))
+_SINGLE = frozenset(
+    (
+        "from", "to", "call-id", "cseq", "max-forwards", "content-type", "expires", "event", "replaces", "session-expires", "refer-to",
+        "referred-by", "subscription-state", "rack",
+    )
+)  # fmt: skip
 _NEEDED = frozenset(("via", "from", "to", "call-id", "cseq", "content-length"))
 _EVERY: tuple[tuple[str, str, Callable[[Message], object]], ...] = (
     ("via", "Via", views.via),

@@ -177,7 +177,7 @@ class Subscription:
         except SipError as problem:
             return [Reply(transaction, build_response(400, f"Bad {problem.header or 'Request'}"))]
         if code != 200:
-            return [Reply(transaction, build_response(code))]
+            return [Reply(transaction, build_response(code, headers=self._instead(code)))]
         told: list[UsageAction] = [
             Reply(transaction, build_response(200)),
             Tell(NotifyReceived(request, state.state, state.reason or "")),
@@ -299,6 +299,10 @@ class Subscription:
             return 500
         self._dialog.refresh_target(request)
         return 200
+
+    def _instead(self, code: int) -> list[tuple[str, str]]:
+        """What a refusal says would have been right (RFC 3261 §8.2.1, RFC 6665 §8.2)."""
+        return {405: [("Allow", "NOTIFY")], 489: [("Allow-Events", self.settings.event.partition(";")[0].strip())]}.get(code, [])
 
     def _notified(self, state: SubscriptionState, now: float) -> list[UsageAction]:
         if state.state == "terminated":

@@ -264,7 +264,23 @@ def test_what_is_missing(name: str) -> None:
     assert parsed.message is not None
 
 
-@pytest.mark.parametrize("name", ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Expires", "Event", "Content-Type", "Session-Expires"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "Max-Forwards",
+        "Expires",
+        "Event",
+        "Content-Type",
+        "Session-Expires",
+        "Refer-To",
+        "Referred-By",
+        "RAck",
+    ],
+)
 def test_what_may_be_there_once(name: str) -> None:
     value = HEAD.get(name, {"Content-Type": "a/b"}.get(name, "1"))
     assert parse(octets(f"{name}: {value}", without=(name,))).defects == ()

@@ -111,13 +111,16 @@ def test_what_is_not_ours_is_refused(lines: dict[str, Any], code: int) -> None:
     before = len(bench.told)
     tag = "fork" if lines.get("tag") else "peer"
     lines.pop("tag", None)
-    assert bench.hear(notify(bench, tag=tag, **lines)).code == code
+    refused = bench.hear(notify(bench, tag=tag, **lines))
+    assert refused.code == code
+    assert refused.headers.get("Allow-Events") == ("message-summary" if code == 489 else None)
     assert len(bench.told) == before
 
 
 def test_other_methods_have_no_place_here() -> None:
     bench = active()
-    assert bench.hear(Request("INFO", "sip:x")).code == 405
+    refused = bench.hear(Request("INFO", "sip:x"))
+    assert (refused.code, refused.headers.get("Allow")) == (405, "NOTIFY")
     assert bench.core.receive_request(Request("ACK", "sip:x"), None, 0.0) == []
 
 
