@@ -46,7 +46,7 @@ class Delivery:
         self._endpoint = endpoint
 
     def deliver(self, news: News | CallCame | RequestCame) -> None:
-        """Tell an account, a claim, a session or a subscription. What they raise is logged, and ends nothing else."""
+        """Tell an account, a claim, a session or a subscription. What they raise is logged, and ends that call alone."""
         if isinstance(news, News):
             self._news(news)
         elif isinstance(news, CallCame):
@@ -84,7 +84,10 @@ class Delivery:
             face.over = isinstance(news.event, UNHEARD) and not accepted
         if isinstance(face, Session) and face.hear is None:
             face.hold(news.event)
-        elif isinstance(face, (Session, Subscription, Account)):
+        elif isinstance(face, Session):
+            if not self._tell(face.hear, news.event) and not face.over:
+                face.hang_up(code=500)
+        elif isinstance(face, (Subscription, Account)):
             self._tell(face.hear, news.event)
         elif callable(face):
             self._tell(face, news.event)

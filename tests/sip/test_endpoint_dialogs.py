@@ -251,4 +251,8 @@ async def test_what_a_front_raises_costs_it_alone() -> None:
         alice.account.request("MESSAGE", at(bob.at, "bob"))
         assert (await alice.ear.hears(RequestAnswered)).response.code == 500
         bob.account.hear = bob.ear
-        await talk(alice, bob, "bob")
+        call, other = await talk(alice, bob, "bob"), await talk(alice, bob, "bob")
+        call.callee.hear = broken
+        call.caller.offer(OFFER.replace(b"40000", b"40004"))
+        assert (await call.caller_ear.hears(Ended)).code == 200
+        assert (call.callee.over, other.callee.over) == (True, False)
