@@ -163,11 +163,15 @@ class Endpoint:
             self._driver.run(started)
             return
         line.state = AccountState.REGISTERING
-        self._locate(place, line.protocol, lambda targets: self._register_at(account, targets or [_nowhere(place, line.protocol)]))
+        settings = line.settings
 
-    def _register_at(self, account: Account, targets: list[Target]) -> None:
-        if account.state is AccountState.REGISTERING and account.line.registration is None:
-            self._driver.run(self._registrations.start(account.line, targets[0], self.now()))
+        def located(targets: list[Target]) -> None:
+            # By now the account may have been closed, changed, or be registering after all.
+            if line.state is AccountState.REGISTERING and line.registration is None and line.settings is settings:
+                target = targets[0] if targets else _nowhere(place, line.protocol)
+                self._driver.run(self._registrations.start(line, target, self.now()))
+
+        self._locate(place, line.protocol, located)
 
     def unregister(self, account: Account, headers: Lines = ()) -> None:
         line = account.line

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from boringsdp.errors import WrongState
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import AccountState, IncomingCall, Registered, RegistrationFailed, Unregistered
 from boringsdp.sip.digest import Credentials
+from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.flow import Protocol, Target
+from boringsdp.sip.locate import Place
 from boringsdp.sip.session.events import Answered
 from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.uri import parse_sip_uri
-from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, endpoint, settings_of
+from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, Names, endpoint, settings_of
 from tests.support.sip_registrar import registrar
 
 SECRET = (Credentials("bob", "secret"),)
@@ -155,3 +159,30 @@ async def test_the_family_of_the_next_hop_is_known_without_dns() -> None:
         account.change(settings_of(identity))
         account.line.service_route = ("<sip:[2001:db8::3];lr>",)
         assert account.family("sip:carol@192.0.2.1") == "IP6"
+
+
+async def test_settings_that_change_while_dns_is_asked_are_those_that_count() -> None:
+    class Slow(Names):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked: dict[str, asyncio.Event] = {}
+
+        async def locate(self, place: Place, *, want: Protocol | None = None) -> list[Target]:
+            await self.asked.setdefault(place.host, asyncio.Event()).wait()
+            return []
+
+    names = Slow()
+    here = Endpoint(LOOPBACK, locator=names)
+    await here.start()
+    account = here.account(settings_of("sip:bob@old.test"), Ear())
+    account.register()
+    account.change(settings_of("sip:bob@new.test"))
+    account.register()
+    await asyncio.sleep(0)
+    names.asked["old.test"].set()
+    await asyncio.sleep(0.01)
+    assert (account.state, account.line.registration) == (AccountState.REGISTERING, None)
+    names.asked["new.test"].set()
+    await asyncio.sleep(0.01)
+    assert account.line.registration is not None
+    await here.close()

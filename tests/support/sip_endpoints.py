@@ -43,15 +43,15 @@ class Ear:
     def __init__(self, then: Callable[[Any], None] | None = None) -> None:
         self.news: list[Any] = []
         self.all: list[Any] = []
-        self._then = then
+        self.then = then
         self._came = asyncio.Event()
 
     def __call__(self, event: Any) -> None:
         self.news.append(event)
         self.all.append(event)
         self._came.set()
-        if self._then is not None:
-            self._then(event)
+        if self.then is not None:
+            self.then(event)
 
     async def hears(self, kind: type[News]) -> News:
         async with asyncio.timeout(PATIENCE_S):
