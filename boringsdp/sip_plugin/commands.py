@@ -242,8 +242,8 @@ class Commands:
         phone = PhoneCall(handle, None, auto=request.autoaccept_reinvites, dtmf=request.dtmf or master.request.dtmf)
         phone.digits.tones = master.request.dtmf_tones
         news = CallNews(phone)
-        identity, name = self._own_identity(master)
         try:
+            identity, name = self._own_identity(master)
             media = handle.make_media(phone, news, request.srtp)
             sdp = media.offer_of_browser(jsep.said, request.srtp.style, family=master.account.family(callee))
             phone.session = master.account.invite(

@@ -111,7 +111,6 @@ class SipHandle(PluginHandle):
     def detach(self) -> None:
         """The call ends, the subscriptions too; of a master the account and its helpers."""
         self.forget_call("detached")
-        self.subscriptions.close()
         self.leave_master()
 
     def query(self) -> dict[str, Any]:
@@ -186,8 +185,8 @@ class SipHandle(PluginHandle):
         except (SdpError, WrongState, Exhausted):
             return False
         news, former = CallNews(phone), phone.call_id
-        phone.session = call.session
         old.hear = None
+        phone.move(call.session)
         call.session.hear = lambda event: self.later(lambda: news.hear(event))
         call.session.accept(answer)
         old.hang_up()
@@ -242,12 +241,14 @@ class SipHandle(PluginHandle):
             self.push(events.hangup(UNAVAILABLE, "The account is gone"), call_id=phone.call_id)
             self.forget_call("unregistered")
             self.handle.close_pc()
+        self.subscriptions.close()
         if self.master is not None:
             self.push({**events.unregistered(self.master.username), "helper": True})
         self.master = self.helper = None
 
     def leave_master(self) -> None:
-        """Let go of the account; the owner's ends."""
+        """Let go of the account, and of the subscriptions in its name; the owner's ends."""
+        self.subscriptions.close()
         master, helper = self.master, self.helper
         self.master = self.helper = None
         if master is None:

@@ -234,7 +234,8 @@ class Master:
             case told.IncomingCall() if helper.idle:
                 helper.ring_in(event)
             case told.IncomingCall():
-                self._miss(event, helper)
+                if not self._replaced(event):
+                    self._miss(event, helper)
             case told.IncomingMessage(request=request):
                 who = sender_of(request)
                 kind = content_type_of(request) or "text/plain"
@@ -246,7 +247,7 @@ class Master:
         line = self._idle_line()
         if line is not None:
             line.ring_in(call)
-        elif call.replaces is not None and any(each.replace(call, call.replaces) for each in [self.owner, *self.helpers]):
+        elif self._replaced(call):
             pass
         elif self.request.helpers_on_demand and len(self._waiting) < min(MAX_WAITING, self._settings.helpers - len(self.helpers)):
             self._waiting.append(_Waiting(call, self._settings.helper_wait, self._waited))
@@ -256,6 +257,10 @@ class Master:
             self.owner.push(wanted, call_id=call.session.call_id)
         else:
             self._miss(call, self.owner)
+
+    def _replaced(self, call: told.IncomingCall) -> bool:
+        """Whether the call has taken the place of one that a line has (Replaces)."""
+        return call.replaces is not None and any(line.replace(call, call.replaces) for line in (self.owner, *self.helpers))
 
     def _waited(self, waiting: _Waiting, *, in_vain: bool) -> None:
         self._waiting.remove(waiting)

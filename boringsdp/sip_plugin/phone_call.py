@@ -262,6 +262,13 @@ class PhoneCall:
         text = "".join(char for char in reason if char.isalnum() or char in " -_")
         self.session.hang_up((("Reason", f'SIP;cause={480 if ringing else 200};text="{text}"'),), code=480)
 
+    def move(self, session: Session) -> None:
+        """Another session takes the place of ours: nobody will hear what is answered in the old one."""
+        self.session = session
+        waiting, self.requests = self.requests, {}
+        for done in waiting.values():
+            done(481, "Call/Transaction Does Not Exist")
+
     # --- states ----------------------------------------------------------------------------------------------------------------------
 
     def give_up_browser(self) -> None:

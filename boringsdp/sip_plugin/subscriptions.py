@@ -72,6 +72,7 @@ class Subscriptions:
     def close(self) -> None:
         """End all; nothing is told."""
         for each in list(self._by_key.values()):
+            each.hear = None
             if not each.over:
                 each.unsubscribe()
         self._by_key.clear()

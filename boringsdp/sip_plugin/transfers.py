@@ -10,6 +10,8 @@ from boringsdp.sip.facades import Account, Refer
 
 GONE = 480
 BUSY = 486
+MOST_OF_ACCOUNT = 32
+"""Transfers of one account that wait: whoever talks with it can ask for as many as it likes, and others want theirs."""
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Transfers:
 
     def add(self, refer: Refer, account: Account) -> int | None:
         """Keep a transfer; returns its number, None when there are too many: it has been refused then."""
-        if len(self._waiting) >= self._limit:
+        if len(self._waiting) >= self._limit or sum(each.account is account for each in self._waiting.values()) >= MOST_OF_ACCOUNT:
             refer.reject(BUSY)
             return None
         number = secrets.randbits(31) | 1

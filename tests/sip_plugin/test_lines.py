@@ -162,6 +162,19 @@ class TestTrunk:
         assert (await busy.hears(Failed)).code == 486
         await sales.hears("missed_call")
 
+    async def test_the_call_of_a_line_with_a_rule_can_be_replaced(self, world: World):
+        world.guest("trunk", identities=["+4930*"], sources=["127.0.0.0/8"])
+        sales = world.client()
+        master_id = next(iter(world.plugin.masters))
+        body = {"request": "register", "type": "helper", "username": world.uri("+49301"), "master_id": master_id}
+        sales.result(body | {"identities": ["+49301*"]})
+        session, _ = await world.talk(sales)
+        assert world.account is not None
+        newcomer = Ear()
+        world.account.invite(world.uri("+49301"), plain(9010).encode(), hear=newcomer, replaces=session)
+        await newcomer.hears(Answered)
+        assert (await sales.hears("replaced"))["result"]["replaces"] == session.call_id
+
     async def test_a_line_of_a_trunk_calls_in_its_own_name(self, world: World):
         world.guest("trunk", identities=["*"], sources=["127.0.0.0/8"])
         sales = world.client()

@@ -164,6 +164,20 @@ async def test_waiting_messages_are_told(world: World, pbx: Pbx):
     assert (await pbx.hears("SUBSCRIBE")).headers.get("Expires") == "0"
 
 
+@pytest.mark.parametrize("by", ["helper", "master"])
+async def test_a_line_that_is_let_go_leaves_no_subscription(world: World, pbx: Pbx, by: str):
+    alice, helper = await registered(world, pbx), world.client()
+    master_id = next(iter(world.plugin.masters))
+    helper.result({"request": "register", "type": "helper", "username": "sip:alice@pbx.test", "master_id": master_id})
+    helper.result({"request": "subscribe", "event": "message-summary", "to": pbx.address("alice")})
+    await pbx.hears("SUBSCRIBE")
+    await helper.hears("subscribe_succeeded")
+    (alice if by == "master" else helper).result({"request": "unregister"})
+    assert (await pbx.hears("SUBSCRIBE")).headers.get("Expires") == "0"
+    await helper.hears("unregistered")
+    assert helper.heard() == []
+
+
 async def test_a_refused_subscription(world: World, pbx: Pbx):
     alice = await registered(world, pbx)
     pbx.codes = [489]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from boringsdp.sip.account import IncomingCall, ReferAccepted, ReferFailed, ReferProgress, ReferReceived
+from typing import Any
+
+from boringsdp.sip.account import IncomingCall, MessageReceived, ReferAccepted, ReferFailed, ReferProgress, ReferReceived
 from boringsdp.sip.session.events import Answered, Ended
+from boringsdp.sip_plugin.transfers import MOST_OF_ACCOUNT, Transfers
 from tests.call.phone import plain
 from tests.sip_plugin.conftest import World, answer, offer
 from tests.support.sip_endpoints import Ear, at, settings_of
@@ -90,11 +93,15 @@ async def test_a_transfer_by_the_peer_is_declined(world: World):
 async def test_a_call_that_replaces_ours_keeps_the_peer_connection(world: World):
     alice = world.guest()
     session, ear = await world.talk(alice)
+    ear.then = lambda event: event.incoming.later() if isinstance(event, MessageReceived) else None
     account = world.account
     assert account is not None
+    alice.result({"request": "message", "content": "is heard and not answered"})
+    await ear.hears(MessageReceived)
     newcomer = Ear()
     session2 = account.invite(world.uri("alice"), plain(9010).encode(), hear=newcomer, replaces=session)
     assert (await newcomer.hears(Answered)).sdp
+    assert (await alice.hears("messagedelivery"))["result"]["code"] == 481
     replaced = (await alice.hears("replaced"))["result"]
     assert (replaced["call_id"], replaced["replaces"]) == (session2.call_id, session.call_id)
     assert (await ear.hears(Ended)).code == 200
@@ -115,3 +122,21 @@ async def test_a_call_that_replaces_is_shown_where_a_line_is_free(world: World):
     assert came["result"]["replaces"].startswith(session.call_id)
     helper.result({"request": "accept"}, answer(came))
     await newcomer.hears(Answered)
+
+
+async def test_one_account_s_transfers_leave_room_for_others():
+    class Asked:
+        code = 0
+
+        def reject(self, code: int) -> None:
+            self.code = code
+
+    transfers = Transfers(limit=1000, wait=60.0)
+    busy: Any = object()
+    other: Any = object()
+    refers: list[Any] = [Asked() for _ in range(MOST_OF_ACCOUNT + 1)]
+    numbers = [transfers.add(refer, busy) for refer in refers]
+    assert (numbers.count(None), numbers[-1], refers[-1].code) == (1, None, 486)
+    last: Any = Asked()
+    assert transfers.take(transfers.add(last, other) or 0, other) is last
+    transfers.close()
