@@ -33,6 +33,7 @@ INPUTS: dict[str, int] = {
     "sip-messages": 30_000,
     "sip-dialogs": 100_000,
     "sip-endpoint": 20_000,
+    "sip-plugin": 10_000,
 }
 """Malformed inputs of each target in one run."""
 

@@ -18,6 +18,7 @@ from boringsdp.sip.facades import Session
 from boringsdp.sip.flow import Destination, Flow, Protocol
 from boringsdp.sip.session import events as told
 from boringsdp.sip.transport import Reach
+from boringsdp.sip.transport.settings import Listen
 from boringsdp.sip.uri import SipUri
 from tests.fuzz.sip_world import SDP, SERVER, SETTINGS, Network
 
@@ -52,8 +53,8 @@ class MemoryTransports:
     async def close(self) -> None:
         pass
 
-    def addresses(self) -> list[Any]:
-        return []
+    def addresses(self) -> list[Listen]:
+        return [Listen(Protocol.UDP, self._host, 5060)]
 
     def sent_by(self, to: Destination) -> str:
         return f"{self._host}:5060"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -27,6 +29,17 @@ class Failures(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(self.format(record))
+
+
+@contextmanager
+def logged() -> Iterator[Failures]:
+    """What is logged as an error meanwhile."""
+    failures = Failures()
+    logging.getLogger().addHandler(failures)
+    try:
+        yield failures
+    finally:
+        logging.getLogger().removeHandler(failures)
 
 
 async def _live(case: Case, failures: Failures) -> None:
@@ -60,13 +73,9 @@ async def _live(case: Case, failures: Failures) -> None:
 
 
 def test_endpoints_live_with_damaged_messages_and_leave_nothing() -> None:
-    failures = Failures()
-    logging.getLogger().addHandler(failures)
-    try:
+    with logged() as failures:
         for case in cases("sip-endpoint", EACH):
             failures.records.clear()
             with told(case):
                 run_in_virtual_time(_live(case, failures))
-    finally:
-        logging.getLogger().removeHandler(failures)
     check_count("sip-endpoint", least_taken=0.1, most_taken=0.8)
