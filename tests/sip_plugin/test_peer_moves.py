@@ -8,7 +8,8 @@ import pytest
 
 from boringsdp.dtls import Identity
 from boringsdp.sdp import describe
-from boringsdp.sip.session.events import AnswerReceived
+from boringsdp.sip.session.events import AnswerReceived, OfferReceived, OfferRefused
+from tests.call.phone import plain
 from tests.interop.sip.agent import Agent
 from tests.sip_plugin.talk import Telephone, Town, hear_each_other, silent
 from tests.support.ng_peer import KINDS, Peer
@@ -109,3 +110,57 @@ async def test_the_peer_changes_its_key(town: Town, kind: str):
         answer = await offers(phone)
         phone.peer.take_answer(answer)
         await hear_each_other(agent.peer, phone.peer)
+
+
+@pytest.mark.parametrize("kind", ["AVP", "SAVP", "DTLS-SAVP"])
+async def test_we_hold_and_resume_on_every_kind(town: Town, kind: str):
+    """Our re-INVITEs keep ports, keys and association: the telephone answers with what it said before."""
+    agent, phone = await talking(town, kind)
+    for request, event, direction in (("hold", "held", "sendonly"), ("unhold", "resumed", "sendrecv")):
+        await agent.ask(request)
+        offered = await phone.talk.hears(OfferReceived)
+        said = (offered.sdp or b"").decode()
+        assert describe(said).medias[0].direction.value == direction
+        assert phone.session is not None
+        phone.peer.version += 1
+        answer = phone.peer.answer(said, role="passive" if kind.startswith("DTLS") else "active")
+        phone.session.answer(directed("recvonly" if direction == "sendonly" else "sendrecv")(answer).encode())
+        await agent.until(event)
+        if request == "hold":
+            await silent(phone.peer, agent.peer)
+    await hear_each_other(agent.peer, phone.peer)
+
+
+async def test_a_call_in_the_clear_becomes_secure_and_stays_so(town: Town):
+    agent, phone = await talking(town, "AVP")
+    secure = await Peer.open(KINDS["SAVP"])
+    town.stack.callback(secure.close)
+    answer = await offers(phone, peer=secure)
+    assert describe(answer).medias[0].protocol_text == "RTP/SAVP"
+    await hear_each_other(agent.peer, secure)
+    await silent(phone.peer, agent.peer)
+
+
+async def test_a_call_that_must_be_secure_does_not_become_clear(town: Town):
+    agent, phone = await town.agent(), await town.phone("SAVP")
+    await agent.place(phone.uri, srtp="sdes_mandatory")
+    await phone.takes()
+    await agent.answered()
+    await hear_each_other(agent.peer, phone.peer)
+    assert phone.session is not None
+    phone.session.offer(plain(phone.peer.port, version=9).encode())
+    assert (await phone.talk.hears(OfferRefused)).code == 488
+    await hear_each_other(agent.peer, phone.peer)
+
+
+@pytest.mark.parametrize(("srtp", "kind"), [("", "AVP"), ("sdes_mandatory", "SAVP"), ("dtls", "DTLS-SAVP")])
+async def test_a_caller_without_an_offer_is_offered_what_the_application_asks(town: Town, srtp: str, kind: str):
+    agent, phone = await town.agent(), await town.phone(kind)
+    phone.session = phone.account.invite(town.uri_of(agent), None, hear=phone.talk)
+    assert "jsep" not in await agent.take(**({"srtp": srtp} if srtp else {}))
+    offered = await phone.talk.hears(OfferReceived)
+    phone.session.answer(phone.peer.answer((offered.sdp or b"").decode()).encode())
+    told = await agent.until("accepted")
+    await agent.take_answer(told)
+    await phone.peer.connect()
+    await hear_each_other(agent.peer, phone.peer)
