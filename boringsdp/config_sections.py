@@ -242,7 +242,9 @@ class SipConfig:
     t1: float = setting(0.5, "Timer T1 in seconds, the round-trip time; requests are given up after 64 of it.", checks.between(0.05, 5))
     keepalive: float = setting(25.0, "Seconds between keep-alives to registrars over UDP; 0: none.", checks.between(0, 3600))
     rate: float = setting(
-        0.0, "Messages a second of one source, `sources` excepted, above which they are dropped; 0: any.", checks.between(0, 1e6)
+        0.0,
+        "Messages a second of one source above which they are dropped; `sources`, registrars, proxies and trunks excepted; 0: any.",
+        checks.between(0, 1e6),
     )
     ban_after: int = setting(
         0,

@@ -10,6 +10,9 @@ from boringsdp.net.address import parse_ip
 from boringsdp.net.limit import RateLimit
 from boringsdp.sip.transport.settings import GateSettings
 
+SPARED_S = 5.0
+"""For how long an answer of `spares` holds; it may have many accounts to look at."""
+
 
 class Networks:
     """Is an address in one of these? Raises ValueError for what is no network."""
@@ -28,10 +31,12 @@ class Networks:
 
 
 class _Source:
-    __slots__ = ("bad", "bad_since", "banned_until", "rate")
+    __slots__ = ("asked_at", "bad", "bad_since", "banned_until", "rate", "spared")
 
     def __init__(self, rate: RateLimit | None) -> None:
         self.rate = rate
+        self.spared = False
+        self.asked_at = float("-inf")
         self.bad = 0
         self.bad_since = self.banned_until = float("-inf")
 
@@ -40,7 +45,7 @@ class Gate:
     """
     Ask `admits` for each message or connection; tell `blame` of bad messages. What is remembered of sources is bounded.
 
-    `spares` is asked before an address is banned: over UDP anybody can write in the name of a registrar.
+    `spares` is asked, now and then, before an address is limited or banned: over UDP anybody can write in the name of a registrar.
     """
 
     def __init__(self, settings: GateSettings, spares: Callable[[str], bool] = lambda host: False) -> None:
@@ -62,7 +67,7 @@ class Gate:
             return ""
         if source.banned_until > now:
             return "banned"
-        if source.rate is not None and source.rate.allow(now) is None:
+        if source.rate is not None and source.rate.allow(now) is None and not self._is_spared(source, host, now):
             return "too often"
         return ""
 
@@ -78,10 +83,15 @@ class Gate:
         if source.bad < settings.ban_after:
             return False
         source.bad = 0
-        if self._spares(host):
+        if self._is_spared(source, host, now):
             return False
         source.banned_until = now + settings.ban_s
         return True
+
+    def _is_spared(self, source: _Source, host: str, now: float) -> bool:
+        if now - source.asked_at >= SPARED_S:
+            source.spared, source.asked_at = self._spares(host), now
+        return source.spared
 
     def _source(self, host: str) -> _Source:
         source = self._sources.get(host)
