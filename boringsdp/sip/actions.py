@@ -15,7 +15,6 @@ and never sees Via, challenges, redirects followed, or locations: those are the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -144,5 +143,3 @@ class ReplyFailed(NamedTuple):
 
 
 TransactionAction = Transmit | RequestReceived | ResponseReceived | AgainReceived | Cancelled | ReplyFailed
-
-Teller = Callable[[Any], None]

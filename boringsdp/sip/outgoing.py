@@ -22,7 +22,6 @@ from boringsdp.sip.ua import UserAgent
 from boringsdp.sip.uri import OtherUri, SipUri, parse_uri
 
 HeaderLines = Iterable[tuple[str, str]]
-BODY_HEADERS = frozenset(("content-type",))
 
 
 def target_uri(ua: UserAgent, line: Line, uri: SipUri | str) -> SipUri:

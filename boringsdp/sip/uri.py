@@ -24,7 +24,6 @@ _HOST = re.compile(r"[A-Za-z0-9\-._]+")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 _ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _USER_SAFE = "-_.!~*'()&=+$,;?/"
-_PASSWORD_SAFE = "-_.!~*'()&=+$,"
 _PARAM_SAFE = "-_.!~*'()[]/:&+$"
 _HEADER_SAFE = "-_.!~*'()[]/?:+$"
 _COMPARED = ("user", "ttl", "method", "maddr", "transport")

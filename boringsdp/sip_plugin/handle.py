@@ -159,8 +159,7 @@ class SipHandle(PluginHandle):
             return
         phone.offered = description is not None
         if description is not None:
-            for _first in media.peer.take(description):
-                pass
+            media.peer.take(description)  # what is in it is no news: `incomingcall` shows it
         self.take_call(phone)
         if ringing:
             call.session.ring()

@@ -111,12 +111,6 @@ def shown_headers(message: Message | None, prefixes: Iterable[str]) -> dict[str,
     return found
 
 
-def with_headers(message: Message | None, prefixes: Iterable[str]) -> dict[str, Any]:
-    """Return `{"headers": {…}}` for an event, empty when there is nothing to show."""
-    shown = shown_headers(message, prefixes)
-    return {"headers": shown} if shown else {}
-
-
 def reason_of(message: Message | None) -> Mapping[str, Any]:
     """
     Return what the Reason header says (RFC 3326) in the keys of a `hangup` event: the text, the protocol, the cause.

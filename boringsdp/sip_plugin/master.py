@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, Protocol
 
 from boringsdp.errors import BoringError, WrongState
@@ -308,8 +308,8 @@ class _Waiting:
         self._done(self, in_vain=in_vain)
 
 
-def new_master_id(taken: object) -> int:
+def new_master_id(taken: Container[int]) -> int:
     """Return a number of 32 bits that is not in `taken`."""
-    while (number := secrets.randbits(32) | 1) in taken:  # type: ignore[operator]
+    while (number := secrets.randbits(32) | 1) in taken:
         pass
     return number

@@ -58,16 +58,6 @@ class MediaSide:
         """What our hold allows."""
 
     @property
-    def browser_answered(self) -> bool:
-        """Whether the browser has the answer to its first offer."""
-        return self._told is not None
-
-    @property
-    def up(self) -> bool:
-        """Whether an answer is in force."""
-        return self.call.current is not None
-
-    @property
     def peer_encrypts(self) -> bool:
         """Whether the peer's last SDP had usable crypto lines."""
         return self.call.uses_sdes(Party.B)
