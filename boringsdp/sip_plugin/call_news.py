@@ -14,7 +14,7 @@ from boringsdp.sip import account as told
 from boringsdp.sip.message import Message, Request
 from boringsdp.sip.session import events as sip
 from boringsdp.sip_plugin import events
-from boringsdp.sip_plugin.digits import Digit, read_digit
+from boringsdp.sip_plugin.digits import Digit, read_digit, wants_picture
 from boringsdp.sip_plugin.headers import reason_of
 from boringsdp.sip_plugin.media_side import read_sdp, srtp_of
 from boringsdp.sip_plugin.phone_call import CallState, Open, PhoneCall
@@ -63,6 +63,8 @@ class CallNews:
                 news = events.info(who.uri, who.name, content_type_of(request), text_of(request), self._headers(request))
                 self._tell(news)
                 self._info_digit(read_digit(content_type_of(request), text_of(request)), who.uri)
+                if self._call.media is not None and wants_picture(content_type_of(request), text_of(request)):
+                    self._call.media.call.request_key_frame(Party.A)
             case told.MessageReceived(request=request):
                 who = sender_of(request)
                 news = events.message(who.uri, who.name, text_of(request), content_type_of(request) or "text/plain", self._headers(request))

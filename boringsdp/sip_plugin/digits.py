@@ -1,4 +1,4 @@
-"""Digits between RFC 4733 and INFO: what an INFO says, when one is to be sent, and what was heard already. Cores."""
+"""INFO for the media: digits between RFC 4733 and INFO, which is to be sent when, and what was heard already; key frames. Cores."""
 
 from __future__ import annotations
 
@@ -55,6 +55,12 @@ def read_digit(content_type: str, body: str) -> Digit | None:
     duration = pairs.get("duration", "")
     plain = duration.isascii() and duration.isdigit() and len(duration) <= 6
     return Digit(said, min(max(int(duration), 1), LONGEST_MS) if plain else DEFAULT_MS)
+
+
+def wants_picture(content_type: str, body: str) -> bool:
+    """Whether an INFO asks for a key frame (RFC 5168): of video telephones without RTCP feedback."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/media_control+xml" and "picture_fast_update" in body
 
 
 def takes_events(description: Description | None) -> bool:

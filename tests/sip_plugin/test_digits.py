@@ -6,12 +6,16 @@ import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from boringsdp.call import Call, Party
 from boringsdp.sdp import describe
 from boringsdp.sip.account import InfoReceived
-from boringsdp.sip_plugin.digits import Digit, Echoes, InfoQueue, read_digit, takes_events
+from boringsdp.sip_plugin.digits import KEYS, TYPES, Digit, Echoes, InfoQueue, read_digit, takes_events, wants_picture
 from tests.call.phone import plain
 from tests.interop.sip.agent import Agent
+from tests.sip_plugin.conftest import World
 from tests.sip_plugin.talk import Telephone, Town, digits_in, hear_each_other, press, without_events
 
 
@@ -43,6 +47,38 @@ from tests.sip_plugin.talk import Telephone, Town, digits_in, hear_each_other, p
 )
 def test_what_an_info_says(kind: str, body: str, digit: Digit | None):
     assert read_digit(kind, body) == digit
+
+
+@given(st.sampled_from([*TYPES, "application/DTMF;x"]), st.text(max_size=300) | st.text("Signal=Duration*#:0123456789 \r\n", max_size=40))
+def test_whatever_an_info_says_it_is_one_digit_or_none(kind: str, body: str):
+    digit = read_digit(kind, body)
+    assert digit is None or (digit.key in KEYS and len(digit.key) == 1 and 1 <= digit.duration_ms <= 5000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "wanted"),
+    [
+        ("application/media_control+xml", "<media_control><vc_primitive><to_encoder><picture_fast_update/>", True),
+        ("Application/Media_Control+XML; charset=utf-8", "<picture_fast_update/>", True),
+        ("application/media_control+xml", "<media_control/>", False),
+        ("text/plain", "<picture_fast_update/>", False),
+    ],
+)
+def test_who_wants_a_picture(kind: str, body: str, wanted: bool):
+    assert wants_picture(kind, body) is wanted
+
+
+async def test_a_key_frame_is_asked_of_the_browser(world: World, monkeypatch: pytest.MonkeyPatch):
+    asked: list[Party] = []
+    monkeypatch.setattr(Call, "request_key_frame", lambda _, party: asked.append(party))
+    alice = world.guest()
+    session, _ = await world.talk(alice)
+    session.send("INFO", (), content_type="application/media_control+xml", body=b"<media_control/>")
+    await alice.hears("info")
+    assert asked == []
+    session.send("INFO", (), content_type="application/media_control+xml", body=b"<picture_fast_update/>")
+    await alice.hears("info")
+    assert asked == [Party.A]
 
 
 def test_our_own_are_read_back():

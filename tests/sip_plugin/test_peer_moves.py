@@ -164,3 +164,24 @@ async def test_a_caller_without_an_offer_is_offered_what_the_application_asks(to
     await agent.take_answer(told)
     await phone.peer.connect()
     await hear_each_other(agent.peer, phone.peer)
+
+
+@pytest.mark.parametrize(("srtp", "kind"), [("", "AVP"), ("sdes_optional", "OSRTP"), ("sdes_mandatory", "SAVP"), ("dtls", "DTLS-SAVP")])
+async def test_the_browser_offers_again(town: Town, srtp: str, kind: str):
+    """`update` keeps what keys the peer's media."""
+    agent, phone = await town.agent(), await town.phone(kind)
+    await agent.place(phone.uri, **({"srtp": srtp} if srtp else {}))
+    await phone.takes()
+    await agent.answered()
+    assert agent.peer is not None
+    assert phone.session is not None
+    for ours, theirs in (("sendonly", "recvonly"), ("sendrecv", "sendrecv")):
+        agent.peer.version += 1
+        await agent.ask("update", {"type": "offer", "sdp": directed(ours)(agent.peer.offer())})
+        await agent.until("updating")
+        offered = await phone.talk.hears(OfferReceived)
+        phone.peer.version += 1
+        answer = phone.peer.answer((offered.sdp or b"").decode())
+        phone.session.answer(directed(theirs)(answer).encode())
+        await agent.answered()
+    await hear_each_other(agent.peer, phone.peer)
