@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from boringsdp.call import Party
-from boringsdp.errors import JanusError
+from boringsdp.errors import JanusError, without_keys
 from boringsdp.janus_api.plugin import Jsep, JsepType
 from boringsdp.sdp import Direction
 from boringsdp.sip import account as told
@@ -263,7 +263,7 @@ class Commands:
                 refer.reject()
             raise
         handle.take_call(phone)
-        facts = {"event": "calling", "callee": request.uri, "call-id": phone.call_id, "sdp": sdp.decode("utf-8", "replace")}
+        facts = {"event": "calling", "callee": request.uri, "call-id": phone.call_id, "sdp": without_keys(sdp.decode("utf-8", "replace"))}
         handle.record(facts)
         return {"event": "calling", "call_id": phone.call_id}, None
 

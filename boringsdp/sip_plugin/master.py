@@ -19,6 +19,7 @@ from boringsdp.sip.session import events as sip
 from boringsdp.sip.uri import parse_sip_uri
 from boringsdp.sip_plugin import events
 from boringsdp.sip_plugin import requests as ask
+from boringsdp.sip_plugin.addresses import user_of
 from boringsdp.sip_plugin.settings import PluginSettings
 from boringsdp.sip_plugin.view import content_type_of, header_of, recipient_of, sender_of, text_of, why
 
@@ -224,7 +225,7 @@ class Master:
     @property
     def username(self) -> str:
         """The user part of the identity."""
-        return self.request.username.partition(":")[2].rpartition("@")[0]
+        return user_of(self.request.username)
 
     # --- calls that come in ----------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -246,3 +247,14 @@ async def test_detaching_hangs_up(world: World):
     assert alice.handle.detach(tell=True) is None
     assert (await ear.hears(Ended)).code == 200
     assert world.plugin.masters == {}
+
+
+async def test_news_for_event_handlers_hold_no_keys(world: World):
+    alice = world.guest()
+    world.telephone()
+    alice.result({"request": "call", "uri": world.peer(), "srtp": "sdes_mandatory"}, offer())
+    call, _ = await world.rings()
+    key = (call.sdp or b"").decode().partition("inline:")[2].split()[0]
+    assert len(key) >= 40
+    assert '"event": "calling"' in json.dumps([news.data for news in alice.news])
+    assert key not in str(alice.news)
