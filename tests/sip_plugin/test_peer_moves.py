@@ -43,9 +43,10 @@ def directed(direction: str) -> Callable[[str], str]:
     return lambda sdp: sdp.replace("a=sendrecv", f"a={direction}")
 
 
+@pytest.mark.parametrize("kind", ["AVP", "SAVP", "DTLS-SAVP"])
 @pytest.mark.parametrize("direction", ["sendonly", "inactive"])
-async def test_the_peer_holds_and_resumes(town: Town, direction: str):
-    agent, phone = await talking(town)
+async def test_the_peer_holds_and_resumes(town: Town, direction: str, kind: str):
+    agent, phone = await talking(town, kind)
     answer = await offers(phone, directed(direction))
     assert describe(answer).medias[0].direction.value == {"sendonly": "recvonly", "inactive": "inactive"}[direction]
     assert (await agent.result("remote_hold"))["direction"] == direction
