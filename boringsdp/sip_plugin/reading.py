@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -83,6 +84,16 @@ class _Reader:
             raise self.elements.refuse(name, f"an array of at most {MAX_PATTERNS} strings")
         return values
 
+    def networks(self, name: str) -> tuple[str, ...]:
+        """An array of networks."""
+        values = self.texts(name)
+        for value in values:
+            try:
+                ipaddress.ip_network(value, strict=False)
+            except ValueError:
+                raise self.elements.refuse(name, "an array of networks such as 192.0.2.0/28") from None
+        return values
+
     def srtp(self) -> ask.Srtp:
         mode = self.elements.choice("srtp", "sdes_optional", "sdes_mandatory", "dtls")
         profile = self.elements.choice("srtp_profile", *SUITES)
@@ -153,7 +164,7 @@ def _register(reader: _Reader) -> SipRequest:
         automatic_ringing=ringing,
         register_ttl=elements.integer("register_ttl", least=1, most=2**31 - 1),
         refresh=reader.flag("refresh", False),
-        sources=reader.texts("sources"),
+        sources=reader.networks("sources"),
         helpers_on_demand=reader.flag("helpers_on_demand", False),
         dtmf=reader.dtmf() or DtmfMode.AUTO,
         dtmf_tones=reader.flag("dtmf_tones", False),

@@ -162,6 +162,11 @@ class TestTrunk:
         assert (await busy.hears(Failed)).code == 486
         await sales.hears("missed_call")
 
+    @pytest.mark.parametrize("source", ["nonsense", "192.0.2.0/99", ""])
+    async def test_sources_that_are_no_networks_are_refused(self, world: World, source: str):
+        body = {"request": "register", "type": "guest", "username": world.uri("trunk"), "sources": ["192.0.2.0/24", source]}
+        assert world.client().refusal(body)[0] == 444
+
     async def test_the_call_of_a_line_with_a_rule_can_be_replaced(self, world: World):
         world.guest("trunk", identities=["+4930*"], sources=["127.0.0.0/8"])
         sales = world.client()
