@@ -333,7 +333,7 @@ class Exchanges:
         """Go on to where a redirect leads, or tell the response."""
         if exchange.ask.flow is None:
             if response.code // 100 == 3:
-                exchange.redirects.add(response)
+                exchange.redirects.add(response, secure=exchange.ask.request.uri[:5].lower() == "sips:")
             if response.code < 600 and (uri := exchange.redirects.next()) is not None:
                 exchange.uri = uri
                 exchange.number = exchange.ask.sequence.next()

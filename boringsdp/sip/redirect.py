@@ -23,8 +23,12 @@ class Redirects:
         self._seen: set[str] = set()
         self._open: list[tuple[float, str]] = []
 
-    def add(self, response: Response) -> None:
-        """Take the Contacts of a 3xx; those that came before are left out, so that a loop ends."""
+    def add(self, response: Response, *, secure: bool = False) -> None:
+        """
+        Take the Contacts of a 3xx; those that came before are left out, so that a loop ends.
+
+        `secure`: a sips: URI was called, and who calls one is not led to others without being asked (RFC 3261 §8.1.3.4).
+        """
         if response.code not in FOLLOWED:
             return
         try:
@@ -33,7 +37,7 @@ class Redirects:
             return
         for address in found:
             uri = _target(address)
-            if uri is None or not self._allowed(uri) or uri.to_text() in self._seen:
+            if uri is None or (secure and not uri.secure) or not self._allowed(uri) or uri.to_text() in self._seen:
                 continue
             self._seen.add(uri.to_text())
             self._open.append((_weight(address), uri.to_text()))
