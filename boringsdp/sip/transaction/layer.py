@@ -36,6 +36,9 @@ use an eighth more: what ends calls must get through when there are too many.
 
 OVERLOADED = (("Retry-After", "5"),)
 
+ClientKey = tuple[str, str, str]
+"""Branch, and method and number of CSeq: dialogs go on from our own number, whatever a peer makes of it."""
+
 Machine = ClientInvite | ClientOther | ServerInvite | ServerOther
 
 
@@ -55,8 +58,7 @@ class Transactions:
         self._settings = timers
         self._max = max_transactions
         self._machines: dict[int, Machine] = {}
-        self._clients: dict[tuple[str, str], ClientInvite | ClientOther] = {}
-        """By branch and method."""
+        self._clients: dict[ClientKey, ClientInvite | ClientOther] = {}
         self._servers: dict[ServerKey, ServerInvite | ServerOther] = {}
         self._keys: dict[int, tuple[str, ...]] = {}
         self._quiet: set[int] = set()
@@ -79,7 +81,7 @@ class Transactions:
             machine = ClientInvite(number, sent, to, self._settings)
         else:
             machine = ClientOther(number, sent, to, self._settings)
-        return number, self._start(machine, (branch, request.method), now)
+        return number, self._start(machine, (branch, request.method, str(cseq(sent).number)), now)
 
     def cancel(self, transaction: int, now: float, headers: Iterable[tuple[str, str]] = ()) -> list[TransactionAction]:
         """
@@ -94,7 +96,7 @@ class Transactions:
         number = self._next()
         self._quiet.add(number)
         cancel = ClientOther(number, cancel_of(invite.request, headers), invite.to, self._settings)
-        return self._start(cancel, (self._keys[transaction][0], "CANCEL"), now)
+        return self._start(cancel, (self._keys[transaction][0], "CANCEL", self._keys[transaction][2]), now)
 
     def transmit_ack(self, request: Request, to: Destination) -> list[TransactionAction]:
         """Send the ACK of a 2xx: under a branch of its own, without a transaction."""
@@ -112,7 +114,7 @@ class Transactions:
         sent.headers.prepend("Via", via_text(to.protocol.value, self._sent_by(to), branch))
         return sent, branch
 
-    def _start(self, machine: ClientInvite | ClientOther, key: tuple[str, str], now: float) -> list[TransactionAction]:
+    def _start(self, machine: ClientInvite | ClientOther, key: ClientKey, now: float) -> list[TransactionAction]:
         self._clients[key] = machine
         self._adopt(machine, key)
         actions = machine.start(now)
@@ -161,8 +163,9 @@ class Transactions:
         path = vias(response)
         if len(path) != 1:  # not for us alone: RFC 3261 §8.1.3.3
             return []
-        method = cseq(response).method
-        machine = self._clients.get((path[0].branch or "", method))
+        count = cseq(response)
+        method = count.method
+        machine = self._clients.get((path[0].branch or "", method, str(count.number)))
         if machine is None:
             return [AgainReceived(None, response)] if method == "INVITE" and 200 <= response.code < 300 else []
         actions = self._audible(machine.number, machine.receive(response, now))
@@ -283,6 +286,6 @@ class Transactions:
         key = self._keys.pop(number)
         self._quiet.discard(number)
         if isinstance(machine, (ClientInvite, ClientOther)):
-            del self._clients[key[0], key[1]]
+            del self._clients[key[0], key[1], key[2]]
         else:
             del self._servers[key]

@@ -89,14 +89,15 @@ def test_responses_go_by_branch_and_method() -> None:
     assert branch.startswith("z9hG4bK")
     assert len(branch) == 7 + 16
 
-    def answer(code: int = 180, top: str = branch, method: str = "INVITE", more: str = "") -> Response:
+    def answer(code: int = 180, top: str = branch, method: str = "INVITE", more: str = "", count: int = 1) -> Response:
         made = response(code)
-        for name, value in (("Via", f"SIP/2.0/UDP 192.0.2.2:5060;branch={top}{more}"), ("CSeq", f"1 {method}")):
+        for name, value in (("Via", f"SIP/2.0/UDP 192.0.2.2:5060;branch={top}{more}"), ("CSeq", f"{count} {method}")):
             made.headers.add(name, value)
         return made
 
     assert layer.receive(answer(top="z9hG4bKother"), FLOW, 0.1) == []
     assert layer.receive(answer(method="OPTIONS"), FLOW, 0.1) == []
+    assert layer.receive(answer(count=2**31 - 1), FLOW, 0.1) == [], "our next would be too large"
     assert layer.receive(answer(more=", SIP/2.0/UDP 192.0.2.9"), FLOW, 0.1) == [], "RFC 3261 §8.1.3.3"
     assert layer.receive(Response(200, "OK"), FLOW, 0.1) == []
     [told] = layer.receive(answer(), FLOW, 0.1)
