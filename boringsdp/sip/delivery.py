@@ -21,7 +21,7 @@ from boringsdp.sip.account import (
     ReferReceived,
 )
 from boringsdp.sip.build import response
-from boringsdp.sip.entries import CallCame, News, RequestCame
+from boringsdp.sip.entries import CallCame, Forgotten, News, RequestCame
 from boringsdp.sip.facades import Account, Incoming, Refer, Session, Subscription
 from boringsdp.sip.inspect import told
 from boringsdp.sip.message import Request
@@ -45,10 +45,13 @@ class Delivery:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
-    def deliver(self, news: News | CallCame | RequestCame) -> None:
+    def deliver(self, news: News | Forgotten | CallCame | RequestCame) -> None:
         """Tell an account, a claim, a session or a subscription. What they raise is logged, and ends that call alone."""
         if isinstance(news, News):
             self._news(news)
+        elif isinstance(news, Forgotten):
+            if isinstance(news.entry.face, Session):
+                news.entry.face = None  # they know each other
         elif isinstance(news, CallCame):
             self._call(news)
         else:

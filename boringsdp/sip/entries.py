@@ -47,6 +47,12 @@ class News(NamedTuple):
     event: Any
 
 
+class Forgotten(NamedTuple):
+    """A usage is done: no news of it will come."""
+
+    entry: Entry
+
+
 class CallCame(NamedTuple):
     """An INVITE for an account, or one of its claims (0: none); `replaces` is the session that it names."""
 

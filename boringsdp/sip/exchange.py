@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from boringsdp.errors import Exhausted
 from boringsdp.sip import flow as flows
 from boringsdp.sip.actions import Acknowledge, AgainReceived, Ask, ResponseReceived, TransactionAction
+from boringsdp.sip.build import response_to
 from boringsdp.sip.digest import Authenticator
 from boringsdp.sip.flow import Destination, Target
 from boringsdp.sip.headers import cseq, to
@@ -25,7 +26,6 @@ from boringsdp.sip.message import Request, Response
 from boringsdp.sip.redirect import Redirects
 from boringsdp.sip.timers import Timers
 from boringsdp.sip.transaction import Transactions
-from boringsdp.sip.transaction.messages import local_answer
 
 MAX_DATAGRAM = 1300
 """Octets; larger requests go by TCP where the size of the path is not known (RFC 3261 §18.1.1)."""
@@ -104,6 +104,8 @@ class _Exchange:
     cancel: tuple[tuple[str, str], ...] | None = None
     """Headers of the CANCEL that is wanted."""
     cancelled: bool = False
+    failure: Response | None = None
+    """The best of those that redirects led to, told when none is left."""
 
 
 class Exchanges:
@@ -140,7 +142,7 @@ class Exchanges:
             return []
         exchange.cancel = headers
         if exchange.state is _State.LOCATING:
-            return self._end(exchange, local_answer(exchange.ask.request, 487))
+            return self._end(exchange, _local(exchange, 487))
         return self._send_cancel(exchange, now) if at_once or exchange.state is _State.PROCEEDING else []
 
     def acknowledge(self, owner: int, ack: Acknowledge, now: float) -> list[ExchangeAction]:
@@ -175,7 +177,7 @@ class Exchanges:
             return []
         waiting.targets, waiting.at, waiting.widened = [*targets], 0, False
         if not targets:
-            return self._next_contact(waiting, local_answer(waiting.ask.request, 503, "no address of the next hop"), now)
+            return self._next_contact(waiting, _local(waiting, 503, "no address of the next hop"), now)
         return self._send(waiting, now)
 
     def receive(self, news: ResponseReceived | AgainReceived, now: float) -> list[ExchangeAction]:
@@ -228,12 +230,12 @@ class Exchanges:
             return self._send(exchange, now)
         place = place_of(next_hop(ask.request, exchange.uri))
         if place is None:
-            return self._next_contact(exchange, local_answer(exchange.ask.request, 416, "no SIP URI and no proxy for it"), now)
+            return self._next_contact(exchange, _local(exchange, 416, "no SIP URI and no proxy for it"), now)
         targets = direct(place, exchange.outlet.protocol)
         if targets is None:
             return [self._wait_for(place, exchange, None)]
         if not targets:
-            return self._next_contact(exchange, local_answer(exchange.ask.request, 503, "no transport for the next hop"), now)
+            return self._next_contact(exchange, _local(exchange, 503, "no transport for the next hop"), now)
         exchange.targets, exchange.at, exchange.widened = [*targets], 0, False
         return self._send(exchange, now)
 
@@ -259,7 +261,7 @@ class Exchanges:
         try:
             exchange.transaction, actions = self._transactions.request(request, to, now)
         except Exhausted:
-            return self._end(exchange, local_answer(exchange.ask.request, 503, "too many transactions"))
+            return self._end(exchange, _local(exchange, 503, "too many transactions"))
         exchange.state = _State.CALLING
         exchange.outlet.sent(request, to)
         self._by_transaction[exchange.transaction] = exchange
@@ -305,7 +307,7 @@ class Exchanges:
     def _failed(self, exchange: _Exchange, response: Response, now: float) -> list[ExchangeAction]:
         if exchange.cancel is not None:
             code = response.code
-            return self._end(exchange, local_answer(exchange.ask.request, 487) if code in (401, 407) or code // 100 == 3 else response)
+            return self._end(exchange, _local(exchange, 487) if code in (401, 407) or code // 100 == 3 else response)
         if response.code in (401, 407):
             return self._challenged(exchange, response, now)
         if response.code == 503 or (response.code == 408 and response.local):
@@ -351,3 +353,11 @@ class Exchanges:
             del mine[exchange.ask.exchange]
             if not mine:
                 del self._of[exchange.owner]
+
+
+def _local(exchange: _Exchange, code: int, why: str = "") -> Response:
+    """A response of our own making."""
+    headers = [("Warning", f'399 localhost "{why}"')] if why else []
+    response = response_to(exchange.ask.request, code, headers=headers)
+    response.local = True
+    return response

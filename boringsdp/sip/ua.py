@@ -34,6 +34,7 @@ from boringsdp.sip.answering import Answering
 from boringsdp.sip.build import response
 from boringsdp.sip.entries import CallCame as CallCame
 from boringsdp.sip.entries import Entry as Entry
+from boringsdp.sip.entries import Forgotten as Forgotten
 from boringsdp.sip.entries import News as News
 from boringsdp.sip.entries import RequestCame as RequestCame
 from boringsdp.sip.entries import Suspect as Suspect
@@ -58,7 +59,7 @@ from boringsdp.sip.transport import Reach
 RETRY_AFTER_S = 10
 
 
-ShellAction = Transmit | Locate | News | CallCame | RequestCame | Suspect
+ShellAction = Transmit | Locate | News | Forgotten | CallCame | RequestCame | Suspect
 
 
 class UserAgent:
@@ -316,6 +317,7 @@ class UserAgent:
                 del self._by_call[entry.dialog[0]]
         self._timers.set(entry.number, None)
         self._exchanges.forget(entry.number)
+        self._out.append(Forgotten(entry))
 
     def _reply(self, transaction: int, answer: Response, now: float) -> None:
         dressed = self._answering.dress(transaction, answer, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING
 
 from boringsdp import logs
@@ -25,7 +26,7 @@ class CallDigits:
     """
 
     def __init__(self, call: PhoneCall, mode: DtmfMode) -> None:
-        self._call = call
+        self._call: PhoneCall = weakref.proxy(call)  # whose part this is
         self._queue = InfoQueue()
         self._echoes = Echoes()
         self.mode = mode

@@ -28,7 +28,6 @@ from boringsdp.sip_plugin.codes import (
     RECORDING_ERROR,
     WRONG_STATE,
 )
-from boringsdp.sip_plugin.digits import RELAY, Digit
 from boringsdp.sip_plugin.master import Master, credentials_of, new_master_id
 from boringsdp.sip_plugin.phone_call import PhoneCall, Reply
 from boringsdp.sip_plugin.view import content_type_of, text_of, why
@@ -99,7 +98,8 @@ class Commands:
                 self._call().send("INFO", headers, kind, content.encode())
                 return {"event": "infosent"}
             case ask.DtmfInfo(digit, duration_ms, headers):
-                self._call().send("INFO", headers, RELAY, Digit(digit, duration_ms).body)
+                body = f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
+                self._call().send("INFO", headers, "application/dtmf-relay", body)
                 return {"event": "dtmfsent"}
             case ask.Ladder():
                 return self._ladder()

@@ -220,8 +220,8 @@ class SipHandle(PluginHandle):
         phone, self.call = self.call, None
         if phone is None:
             return
+        phone.session.hear = None
         if hang_up:
-            phone.session.hear = None
             phone.session.hang_up(code=UNAVAILABLE)
         self.drop_media(phone, reason)
 

@@ -77,6 +77,10 @@ class Changes:
         """The re-INVITE whose 2xx is not acknowledged."""
         self._repeated: RepeatedOk | None = None
 
+    def end(self) -> None:
+        """The session is over, nothing is asked any more: let go of the peer."""
+        del self._peer
+
     # --- ours ---------------------------------------------------------------------------------------------------------------------------
 
     def offer(self, method: str, sdp: bytes | None, lines: HeaderPairs, now: float) -> None:

@@ -77,7 +77,9 @@ class Core:
         self.state = State.IDLE
         self.now = 0.0
         """The time of what is being done."""
-        self.session_timer_due: Wake = _nothing
+        self.session_timer_due: Wake = nothing
+        self.ends: list[Callable[[], None]] = []
+        """What lets go of each other when all is done, so that the session is freed at once and not by the garbage collector."""
         self.timers = Timers()
         self.session_timer = SessionTimer(settings.session_expires, settings.min_se)
         self.lingers_until = 0.0
@@ -85,6 +87,7 @@ class Core:
         self._exchanges = 0
         self._handlers: dict[int, Handler] = {}
         self._pending = 0
+        self._is_done = False
         self._open_invites: set[int] = set()
         """Those without a final response."""
         self._out: list[UsageAction] = []
@@ -175,11 +178,16 @@ class Core:
         for exchange in self._open_invites:  # the final response that BYE asks for (RFC 3261 §15.1.2) never came
             self._out.append(Cancel(exchange))
         self._out.append(Done())
+        self._is_done = True
 
     # --- taking and telling -----------------------------------------------------------------------------------------------------------
 
     def flush(self) -> list[UsageAction]:
         out, self._out = self._out, []
+        if self._is_done:
+            self.session_timer_due = nothing
+            while self.ends:
+                self.ends.pop()()
         return out
 
     def random(self) -> float:
@@ -208,5 +216,5 @@ class Core:
         handler(response, now)
 
 
-def _nothing(now: float) -> None:
+def nothing(now: float) -> None:
     """Until somebody wants to know."""

@@ -29,6 +29,7 @@ class Peer:
         self.supports: frozenset[str] = frozenset()
         self.asked: Asked | None = None
         self.changes = Changes(core, self)
+        core.ends.append(self.changes.end)
         self._for_prack: tuple[bytes, HeaderPairs] | None = None
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boringsdp.sip.message import Response
-from boringsdp.sip.session.core import Core, Wake
+from boringsdp.sip.session.core import Core, Wake, nothing
 
 
 class RepeatedOk:
@@ -22,10 +22,12 @@ class RepeatedOk:
 
     def stop(self) -> None:
         self._core.timers.clear(*self._names)
+        self._unheard = nothing
 
     def _give_up(self, now: float) -> None:
+        unheard = self._unheard
         self.stop()
-        self._unheard(now)
+        unheard(now)
 
     def _again(self, now: float) -> None:
         self._core.reply(self._transaction, self._response)
