@@ -13,6 +13,7 @@ ORDER: dict[str, list[str]] = {
     "sdp_translate": [],
     "sip_messages": [],
     "sip_calls": [],
+    "sip_gateway": [],
     "relay_packet": [],
     "call_setup": [],
     "ng_cycle": [],

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -273,7 +273,7 @@ class Running:
         """What went wrong in SIPp's own words, and the last messages."""
         errors = "".join(path.read_text(errors="replace") for path in self.folder.glob("*_errors.log"))
         messages = "".join(path.read_text(errors="replace") for path in self.folder.glob("*_messages.log"))
-        return f"{errors[-4000:]}\n{messages[-6000:]}"
+        return f"{errors[:2500]}\n...{errors[-1500:]}\n{messages[-6000:]}"
 
     async def listening(self) -> None:
         """Waits until its port is bound: what is sent before that comes back as refused."""
@@ -288,18 +288,32 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running_script(
-    script: Script, *, calls: str = "", at: str = "", transport: str = "u1", more: Sequence[str] = ("-m", "1"), trace: bool = True
+    script: Script,
+    *,
+    calls: str = "",
+    at: str = "",
+    transport: str = "u1",
+    more: Sequence[str] = ("-m", "1"),
+    trace: bool = True,
+    files: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
-    """A script on a port of its own: a callee waits; a caller calls the user `calls` at `at` (host:port). `more` are SIPp's options."""
+    """
+    A script on a port of its own: a callee waits; a caller calls the user `calls` at `at` (host:port).
+
+    `more` are SIPp's options, `files` what stands in files beside it.
+    """
     with tempfile.TemporaryDirectory(prefix="boringsdp-sipp-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         (folder / "script.xml").write_text(script.xml())
+        for file, text in (files or {}).items():
+            (folder / file).write_text(text)
         (port, control), media = free_ports(), free_media_port()
         process = await asyncio.create_subprocess_exec(
             *("sipp", "-sf", "script.xml", "-i", "127.0.0.1", "-p", str(port), "-t", transport, "-nostdin", "-trace_err", *more),
             *(("-trace_msg",) if trace else ()),
             *("-mi", "127.0.0.1", "-mp", str(media), "-cp", str(control)),
-            *(("-s", calls, at) if calls else ()),
+            *(("-s", calls) if calls else ()),
+            *((at,) if script.role == "caller" else ()),
             cwd=name,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,

@@ -1,0 +1,51 @@
+"""SIPp calling robots by the thousand, and being called by them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from tests.interop.sip.script import Callee, Caller, Running, running_script, sdp
+from tests.interop.sip.scripts.robots import Robots
+
+RATE, TALK_S = 200, 0.2
+FLAGS = (
+    *("--sip.sources=127.0.0.0/8", "--webrtc.ice_timeout=120", "--log.level=warning"),
+    *("--limits.calls=4000", "--janus.max_handles=5000"),
+)
+
+
+def caller() -> Caller:
+    """Calls the next of the robots, talks, hangs up."""
+    script = Caller("one of many").ask("INVITE", body=sdp()).recv(100, optional=True).recv(180, optional=True).recv(200).ack()
+    script.pause(TALK_S).ask("BYE").recv(200)
+    script.steps = [step.replace("[service]", "[field0]") for step in script.steps]
+    return script
+
+
+def callee() -> Callee:
+    return Callee("takes them all").recv("INVITE").send(180).send(200, body=sdp()).recv("ACK").recv("BYE", ignores="ACK").send(200, tag="")  # type: ignore[return-value]
+
+
+async def calls_in(people: Robots, at: str, count: int, *, rate: int = RATE, seconds: float = 60) -> None:
+    """SIPp calls the robots by `at` (host:port), one after the other."""
+    more = ("-m", str(count), "-r", str(rate), "-l", "2000", "-inf", "names.csv", "-recv_timeout", "30000")
+    names = {"names.csv": "SEQUENTIAL\n" + "".join(f"{name};\n" for name in people.names)}
+    before = people.told["hangup"]
+    async with running_script(caller(), calls="", at=at, more=more, trace=False, files=names) as phone:
+        await phone.done(seconds)
+    await people.until("hangup", before + count)
+
+
+@contextlib.asynccontextmanager
+async def many_callees(count: int) -> AsyncIterator[Running]:
+    async with running_script(callee(), more=("-m", str(count)), trace=False) as phone:
+        await phone.listening()
+        yield phone
+        await phone.done(40)
+
+
+async def calls_out(people: Robots, count: int) -> None:
+    """The robots call SIPp."""
+    async with many_callees(count) as phone:
+        await people.place(phone.uri, count, RATE)

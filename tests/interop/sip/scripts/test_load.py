@@ -1,0 +1,75 @@
+"""Many calls: none is lost at 200 a second or on a bad line, and none leaves anything behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.interop.sip.scripts import stage as stages
+from tests.interop.sip.scripts.conftest import listeners, sip_of
+from tests.interop.sip.scripts.crowds import FLAGS, calls_in, calls_out, many_callees
+from tests.interop.sip.scripts.relay import Relay, running_relay
+from tests.interop.sip.scripts.robots import Robots, robots
+from tests.support.gateway import Gateway, running_gateway
+
+pytestmark = [pytest.mark.interop, pytest.mark.load]
+
+ROBOTS = 150
+# What the allocator and the bounded memories of the gateway (traces, answers to repeats) may still take after a thousand calls.
+GROWTH = 25 << 20
+
+
+@pytest_asyncio.fixture
+async def crowd() -> AsyncIterator[tuple[Gateway, Robots]]:
+    """A gateway and its robots. T1 is short, so that what transactions keep for 64 of it is gone soon."""
+    if problem := stages.missing():
+        pytest.skip(problem)
+    with running_gateway(*listeners(), "--sip.t1=0.1", *FLAGS) as gateway:
+        async with robots(gateway.websocket, sip_of(gateway)) as people:
+            await people.recruit(ROBOTS)
+            yield gateway, people
+
+
+async def test_five_thousand_calls_at_200_a_second(crowd: tuple[Gateway, Robots]) -> None:
+    """500 each way, then 2,000 each way: none is lost, and memory and files are as after the first thousand."""
+    gateway, people = crowd
+    await calls_in(people, sip_of(gateway), 500)
+    await calls_out(people, 500)
+    await asyncio.sleep(8)
+    memory, files = gateway.memory(), gateway.open_files()
+    await calls_in(people, sip_of(gateway), 2000)
+    await calls_out(people, 2000)
+    await asyncio.sleep(8)
+    assert people.reasons == {"200 Session Terminated": 2500, "200 to BYE": 2500}
+    assert gateway.open_files() <= files
+    assert gateway.memory() - memory < GROWTH, f"{memory >> 20} -> {gateway.memory() >> 20} MiB"
+
+
+@contextlib.asynccontextmanager
+async def bad_line(server: str, seed: int) -> AsyncIterator[Relay]:
+    """Loses one in ten datagrams each way."""
+    dice = random.Random(seed)
+    fate = lambda data, before: int(dice.random() >= 0.1)  # noqa: E731
+    async with running_relay(server, to_server=fate, to_client=fate) as relay:
+        yield relay
+
+
+async def test_two_hundred_calls_in_with_ten_per_cent_lost(crowd: tuple[Gateway, Robots]) -> None:
+    gateway, people = crowd
+    async with bad_line(sip_of(gateway), 7) as relay:
+        await calls_in(people, f"127.0.0.1:{relay.port}", 200, rate=50)
+    assert people.told["accepted"] == 200
+    assert people.reasons == {"200 Session Terminated": 200}
+
+
+async def test_two_hundred_calls_out_with_ten_per_cent_lost(crowd: tuple[Gateway, Robots]) -> None:
+    _, people = crowd
+    async with many_callees(200) as phone, bad_line(phone.uri.partition("@")[2], 8) as relay:
+        await people.place(f"sip:callee@127.0.0.1:{relay.port}", 200, 50)
+    assert people.told["accepted"] == 200
+    assert people.reasons == {"200 to BYE": 200}
