@@ -13,7 +13,10 @@ from boringsdp.sip.message import Request, Response
 
 MAX_ASKED = 65_536
 """As many as there are transactions; the oldest are forgotten."""
-Key = tuple[str, str, int, str]
+Key = tuple[str, str, str, int, str]
+"""
+Request-URI, Call-ID, From tag, CSeq. The Request-URI because many user agents live here: a proxy may fork a call to two Contacts of ours.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +49,7 @@ class Answering:
         while len(self._asked) >= MAX_ASKED:
             self._drop(next(iter(self._asked)))
         number, method = views.cseq(request).number, request.method
-        asked = Asked(transaction, method, flow, (views.call_id(request), views.from_(request).tag, number, method))
+        asked = Asked(transaction, method, flow, (request.uri, views.call_id(request), views.from_(request).tag, number, method))
         self._asked[transaction] = asked
         self._first.setdefault(asked.key, transaction)
         if method != "INVITE":

@@ -227,6 +227,16 @@ def test_the_same_request_by_two_ways_is_merged() -> None:
     assert bench.code("MESSAGE", branch="three", cseq=2) == 0
 
 
+def test_a_call_that_forks_to_two_contacts_of_ours_is_not_merged() -> None:
+    bench = Bench()
+    alice, other = bench.line(), bench.line()
+    lines = ("Content-Type: application/sdp",)
+    assert bench.code("INVITE", "sip:gone@192.0.2.10:5060", *lines, branch="one", body=SDP) == 404
+    for line, branch in ((alice, "two"), (other, "three")):
+        assert bench.code("INVITE", f"sip:{line.token}@192.0.2.10:5060", *lines, branch=branch, body=SDP) in (0, 100)
+    assert [came.entry.line for came in bench.came if isinstance(came, CallCame)] == [alice, other]
+
+
 def test_a_request_of_no_dialog() -> None:
     bench = Bench()
     assert bench.code("BYE", to_tag="nobody") == 481
