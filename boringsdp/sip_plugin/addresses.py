@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from boringsdp.errors import JanusError
+from boringsdp.errors import JanusError, SipError
+from boringsdp.sip.uri import parse_host_port
 from boringsdp.sip_plugin.codes import INVALID_ADDRESS
 
 MAX_ADDRESS = 2048
@@ -52,13 +53,12 @@ def _checked(text: str, element: str, schemes: tuple[str, ...]) -> str:
 
 
 def _is_host(text: str) -> bool:
-    """Whether a host stands at the beginning; what is exact about it is for the stack to say."""
-    host = text.partition(";")[0].partition("?")[0]
-    if host.startswith("["):
-        inside, bracket, port = host[1:].partition("]")
-        return bool(bracket and ":" in inside) and (not port or port[1:].isdigit())
-    name, colon, port = host.partition(":")
-    return bool(name) and name.replace("-", "").replace(".", "").replace("_", "").isalnum() and (not colon or port.isdigit())
+    """Whether a host, with or without port, stands at the beginning."""
+    try:
+        parse_host_port(text.partition(";")[0].partition("?")[0])
+    except SipError:
+        return False
+    return True
 
 
 def _refusal(element: str, text: str, wanted: str) -> JanusError:

@@ -212,7 +212,7 @@ class SipHandle(PluginHandle):
         self.call = phone
         self.last_call_id = phone.call_id
         handle = self.handle
-        facts = {"call": phone.call_id, "media": phone.media.call.id if phone.media else "", "session": handle.session_id}
+        facts = {"call": phone.media.call.id if phone.media else "", "call_id": phone.call_id, "session": handle.session_id}
         log.info("call attached", extra={**facts, "handle": handle.handle_id, "opaque_id": handle.opaque_id})
 
     def forget_call(self, reason: str, *, hang_up: bool = True) -> None:

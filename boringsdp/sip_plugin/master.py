@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Container, Iterator
 from typing import Any, Protocol
 
+from boringsdp import logs
 from boringsdp.errors import BoringError, WrongState
 from boringsdp.sip import account as told
 from boringsdp.sip.account import AccountSettings, AccountState, TrunkSettings
@@ -22,6 +23,8 @@ from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.addresses import user_of
 from boringsdp.sip_plugin.settings import PluginSettings
 from boringsdp.sip_plugin.view import content_type_of, header_of, recipient_of, sender_of, text_of, why
+
+log = logs.bind("sip")
 
 BUSY = 486
 MAX_WAITING = 16
@@ -187,16 +190,21 @@ class Master:
         owner = self.owner
         match event:
             case told.Registered(response):
+                if not self._was_up:
+                    log.info("registered", extra={"identity": self.request.username})
                 self._was_up = True
                 self._registered(response)
             case told.RegistrationFailed(code, reason, response, retry_in):
                 if retry_in is None:
                     self._was_up = False
                 reason = why(reason, response)
+                again = {} if retry_in is None else {"retry_in": round(retry_in, 1)}
+                log.warning("registration failed", extra={"identity": self.request.username, "code": code, "reason": reason, **again})
                 owner.push(events.registration_failed(code, reason, owner.show(response), retry_in))
                 owner.record({"event": "registration_failed", "code": code, "reason": reason})
             case told.Unregistered(response):
                 self._was_up = False
+                log.info("unregistered", extra={"identity": self.request.username})
                 owner.push(events.unregistered(self.username, owner.show(response)))
                 owner.record({"event": "unregistered", "identity": self.request.username})
             case told.IncomingCall():
