@@ -88,6 +88,10 @@ class Script:
         """Does nothing for a while."""
         return self._add(f'<pause milliseconds="{round(seconds * 1000)}"/>')
 
+    def linger(self, seconds: float) -> Script:
+        """The call is over, but what comes again is answered again."""
+        return self._add(f'<timewait milliseconds="{round(seconds * 1000)}"/>')
+
     def raw(self, text: str, *, retrans: bool = False) -> Script:
         """Sends a text as it is, SIPp's keywords filled in."""
         repeat = ' retrans="500"' if retrans else ""

@@ -69,7 +69,7 @@ async def test_two_hundred_calls_in_with_ten_per_cent_lost(crowd: tuple[Gateway,
 
 async def test_two_hundred_calls_out_with_ten_per_cent_lost(crowd: tuple[Gateway, Robots]) -> None:
     _, people = crowd
-    async with many_callees(200) as phone, bad_line(phone.uri.partition("@")[2], 8) as relay:
+    async with many_callees(200, patient=True) as phone, bad_line(phone.uri.partition("@")[2], 8) as relay:
         await people.place(f"sip:callee@127.0.0.1:{relay.port}", 200, 50)
     assert people.told["accepted"] == 200
     assert people.reasons == {"200 to BYE": 200}
