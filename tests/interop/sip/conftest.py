@@ -117,12 +117,13 @@ class Company:
         assert (await user.until("registered"))["helper"] is True
         return user
 
-    async def phone(self, *, pbx: Registrar | None = None, account: str = "", **options: Any) -> Phone:
+    async def phone(self, *, pbx: Registrar | None = None, account: str = "", transport: str = "udp", **options: Any) -> Phone:
         """A telephone registered at the PBX."""
         if problem := phones.missing():
             pytest.skip(problem)
         at = pbx or self.pbx
-        started = running_phone(self.name(), at.domain, account=f";auth_pass={at.secret}{account}", **options)
+        proxy = at.tls if transport == "tls" else at.domain
+        started = running_phone(self.name(), proxy, account=f";auth_pass={at.secret}{account}", transport=transport, **options)
         return await self._stack.enter_async_context(started)
 
     @contextlib.asynccontextmanager

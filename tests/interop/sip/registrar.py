@@ -14,6 +14,7 @@ from tests.interop.kamailio.phone import free_ports
 from tests.support.certificate import make_certificate
 from tests.support.processes import end
 
+TABLES = Path("/usr/share/kamailio/dbtext/kamailio")
 CONFIGURATION = Path(__file__).with_name("registrar.cfg")
 
 
@@ -21,6 +22,19 @@ def missing() -> str | None:
     """What to install before a registrar can be started, None when all is there."""
     found = shutil.which("kamailio") and list(Path("/usr/lib").glob("**/kamailio/modules/tls.so"))
     return None if found else "apt-get install kamailio kamailio-tls-modules"
+
+
+def has_presence() -> bool:
+    """Whether Kamailio's presence modules are there, and the empty tables that come with it."""
+    return (TABLES / "presentity").exists() and bool(list(Path("/usr/lib").glob("**/kamailio/modules/presence_xml.so")))
+
+
+def copied(folder: Path) -> Path:
+    """The folder, with empty tables for presence in it."""
+    folder.mkdir()
+    for table in ("version", "presentity", "active_watchers", "watchers", "xcap"):
+        shutil.copy(TABLES / table, folder)
+    return folder
 
 
 @dataclass(frozen=True)
@@ -52,17 +66,18 @@ async def running_registrar(
     """
     Starts a PBX on `host` (IPv6 in brackets); comes back when it listens. Raises AssertionError with its log.
 
-    `certificate` has its key in the same file; without one a self-signed one is made.
+    `certificate` has its key in the same file; without one a self-signed one is made. Presence is served where Kamailio can.
     """
     with tempfile.TemporaryDirectory(prefix="boringsdp-pbx-", ignore_cleanup_errors=True) as name:
         folder, (port, _) = Path(name), free_ports()
         certificate = certificate or make_certificate(folder, host.strip("[]"))
         log = folder / "log"
+        presence = ("-A", f'PRESENCE="text://{copied(folder / "presence")}"') if has_presence() else ()
         command = [
             *("kamailio", "-DD", "-E", "-f", str(CONFIGURATION), "-w", name, "-Y", name, "-m", "64", "-M", "8"),
             *("-l", f"udp:{host}:{port}", "-l", f"tcp:{host}:{port}", "-l", f"tls:{host}:{port + 1}"),
             *("-A", f'ALGORITHM="{algorithm}"', "-A", f'SECRET="{secret}"'),
-            *("-A", f'TLS_KEY="{certificate}"', "-A", f'TLS_CERTIFICATE="{certificate}"'),
+            *("-A", f'TLS_KEY="{certificate}"', "-A", f'TLS_CERTIFICATE="{certificate}"', *presence),
         ]
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output)

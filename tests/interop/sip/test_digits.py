@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.interop.kamailio.talk import dialled, heard_by_web
+from tests.interop.sip.script import Callee, listening, running_script, sdp
 
 pytestmark = [
     pytest.mark.interop,
@@ -40,3 +41,22 @@ async def test_digits_go_by_info(company, browser):
         await asyncio.sleep(0.1)
     assert phone.digits() == "8#"
     await user.hang_up()
+
+
+async def test_digits_are_converted_and_those_by_info_told(company, browser):
+    """The browser's keys go by INFO where the application wishes; what comes by INFO is a `dtmf` like any other."""
+    keypad = {"headers": (), "content_type": "application/dtmf-relay"}
+    script = Callee("INFO both ways").recv("INVITE").send(200, body=sdp()).recv("ACK")
+    for digit in "49":
+        script.recv("INFO", checks=f"Signal={digit}").send(200, tag="")
+    script.ask("INFO", body="Signal=7\nDuration=200\n", **keypad).recv(200).recv("BYE").send(200, tag="")
+    user = await company.registered(browser)
+    async with running_script(script) as phone:
+        await listening(int(phone.uri.rpartition(":")[2]))
+        await user.place(phone.uri, dtmf="info")
+        await user.until("accepted")
+        await user.rig.call("connected")
+        await user.do("dial", "49")
+        assert (await user.until("dtmf"))["signal"] == "7"
+        await user.hang_up()
+        await phone.done()

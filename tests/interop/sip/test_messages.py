@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.interop.sip.registrar import has_presence
 from tests.interop.sip.script import Callee, Caller, listening, running_script
 
 pytestmark = [
@@ -74,12 +75,35 @@ async def test_a_subscription(company, browser):
         await phone.done()
 
 
+async def test_presence_at_the_pbx(company, browser):
+    if not has_presence():
+        pytest.skip("apt-get install kamailio kamailio-presence-modules")
+    watcher, watched = await asyncio.gather(company.registered(browser), company.phone())
+    await watcher.ask("subscribe", event="presence", to=company.uri(watched), accept="application/pidf+xml", subscribe_ttl=300)
+    assert (await watcher.until("subscribe_succeeded"))["expires"] == 300
+    first = await watcher.until("notify")
+    assert (first["notify"], first["substate"]) == ("presence", "active")
+    publisher = Caller("PUBLISH").ask("PUBLISH", body=PIDF, headers=["Event: presence"], content_type="application/pidf+xml").recv(200)
+    async with running_script(publisher, calls=watched.user, at=company.pbx.domain) as script:
+        told = await watcher.until("notify", 2)
+        assert told["content-type"] == "application/pidf+xml"
+        assert "<basic>open</basic>" in told["content"]
+        await script.done()
+    await watcher.ask("unsubscribe", event="presence", to=company.uri(watched))
+    await watcher.until("unsubscribing")
+    assert await watcher.until("notify", substate="terminated")
+
+
 async def test_a_subscription_is_refused(company, browser):
     user = await company.registered(browser)
-    await user.ask("subscribe", event="presence", to=f"sip:nobody@{company.pbx.domain}")
+    await user.ask("subscribe", event="dialog", to=f"sip:nobody@{company.pbx.domain}")
     assert (await user.until("subscribe_failed"))["code"] == 404
 
 
+PIDF = """<?xml version="1.0"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:[service]@[remote_ip]:[remote_port]">
+<tuple id="one"><status><basic>open</basic></status></tuple>
+</presence>"""
 DIALOG = {
     "caller": r"[\r\n]From: *([^\r\n]*)",
     "callee": r"[\r\n]To: *([^\r\n]*)",

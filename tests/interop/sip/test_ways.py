@@ -1,4 +1,4 @@
-"""Calls over each transport and both families, out and in: SIP and media alike."""
+"""Calls over each transport and both families, out and in, the telephone on the same: SIP and media alike."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ pytestmark = [
 async def test_calls_both_ways(company, browser, pbx, pbx_v6, transport):
     protocol, _, family = transport.partition("-")
     at = pbx_v6 if family else pbx
-    user, phone = await asyncio.gather(company.registered(browser, pbx=at, transport=protocol), company.phone(pbx=at))
+    user, phone = await asyncio.gather(company.registered(browser, pbx=at, transport=protocol), company.phone(pbx=at, transport=protocol))
     await user.place(company.uri(phone, at))
     await phone.until("CALL_INCOMING")
     await phone.do("accept")
