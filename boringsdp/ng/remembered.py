@@ -51,8 +51,8 @@ class RequestReader:
 
     def _remember(self, kind: Key, request: Request, message: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         """Keep a request if another call's, asked for in the same words, differs from it as we think that it does."""
-        if not isinstance(request, Description) or len(kind[1]) > LONGEST:
-            return
+        if not isinstance(request, Description) or "sdp" not in own or len(kind[1]) > LONGEST:
+            return  # an SDP may come in other types and under other names, too
         other = {key: value if key == "received-from" else f"{value}'" for key, value in own.items()}
         if parse_request({**message, **other}, self._templates) != _about(request, other, request.received_from):
             return

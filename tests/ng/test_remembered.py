@@ -27,6 +27,7 @@ FIRST_AND_SECOND: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (OFFER | {"template": "mine"}, OFFER | {"template": "mine", "from-tag": "b"}),
     (OFFER, OFFER | {"sdp": "caf\udce9"}),
     (OFFER, OFFER | {"call-id": 7}),
+    (OFFER | {"sdp": ["v=0\r\n"]}, OFFER | {"sdp": ["v=0\r\ns=x\r\n"]}),
 ]
 
 
