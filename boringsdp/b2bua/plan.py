@@ -1,0 +1,46 @@
+"""Whom a call is tried at, in the stack's terms."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from boringsdp.sdp import LegStyle
+
+if TYPE_CHECKING:
+    from boringsdp.b2bua.bindings import Binding
+    from boringsdp.sip.facades import Account
+    from boringsdp.sip.flow import Flow
+    from boringsdp.sip.uri import SipUri
+
+
+class Kind(enum.Enum):
+    """What somebody is."""
+
+    BROWSER = "browser"
+    PBX = "pbx"
+    ECHO = "echo"
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Attempt:
+    """One INVITE."""
+
+    kind: Kind
+    account: Account
+    uri: str
+    """Request-URI."""
+    style: LegStyle
+    flow: Flow | None = None
+    """The connection of a browser."""
+    binding: Binding | None = None
+    to: str = ""
+    """Of To, a name-addr; empty: `uri`."""
+    identity: SipUri | None = None
+    display_name: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Plan = tuple[tuple[Attempt, ...], ...]
+"""Groups in turn, the attempts of one at once."""

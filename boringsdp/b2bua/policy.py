@@ -1,0 +1,91 @@
+"""
+Where calls go: the protocol that a module of one's own implements, and what is done without one.
+
+`b2bua.routing = "my_module:MyRouting"` names a class, or a function, that takes `B2buaSettings` and returns a `Routing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from boringsdp.sip.message import Request
+from boringsdp.sip.uri import SipUri
+
+if TYPE_CHECKING:
+    from boringsdp.b2bua.identity import Identity
+    from boringsdp.b2bua.record import CallRecord
+    from boringsdp.b2bua.settings import DomainSettings
+
+
+@dataclass(slots=True, frozen=True)
+class Asked:
+    """A call (or a MESSAGE, a SUBSCRIBE …) that somebody wants. `caller` is None for what comes from a PBX."""
+
+    domain: DomainSettings
+    caller: Identity | None
+    called: SipUri
+    request: Request
+
+
+@dataclass(slots=True, frozen=True)
+class ToPbx:
+    """Somebody that the PBX knows; `next_hop` is which address of it (None: the host of `uri`)."""
+
+    uri: SipUri
+    next_hop: SipUri | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class ToUser:
+    """All browsers that are registered under an address of record."""
+
+    aor: SipUri
+
+
+@dataclass(slots=True, frozen=True)
+class ToEcho:
+    """The gateway itself: the caller hears and sees itself."""
+
+
+To = ToPbx | ToUser | ToEcho
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Route:
+    """Whom to try: one group after another, those of a group at once. The next group comes when all of one failed for want of an answer."""
+
+    groups: tuple[tuple[To, ...], ...]
+    ring_s: float | None = None
+    """How long each group may ring; None: as the settings say."""
+    headers: Iterable[tuple[str, str]] = ()
+    """Added to what is sent on."""
+    identity: SipUri | None = None
+    """Who calls, as they are told; None: who it is."""
+    display_name: str | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Refusal:
+    """No."""
+
+    code: int = 403
+    reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Decision = Route | Refusal
+
+
+class Routing(Protocol):
+    """Decides. Each method may be a coroutine; while it waits the caller hears nothing but 100. What it raises refuses the call (500)."""
+
+    def from_browser(self, asked: Asked) -> Decision | Awaitable[Decision]:
+        """A web phone wants something of somebody."""
+
+    def from_pbx(self, asked: Asked) -> Decision | Awaitable[Decision]:
+        """The PBX wants something of a user."""
+
+    def record(self, record: CallRecord) -> None:
+        """A call has ended."""
