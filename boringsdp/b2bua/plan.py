@@ -32,6 +32,8 @@ class Attempt:
     uri: str
     """Request-URI."""
     style: LegStyle
+    route: str = ""
+    """The next hop, a value of Route; empty: as the account's requests go."""
     flow: Flow | None = None
     """The connection of a browser."""
     binding: Binding | None = None
@@ -40,6 +42,8 @@ class Attempt:
     identity: SipUri | None = None
     display_name: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    otherwise: Attempt | None = None
+    """Tried in its place when nobody can be reached there: 503, no answer at all, no connection."""
 
 
 Plan = tuple[tuple[Attempt, ...], ...]

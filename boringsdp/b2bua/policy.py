@@ -14,6 +14,7 @@ from boringsdp.sip.message import Request
 from boringsdp.sip.uri import SipUri
 
 if TYPE_CHECKING:
+    from boringsdp.b2bua.bindings import Binding
     from boringsdp.b2bua.identity import Identity
     from boringsdp.b2bua.record import CallRecord
     from boringsdp.b2bua.settings import DomainSettings
@@ -27,11 +28,17 @@ class Asked:
     caller: Identity | None
     called: SipUri
     request: Request
+    binding: Binding | None = None
+    """The browser that the PBX means, where it knows each by a Contact of its own (pass-through)."""
 
 
 @dataclass(slots=True, frozen=True)
 class ToPbx:
-    """Somebody that the PBX knows; `next_hop` is which address of it (None: the host of `uri`)."""
+    """
+    Somebody that the PBX knows. `next_hop` is which address of it.
+
+    None: where `uri` names the domain, the addresses of its PBX in turn until one can be reached; else the host of `uri`.
+    """
 
     uri: SipUri
     next_hop: SipUri | None = None
@@ -39,9 +46,10 @@ class ToPbx:
 
 @dataclass(slots=True, frozen=True)
 class ToUser:
-    """All browsers that are registered under an address of record."""
+    """All browsers that are registered under an address of record, or that one."""
 
     aor: SipUri
+    binding: Binding | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -54,7 +62,12 @@ To = ToPbx | ToUser | ToEcho
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class Route:
-    """Whom to try: one group after another, those of a group at once. The next group comes when all of one failed for want of an answer."""
+    """
+    Whom to try: one group after another, those of a group at once.
+
+    The next group comes when nobody of one has answered: busy, away, rung for too long. Who declines for all places (6xx) ends it, and who
+    asks for a password.
+    """
 
     groups: tuple[tuple[To, ...], ...]
     ring_s: float | None = None
