@@ -7,6 +7,8 @@ ARGS   ?=
 SEED   ?= 1
 SCALE  ?= 1
 
+NPM    := $(shell command -v npm 2>/dev/null)
+
 NATIVE := $(shell find native -name target -prune -o -name fuzz -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name pyproject.toml \) -print 2>/dev/null)
 # Set where the native engine must be there: its absence is then an error, and not a line.
 REQUIRED ?= $(BORINGSDP_REQUIRE_PEERS)
@@ -23,9 +25,9 @@ help: ## show this
 	@echo "  ARGS=... is passed on: make run ARGS='--janus.http_port=9088', make test ARGS='tests/sdp -x'."
 	@echo "  PYTHON=... chooses the interpreter for a new $(VENV) (now: $(PYTHON))."
 
-setup: $(VENV)/.test $(VENV)/.native $(if $(shell command -v npm 2>/dev/null),$(VENV)/.npm) ## create .venv and install everything that tests need
+setup: $(VENV)/.test $(VENV)/.native $(if $(NPM),$(VENV)/.npm $(VENV)/.phones) ## create .venv and install everything that tests need
 
-run: $(VENV)/.run $(VENV)/.native ## start the gateway with a demo page and print its address
+run: $(VENV)/.run $(VENV)/.native $(if $(NPM),$(VENV)/.phones) ## start the gateway with a demo page and web phones, print its address
 	@$(BIN)/boringsdp demo $(ARGS)
 
 test: setup ## run the tests; those whose browser or peer program is missing say what to install
@@ -60,7 +62,7 @@ format: $(VENV)/.test ## rewrite the code in the project's style
 	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format .
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) node_modules build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis native/target native/build
+	rm -rf $(VENV) node_modules examples/lib build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis native/target native/build
 
 # The stamps make every second run quick: they are rebuilt only when the list of dependencies changes.
 
@@ -86,5 +88,11 @@ $(VENV)/.native: $(NATIVE) | $(VENV)/bin/python
 	@native/install.sh $(BIN)/python && touch $@ || test -z '$(REQUIRED)'
 
 $(VENV)/.npm: $(wildcard package.json package-lock.json) | $(VENV)/bin/python
-	@test ! -f package.json || { echo "installing npm packages for the browser tests ..."; npm ci --no-audit --no-fund --loglevel=error; }
+	@test ! -f package.json || { echo "installing npm packages for the web phones and the browser tests ..."; npm ci --no-audit --no-fund --loglevel=error; }
 	@touch $@
+
+# What the web phones need of npm, one file a library. Without it the gateway runs, and the phones' pages say what is missing.
+$(VENV)/.phones: $(wildcard package-lock.json examples/bundle.mjs) | $(VENV)/bin/python
+	@test -d node_modules/esbuild || rm -f $(VENV)/.npm
+	@$(MAKE) --no-print-directory $(VENV)/.npm && node examples/bundle.mjs && touch $@ \
+	  || echo "web phones: their libraries could not be fetched or bundled, see above; all else works"

@@ -234,13 +234,19 @@ class Gateway:
 
 def _demo(gateway: Gateway) -> Demo:
     from boringsdp.demo.echo_peer import EchoPeer
+    from boringsdp.demo.phones import Phones, PhoneSettings
     from boringsdp.demo.server import Demo as Parts
 
     config = gateway.config
     peer = EchoPeer(config.rtp.address or LOOPBACK, delay_ms=config.demo.echo_delay_ms)
     secrets = {"apisecret": config.janus.api_secret} if config.janus.api_secret else {}
     token = {"token": config.janus.tokens[0]} if config.janus.tokens else {}
-    return Parts(peer, lambda: gateway.janus.websocket_addresses[0][1], secrets | token)
+
+    def port() -> int:
+        return gateway.janus.websocket_addresses[0][1]
+
+    phones = Phones(PhoneSettings(), lambda: {"websocket_port": port(), "secrets": secrets | token})
+    return Parts(peer, port, secrets | token, phones)
 
 
 # --- from the configuration to each part's own settings ----------------------------------------------------------------------------------

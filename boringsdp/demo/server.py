@@ -1,4 +1,4 @@
-"""The demo's HTTP resources: the page, the echo peer's signalling, and the comparison of descriptions."""
+"""The demo's HTTP resources: the page, the web phones, the echo peer's signalling, and the comparison of descriptions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from aiohttp import web
 from boringsdp import __version__
 from boringsdp.comparison import compare
 from boringsdp.demo.echo_peer import EchoPeer
+from boringsdp.demo.phones import Phones
 from boringsdp.errors import BoringError, Exhausted, SdpError, WrongState
 
 PATH = "/demo"
@@ -35,7 +36,8 @@ class Demo:
     send those.
     """
 
-    def __init__(self, peer: EchoPeer, websocket_port: Callable[[], int], secrets: Mapping[str, str]) -> None:
+    def __init__(self, peer: EchoPeer, websocket_port: Callable[[], int], secrets: Mapping[str, str], phones: Phones) -> None:
+        self._phones = phones
         self._peer = peer
         self._websocket_port = websocket_port
         self._secrets = dict(secrets)
@@ -52,6 +54,7 @@ class Demo:
             web.get(PATH, self._redirect),
             web.get(f"{PATH}/", self._file),
             web.get(f"{PATH}/settings", self._settings),
+            *self._phones.routes(),
             web.post(f"{PATH}/compare", _told(self._compare)),
             web.post(f"{PATH}/echo", _told(self._answer)),
             web.post(f"{PATH}/echo/offer", _told(self._offer)),
