@@ -209,6 +209,9 @@ class CallNews:
         call, media, opened = self._call, self._call.media, self._call.open
         if media is None:
             return
+        if opened is Open.EARLY:
+            self._early_answer(sdp, message)
+            return
         try:
             description = read_sdp(sdp)
             text = None
@@ -231,24 +234,37 @@ class CallNews:
             self._tell(events.resumed() if limit.send and limit.receive else events.held(limit.value))
         self._tell_changes(description, while_held=not media.direction.send)
 
+    def _early_answer(self, sdp: bytes, message: Message) -> None:
+        """The answer to the browser's offer that went with early media; the call may have been accepted since."""
+        call = self._call
+        accepted = call.state is CallState.ACCEPTING
+        if self._first_answer(sdp, "accepted" if accepted else "progress", message):
+            call.state = CallState.INCALL if accepted else call.state
+
     def _confirmed(self, sdp: bytes | None, request: Request) -> None:
-        """The ACK to our 200 with an offer."""
-        call, media = self._call, self._call.media
-        if sdp is None or media is None:
+        """The ACK to our 200 with an offer, or after early media with one that no PRACK has answered."""
+        if sdp is None or self._call.media is None:
             self._hang_up("Missing SDP in the ACK")
-            return
+        elif self._first_answer(sdp, "accepted", request):
+            self._call.state = CallState.INCALL
+
+    def _first_answer(self, sdp: bytes, event: str, message: Message) -> bool:
+        """Put the caller's answer to the browser's first offer into force; without one that can be served the call ends."""
+        call, media = self._call, self._call.media
+        assert media is not None
         try:
             text = media.answer_of_peer(sdp)
             news = media.peer.take(read_sdp(sdp))
         except (SdpError, WrongState, Exhausted) as error:
             self._hang_up(f"Cannot serve the answer: {error}")
-            return
-        call.state = CallState.INCALL
+            return False
+        call.settled()
         if text is not None:
             media.tell_browser(text)
-        self._tell(events.answered("accepted", self._peer, headers=self._headers(request)), Jsep.answer(text) if text is not None else None)
+        self._tell(events.answered(event, self._peer, headers=self._headers(message)), Jsep.answer(text) if text is not None else None)
         for each in news:
             self._tell(each)
+        return True
 
     def _refused(self, code: int, reason: str) -> None:
         call, media, opened = self._call, self._call.media, self._call.open
@@ -302,7 +318,7 @@ class CallNews:
         """End what cannot be served."""
         call = self._call
         call.why = (NOT_ACCEPTABLE, why)
-        call.session.hang_up((("Reason", f'SIP;cause={NOT_ACCEPTABLE};text="{_quotable(why)}"'),))
+        call.session.hang_up((("Reason", f'SIP;cause={NOT_ACCEPTABLE};text="{_quotable(why)}"'),), code=NOT_ACCEPTABLE)
 
     def _over(self, code: int, reason: str, message: Message | None) -> None:
         call = self._call

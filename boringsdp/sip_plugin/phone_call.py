@@ -31,7 +31,7 @@ class CallState(enum.Enum):
     PROGRESS = "progress"
     """Incoming: early media was sent."""
     ACCEPTING = "accepting"
-    """Incoming without SDP: our offer is out, the ACK with the answer is awaited."""
+    """Incoming without SDP: our offer is out, the answer in the ACK (or in the PRACK of early media) is awaited."""
     INCALL = "incall"
     REINVITING = "incall_reinviting"
     """An offer of ours, or of the browser, is with the peer."""
@@ -56,6 +56,8 @@ class Open(enum.Enum):
     """The peer's offer is with the browser."""
     BROWSER = 6
     """An offer of ours is with the browser."""
+    EARLY = 7
+    """The browser's offer went with early media to a caller that made none; its PRACK has the answer."""
 
 
 class Outlet(Protocol):
@@ -129,7 +131,7 @@ class PhoneCall:
         media = self._media()
         self._check_srtp(request.srtp)
         self.digits.choose(request.dtmf)
-        if not self.offered and self.state is CallState.INVITED:
+        if not self.offered:
             return self._accept_without_offer(request, jsep, media)
         if jsep is None and self.state is not CallState.PROGRESS:
             raise JanusError(MISSING_SDP, "Missing SDP: accept needs a jsep answer", "jsep")
@@ -144,30 +146,43 @@ class PhoneCall:
         return {"event": "accepted"}, None
 
     def _accept_without_offer(self, request: ask.Accept, jsep: Jsep | None, media: MediaSide) -> Reply:
-        if jsep is None or jsep.type is not JsepType.OFFER:
-            raise JanusError(MISSING_SDP, "The caller made no offer: accept needs a jsep offer", "jsep")
-        family = "IP6" if "[" in self.session.remote_target else "IP4"
-        sdp = media.offer_of_browser(jsep.said, request.srtp.style, family=family)
-        try:
-            self.session.accept(sdp, request.headers)
-        except Exception:
-            media.refused()
-            raise
+        if self.state is CallState.INVITED:
+            self._offer_caller(jsep, request.srtp, media, lambda sdp: self.session.accept(sdp, request.headers))
+        elif jsep is not None:
+            raise JanusError(MISSING_SDP, "The browser's offer went with progress: accept needs no jsep", "jsep")
+        else:
+            self.session.accept(None, request.headers)
         self.auto = request.autoaccept_reinvites
-        self.state = CallState.ACCEPTING
-        self.outlet.record({"event": "accepting", "call-id": self.call_id})
-        return {"event": "accepting"}, None
+        agreed = self.state is CallState.PROGRESS and self.open is not Open.EARLY
+        self.state = CallState.INCALL if agreed else CallState.ACCEPTING
+        event = "accepted" if agreed else "accepting"
+        self.outlet.record({"event": event, "call-id": self.call_id})
+        return {"event": event}, None
+
+    def _offer_caller(self, jsep: Jsep | None, srtp: ask.Srtp, media: MediaSide, send: Callable[[bytes], None]) -> None:
+        """Have the browser's offer sent to a caller that made none."""
+        if jsep is None or jsep.type is not JsepType.OFFER:
+            raise JanusError(MISSING_SDP, "The caller made no offer: a jsep offer is needed", "jsep")
+        family = "IP6" if "[" in self.session.remote_target else "IP4"
+        sdp = media.offer_of_browser(jsep.said, srtp.style, family=family)
+        self._or_undo(lambda: send(sdp), media.refused)
 
     def progress(self, request: ask.Progress, jsep: Jsep | None) -> Reply:
-        """Send early media."""
+        """Send early media: the browser's answer, or its offer when the caller made none."""
         self._needed(CallState.INVITED)
-        if jsep is None or jsep.type is not JsepType.ANSWER:
-            raise JanusError(MISSING_SDP, "Missing SDP: progress needs a jsep answer", "jsep")
-        self._check_srtp(request.srtp)
+        media = self._media()
+        if not self.offered:
+            self._offer_caller(jsep, request.srtp, media, lambda sdp: self.session.progress(sdp, 183, request.headers))
+            self.open = Open.EARLY
+        else:
+            if jsep is None or jsep.type is not JsepType.ANSWER:
+                raise JanusError(MISSING_SDP, "Missing SDP: progress needs a jsep answer", "jsep")
+            self._check_srtp(request.srtp)
+            sdp = media.answer_of_browser(jsep.said, request.srtp.answers)
+            self.session.progress(sdp, 183, request.headers)
+            self.answer = sdp
         self.digits.choose(request.dtmf)
-        sdp = self._media().answer_of_browser(jsep.said, request.srtp.answers)
-        self.session.progress(sdp, 183, request.headers)
-        self.answer, self.auto, self.state = sdp, request.autoaccept_reinvites, CallState.PROGRESS
+        self.auto, self.state = request.autoaccept_reinvites, CallState.PROGRESS
         self.outlet.record({"event": "progressed", "call-id": self.call_id})
         return {"event": "progressed"}, None
 

@@ -182,3 +182,68 @@ async def test_a_reliable_response_that_nobody_acknowledges(hasty_stage: Stage) 
     async with hasty_stage.called(script) as agent:
         await agent.until("incomingcall")
         await agent.until("hangup")
+
+
+# --- the script calls without an offer ------------------------------------------------------------------------------------------------
+
+
+def early_offer(name: str) -> Caller:
+    """An INVITE without SDP; our reliable 183 has the offer."""
+    script = prack(calling(name, "Supported: 100rel", "Require: 100rel", body=""), 180)
+    return script.recv(183, saves={"rseq": r"RSeq: *([0-9]+)"}, checks="Require: 100rel", body="m=audio [0-9]+ RTP/AVP 0")  # type: ignore[return-value]
+
+
+def acknowledge(script: Caller, *, body: str = "") -> Caller:
+    return script.ask("PRACK", body=body, headers=["RAck: [$rseq] 1 INVITE"]).recv(200, checks="CSeq: [0-9]+ PRACK")  # type: ignore[return-value]
+
+
+async def test_our_offer_goes_in_a_reliable_183_and_the_prack_answers(stage: Stage) -> None:
+    async with PhoneMedia.open() as media:
+        script = acknowledge(early_offer("offer in 183"), body=media.sdp)
+        script.recv(200, checks="Content-Length: *0").ack(number=1).recv("BYE").send(200)
+        async with stage.called(script, media=True) as agent:
+            await agent.take(request="progress")
+            await agent.until("progressed")
+            await agent.answered("progress")
+            assert agent.peer is not None
+            agent.peer.speak(b"who is it" * 17)
+            assert await media.hears() == b"who is it" * 17
+            await agent.ask("accept")
+            assert "jsep" not in await agent.until("accepted")
+            media.speak()
+            assert await agent.hears() == media.voice
+            await agent.hang_up()
+
+
+async def test_the_call_is_taken_before_the_prack_comes(stage: Stage) -> None:
+    """The 200 waits for the PRACK that has the answer (RFC 3262 section 3)."""
+    script = acknowledge(early_offer("accept before PRACK").pause(0.3), body=sdp())  # type: ignore[arg-type]
+    script.recv(200, checks="CSeq: 1 INVITE").ack(number=1).ask("BYE").recv(200)
+    async with stage.called(script) as agent:
+        await agent.take(request="progress")
+        await agent.until("progressed")
+        await agent.ask("accept")
+        await agent.until("accepting")
+        await agent.answered()
+        await agent.until("hangup")
+
+
+async def test_a_prack_without_the_answer_and_an_ack_without_it(stage: Stage) -> None:
+    """The call is ended when the ACK has no answer either."""
+    script = acknowledge(early_offer("never an answer")).recv(200, checks="CSeq: 1 INVITE").ack(number=1).recv("BYE").send(200)
+    async with stage.called(script) as agent:
+        await agent.take(request="progress")
+        await agent.until("progressed")
+        await agent.ask("accept")
+        assert (await agent.result("hangup"))["code"] == 488
+
+
+async def test_a_caller_without_100rel_is_not_offered_early_media(stage: Stage) -> None:
+    script = calling("no 100rel", body="").recv(180).recv(200, body="m=audio").ack(sdp()).ask("BYE").recv(200)
+    async with stage.called(script) as agent:
+        await agent.take(request="progress")
+        assert (await agent.until("error"))["plugindata"]["data"]["error_code"] == 447
+        assert agent.peer is not None
+        await agent.ask("accept", {"type": "offer", "sdp": agent.peer.offer()})
+        await agent.answered()
+        await agent.until("hangup")
