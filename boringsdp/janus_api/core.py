@@ -237,6 +237,14 @@ class JanusCore:
         self._outbox.append(news)
         self._wake()
 
+    def end(self, session_id: int, handle_id: int) -> None:
+        """A plugin ends one of its handles, and the client is told; one that is gone already is no news."""
+        session = self._sessions.get(session_id)
+        handle = session.handles.get(handle_id) if session is not None else None
+        if session is not None and handle is not None:
+            self._detach(session, handle, tell=True)
+            self._wake()
+
     def _wake(self) -> None:
         if not self._within:
             self._ready()
@@ -369,7 +377,8 @@ class JanusCore:
 
     def _detach(self, session: Session, handle: AttachedHandle, *, tell: bool) -> JanusError | None:
         problem = handle.detach(tell=tell)
-        session.handles.pop(handle.handle_id, None)
+        if session.handles.pop(handle.handle_id, None) is None:
+            return problem  # its plugin has ended it in the meantime
         self.report(HandleDetached(session.id, handle.handle_id, handle.package))
         return problem
 

@@ -90,6 +90,7 @@ class Outlet(Protocol):
 
     def emit(self, session_id: int, message: Json) -> None: ...
     def report(self, news: News) -> None: ...
+    def end(self, session_id: int, handle_id: int) -> None: ...
 
 
 class AttachedHandle:
@@ -178,6 +179,9 @@ class AttachedHandle:
             return
         self._emit("hangup", {"reason": reason})
         self._end_pc(reason)
+
+    def end(self) -> None:
+        self._outlet.end(self._session_id, self._handle_id)
 
     def notify(self, data: Mapping[str, Any]) -> None:
         self._outlet.report(PluginNews(self._session_id, self._handle_id, self._opaque_id, self._plugin.package, data))

@@ -191,6 +191,9 @@ class Handle(Protocol):
     def close_pc(self, reason: str = "Close PC") -> None:
         """End the PeerConnection: `hangup` to the client and `PluginHandle.hangup`. Nothing when there is none."""
 
+    def end(self) -> None:
+        """End the handle: `detached` to the client, `PluginHandle.hangup` if there is a PeerConnection, and `PluginHandle.detach`."""
+
     def notify(self, data: Mapping[str, Any]) -> None:
         """News for logs and event handlers (not for the client)."""
 

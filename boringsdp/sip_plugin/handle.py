@@ -234,7 +234,7 @@ class SipHandle(PluginHandle):
     # --- the line --------------------------------------------------------------------------------------------------------------------
 
     def dismissed(self) -> None:
-        """The master is gone: so is this helper's line, and its call."""
+        """The master is gone: so is this helper, its call and its handle."""
         phone = self.call
         if phone is not None:
             self.push(events.hangup(UNAVAILABLE, "The account is gone"), call_id=phone.call_id)
@@ -244,6 +244,7 @@ class SipHandle(PluginHandle):
         if self.master is not None:
             self.push({**events.unregistered(self.master.username), "helper": True})
         self.master = self.helper = None
+        self.later(self.handle.end)
 
     def leave_master(self) -> None:
         """Let go of the account, and of the subscriptions in its name; the owner's ends."""

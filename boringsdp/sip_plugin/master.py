@@ -53,7 +53,7 @@ class Line(Protocol):
     def transferred(self, event: Any) -> None: ...
 
     def dismissed(self) -> None:
-        """The account is gone, and with it the line."""
+        """The account is gone, and with it the line and its handle."""
 
 
 def account_settings(request: ask.Register, settings: PluginSettings) -> AccountSettings:

@@ -32,6 +32,8 @@ class Puppet(PluginHandle):
         self.hangups: list[str] = []
         self.detached = 0
         self.fails: dict[str, Exception] = {}
+        self.ends: Handle | None = None
+        """Which handle `detach` ends too."""
 
     def message(self, request: Request) -> Outcome:
         self.requests.append(request)
@@ -56,6 +58,8 @@ class Puppet(PluginHandle):
 
     def detach(self) -> None:
         self.detached += 1
+        if self.ends is not None:
+            self.ends.end()
         self._maybe_fail("detach")
 
     def query(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from boringsdp.errors import Exhausted, JanusError, SdpError, WrongState
-from boringsdp.janus_api.actions import PluginFailed, SessionEnd, SessionEnded
+from boringsdp.janus_api.actions import HandleDetached, PluginFailed, SessionEnd, SessionEnded
 from boringsdp.janus_api.plugin import EndOfCandidates, RemoteCandidate
 from boringsdp.janus_api.requests import Path
 from boringsdp.janus_api.settings import Limits
@@ -377,6 +377,33 @@ def test_detach_of_a_plugin_that_fails_is_an_error_but_done():
     assert error["error"]["code"] == 463
     assert detached["janus"] == "detached"
     assert code(api.ask("detach", session_id=session_id, handle_id=handle_id)) == 459
+
+
+def test_a_plugin_ends_a_handle():
+    api = World()
+    session_id = api.create()
+    handle_id, puppet = api.attach(session_id)
+    api.ask("message", session_id=session_id, handle_id=handle_id, body={}, jsep=OFFER)
+    puppet.handle.end()
+    puppet.handle.end()
+    api.flush()
+    assert api.take() == [
+        {"janus": "hangup", "session_id": session_id, "sender": handle_id, "reason": "Detach"},
+        {"janus": "detached", "session_id": session_id, "sender": handle_id},
+    ]
+    assert (puppet.hangups, puppet.detached) == (["Detach"], 1)
+    assert code(api.ask("keepalive", session_id=session_id, handle_id=handle_id)) == 459
+    assert [news for news in api.news if isinstance(news, HandleDetached)] == [HandleDetached(session_id, handle_id, puppet.handle.package)]
+
+
+def test_a_plugin_ends_handles_while_their_session_ends():
+    api = World()
+    session_id = api.create()
+    (_, first), (second_id, second) = api.attach(session_id), api.attach(session_id)
+    first.ends = second.handle
+    api.ask("destroy", session_id=session_id)
+    assert second.detached == 1
+    assert sum(isinstance(news, HandleDetached) and news.handle_id == second_id for news in api.news) == 1
 
 
 def test_destroy_tells_nothing_but_success():

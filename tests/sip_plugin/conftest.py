@@ -49,6 +49,9 @@ class Client:
     def report(self, news: Any) -> None:
         self.news.append(news)
 
+    def end(self, session_id: int, handle_id: int) -> None:
+        self.handle.detach(tell=True)
+
     def ask(self, body: Json, jsep: Jsep | None = None) -> Json:
         """Send a request and return the data of the event that answers it."""
         transaction = f"t{next(_numbers)}"
