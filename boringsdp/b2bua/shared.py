@@ -1,0 +1,48 @@
+"""What the modes of all domains have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from boringsdp.sip.account import AccountSettings, Hear
+
+if TYPE_CHECKING:
+    from boringsdp.b2bua.bindings import Binding, BindingAction, Bindings
+    from boringsdp.b2bua.settings import B2buaSettings, DomainSettings
+    from boringsdp.b2bua.wrong_passwords import WrongPasswords
+    from boringsdp.sip.facades import Account
+    from boringsdp.sip.flow import Flow
+
+OWN_HEADERS = (
+    "Authorization", "Proxy-Authorization", "WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info",
+    "Contact", "Path", "Max-Forwards", "Expires", "Min-Expires", "Date", "Supported", "Unsupported", "Retry-After", "Route",
+)  # fmt: skip
+"""What the accounts of this front write themselves, whatever an operator allows applications."""
+
+HearPbx = Callable[["DomainSettings", "Binding | None", Any], None]
+"""Takes the news of an account that a PBX knows: of a binding's (pass-through), or of a domain's (None)."""
+
+
+class Stack(Protocol):
+    """What is needed of `sip.endpoint.Endpoint`."""
+
+    def account(self, settings: AccountSettings, hear: Hear) -> Account: ...
+    def now(self) -> float: ...
+    def keep(self, flow: Flow, seconds: float) -> None: ...
+    def succeed(self, old: Flow, new: Flow) -> None: ...
+    def blame(self, flow: Flow, cause: str) -> None: ...
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Shared:
+    """Given to every mode."""
+
+    settings: B2buaSettings
+    stack: Stack
+    bindings: Bindings
+    wrong_passwords: WrongPasswords
+    run: Callable[[Iterable[BindingAction]], None]
+    """Performs what a command of `bindings` returned."""
+    hear: HearPbx
