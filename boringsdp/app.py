@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -20,6 +19,7 @@ from boringsdp.call import Calls, CallSettings, DestinationPolicy
 from boringsdp.certificates import server_context
 from boringsdp.config import Config, Loaded
 from boringsdp.config_checks import parse_endpoint
+from boringsdp.demo_part import demo_config, make_demo
 from boringsdp.errors import ConfigError
 from boringsdp.janus_api import (
     Access,
@@ -35,7 +35,7 @@ from boringsdp.janus_api import (
 )
 from boringsdp.janus_api.actions import News, PeerConnectionEnded, PeerConnectionUp, PluginFailed, RequestRefused
 from boringsdp.janus_api.plugin import PluginContext
-from boringsdp.listening import LOOPBACK, can_bind, check_free, joined, reached_at
+from boringsdp.listening import LOOPBACK, check_free, joined, reached_at
 from boringsdp.metrics import CONTENT_TYPE, Metrics
 from boringsdp.net.interfaces import default_address, local_addresses
 from boringsdp.ng.front import NgFront
@@ -45,9 +45,6 @@ from boringsdp.ng.settings import NgSettings
 from boringsdp.relay import Latch, Relay, RelaySettings
 from boringsdp.relay.engines import EngineSettings, choose_engine, describe, labels, unheeded
 from boringsdp.sip_part import SipPart
-
-if TYPE_CHECKING:
-    from boringsdp.demo.server import Demo
 
 DRAIN_STEP_S = 0.2
 SIP_PLUGIN = "janus.plugin.sip"
@@ -81,7 +78,7 @@ class Gateway:
         plugins = build_plugins(found, lambda package: PluginContext(self.calls, settings.plugins.get(package, {}), self.sip.endpoint))
         self._ng_settings = ng_settings(config)
         self.ng = NgFront(self.calls, self._ng_settings, metrics=self.metrics, media=self.relay.statistics)
-        self._demo = _demo(self) if demo else None
+        self._demo = make_demo(self) if demo else None
         routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics)]
         self.janus = JanusServer(
             settings,
@@ -232,45 +229,7 @@ class Gateway:
         return web.Response(body=self.metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
 
-def _demo(gateway: Gateway) -> Demo:
-    from boringsdp.demo.echo_peer import EchoPeer
-    from boringsdp.demo.phones import Phones, PhoneSettings
-    from boringsdp.demo.server import Demo as Parts
-
-    config = gateway.config
-    peer = EchoPeer(config.rtp.address or LOOPBACK, delay_ms=config.demo.echo_delay_ms)
-    secrets = {"apisecret": config.janus.api_secret} if config.janus.api_secret else {}
-    token = {"token": config.janus.tokens[0]} if config.janus.tokens else {}
-
-    def port() -> int:
-        return gateway.janus.websocket_addresses[0][1]
-
-    phones = Phones(PhoneSettings(), lambda: {"websocket_port": port(), "secrets": secrets | token})
-    return Parts(peer, port, secrets | token, phones)
-
-
 # --- from the configuration to each part's own settings ----------------------------------------------------------------------------------
-
-
-def demo_config(loaded: Loaded) -> Config:
-    """Return the configuration with what the demo sets, wherever the person has not: everything on this machine, loopback included."""
-    config = loaded.config
-    untouched = {key for key, origin in loaded.origins.items() if origin == "default"}
-    if "webrtc.addresses" in untouched:
-        loopback = (LOOPBACK, "::1") if can_bind("::1") else (LOOPBACK,)
-        config = replace(config, webrtc=replace(config.webrtc, addresses=(*local_addresses(), *loopback)))
-    if "rtp.address" in untouched:
-        allow = (*config.rtp.allow, "127.0.0.0/8") if "rtp.allow" in untouched else config.rtp.allow
-        config = replace(config, rtp=replace(config.rtp, address=LOOPBACK, allow=allow))
-    janus = replace(config.janus, enabled=True)  # the page needs it
-    if "janus.websocket_host" in untouched:
-        janus = replace(janus, websocket_host=config.demo.host)
-    if "janus.http_host" in untouched:
-        janus = replace(janus, http_host=config.demo.host)
-    ng = config.ng
-    if "ng.listen" in untouched:  # `serve` may be running beside the demo
-        ng = replace(ng, listen=tuple(text for text in ng.listen if can_bind(*parse_endpoint(text))))
-    return replace(config, janus=janus, ng=ng)
 
 
 def engine_settings(config: Config, plain_hosts: tuple[str, ...] = ()) -> EngineSettings:

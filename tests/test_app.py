@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from boringsdp import app
+from boringsdp import app, demo_part
 from boringsdp.app import Gateway
 from boringsdp.call import CallEvent
 from boringsdp.config import Config, ConfigErrors, load
@@ -254,24 +254,25 @@ def test_every_setting_reaches_its_part():
 
 
 def test_the_demo_needs_no_configuration_and_keeps_what_is_configured():
-    plain = app.demo_config(load())
+    plain = demo_part.demo_config(load())
     assert "127.0.0.1" in plain.webrtc.addresses
     assert (plain.rtp.address, plain.janus.http_host, plain.janus.websocket_host) == ("127.0.0.1", "127.0.0.1", "127.0.0.1")
     assert "127.0.0.0/8" in plain.rtp.allow
-    assert app.demo_config(load(flags={"janus.enabled": "false"})).janus.enabled
-    kept = app.demo_config(load(flags={"webrtc.addresses": "192.0.2.1", "rtp.address": "192.0.2.2", "demo.host": "0.0.0.0"}))
+    assert plain.sip.sources == ("127.0.0.0/8",)
+    assert demo_part.demo_config(load(flags={"janus.enabled": "false"})).janus.enabled
+    kept = demo_part.demo_config(load(flags={"webrtc.addresses": "192.0.2.1", "rtp.address": "192.0.2.2", "demo.host": "0.0.0.0"}))
     assert kept.webrtc.addresses == ("192.0.2.1",)
     assert kept.rtp.address == "192.0.2.2"
-    assert kept.rtp.allow == ()
+    assert kept.rtp.allow == kept.sip.sources == ()
     assert kept.janus.http_host == "0.0.0.0"
 
 
 def test_the_demo_listens_for_ng_where_nobody_else_does(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(app, "can_bind", lambda host, port=0: True)
-    assert app.demo_config(load()).ng.listen == ("127.0.0.1:2223",)
-    monkeypatch.setattr(app, "can_bind", lambda host, port=0: not port)
-    assert app.demo_config(load()).ng.listen == ()
-    assert app.demo_config(load(flags={"ng.listen": "127.0.0.1:2224"})).ng.listen == ("127.0.0.1:2224",)
+    monkeypatch.setattr(demo_part, "can_bind", lambda host, port=0: True)
+    assert demo_part.demo_config(load()).ng.listen == ("127.0.0.1:2223",)
+    monkeypatch.setattr(demo_part, "can_bind", lambda host, port=0: not port)
+    assert demo_part.demo_config(load()).ng.listen == ()
+    assert demo_part.demo_config(load(flags={"ng.listen": "127.0.0.1:2224"})).ng.listen == ("127.0.0.1:2224",)
 
 
 # --- the demo's resources ----------------------------------------------------------------------------------------------------------------

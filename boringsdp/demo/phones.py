@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from aiohttp import web
@@ -13,7 +13,7 @@ PAGES = {"phone": "jssip", "phone-sipjs": "sipjs", "phone-janus": "janus"}
 """By the first part of the path: a folder of `examples/`."""
 LIBRARIES = "lib"
 """Path and folder of what `examples/bundle.mjs` makes; pages say what to install when it is not there."""
-NAMES = ("jssip", "sip", "janus")
+OF_NPM = ("jssip.js", "sip.js", "janus.js")
 SETTINGS = "/demo/phone"
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -39,44 +39,48 @@ HEADERS = {
 }
 
 
+FOLDER = Path(__file__).parents[1] / "examples"
+"""A link to `examples/` in the repository, so that an installed package has the pages too."""
+
+
 @dataclass(slots=True, frozen=True)
 class User:
     """Somebody that a phone can log in as with one click."""
 
-    name: str
+    user: str
     password: str
-    display_name: str
+    name: str
+    """As others read it."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
 class PhoneSettings:
-    """What a page of the demo is told about the gateway."""
+    """What a page of the demo is told. Paths are on the page's own host; what is empty is not there."""
 
     websocket: str = ""
-    """Path of SIP over WebSocket on the page's own host; empty: the gateway has none."""
+    """Path of SIP over WebSocket."""
     domain: str = ""
     users: Sequence[User] = ()
     echo: str = ""
     """Who answers and sends back what it hears."""
-    kamailio: str = ""
-    """Address of a Kamailio's WebSocket; empty: none is known."""
-
-
-FOLDER = Path(__file__).parents[1] / "examples"
-"""A link to `examples/` in the repository, so that an installed package has the pages too."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """For the Janus API."""
 
 
 class Phones:
     """
     The pages, their libraries and their settings. Add `routes` to the HTTP server.
 
-    Files are read when they are asked for, so that one who changes a page, or installs a library, has but to load it again. `janus` tells
-    where the Janus API is: the page asks for it at run time, when its port is known.
+    Files are read when they are asked for: one who changes a page, or installs a library, has but to load it again. A library stands beside
+    each page, too. `janus_port` and `sip_address` (the gateway's own, as `host:port`) are asked when a page asks, for `start` settles them.
     """
 
-    def __init__(self, settings: PhoneSettings, janus: Callable[[], Mapping[str, object]], folder: Path = FOLDER) -> None:
+    def __init__(
+        self, settings: PhoneSettings, janus_port: Callable[[], int], sip_address: Callable[[], str], folder: Path = FOLDER
+    ) -> None:
         self._settings = settings
-        self._janus = janus
+        self._janus_port = janus_port
+        self._sip_address = sip_address
         self._folder = folder
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -100,25 +104,20 @@ class Phones:
     def _find(self, name: str, file: str) -> Path | None:
         if not SAFE.fullmatch(file):
             return None
+        if file in OF_NPM:
+            name = LIBRARIES
         path = self._folder / name / file
         return path if path.suffix in TYPES and path.is_file() else None
 
     async def _tell(self, request: web.Request) -> web.StreamResponse:
         """Passwords are among it: no page of another site reads this, for it has no CORS headers."""
-        told = self._settings
-        users = [{"name": user.name, "password": user.password, "display_name": user.display_name} for user in told.users]
-        return web.json_response(
-            {
-                "websocket": told.websocket,
-                "domain": told.domain,
-                "users": users,
-                "echo": told.echo,
-                "kamailio": told.kamailio,
-                "janus": self._janus(),
-                "libraries": [library for library in NAMES if self._find(LIBRARIES, f"{library}.js")],
-            },
-            headers={"Cache-Control": "no-store"},
-        )
+        told = {
+            **asdict(self._settings),
+            "janus": self._janus_port(),
+            "sip": self._sip_address(),
+            "libraries": [library for library in OF_NPM if self._find(LIBRARIES, library)],
+        }
+        return web.json_response(told, headers={"Cache-Control": "no-store"})
 
 
 async def _redirect(request: web.Request) -> web.StreamResponse:

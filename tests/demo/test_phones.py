@@ -11,7 +11,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from boringsdp.demo.phones import FOLDER, PAGES, Phones, PhoneSettings, User
 
-SETTINGS = PhoneSettings(websocket="/sip", domain="demo.example", users=(User("alice", "s3cret", "Alice"),), echo="echo")
+SETTINGS = PhoneSettings(
+    websocket="/sip", domain="demo.example", users=(User("alice", "s3cret", "Alice"),), echo="echo", secrets={"token": "t"}
+)
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ async def client(tmp_path: Path) -> AsyncIterator[TestClient]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"this is {name}")
     app = web.Application()
-    app.add_routes(Phones(SETTINGS, lambda: {"websocket_port": 8188}, folder=tmp_path).routes())
+    app.add_routes(Phones(SETTINGS, lambda: 8188, lambda: "127.0.0.1:5060", folder=tmp_path).routes())
     async with TestClient(TestServer(app)) as made:
         yield made
 
@@ -34,6 +36,7 @@ async def client(tmp_path: Path) -> AsyncIterator[TestClient]:
         ("/phone/index.html", "jssip/index.html", "text/html"),
         ("/phone/view/pad.js", "jssip/view/pad.js", "text/javascript"),
         ("/lib/sip.js", "lib/sip.js", "text/javascript"),
+        ("/phone-sipjs/sip.js", "lib/sip.js", "text/javascript"),
     ],
 )
 async def test_files_are_served_with_a_policy(client: TestClient, path: str, file: str, kind: str):
@@ -59,9 +62,10 @@ async def test_a_path_without_its_slash_is_led_to_it(client: TestClient):
 async def test_a_page_learns_who_it_can_be_and_which_libraries_there_are(client: TestClient):
     reply = await client.get("/demo/phone")
     told = await reply.json()
-    assert told["users"] == [{"name": "alice", "password": "s3cret", "display_name": "Alice"}]
-    assert (told["websocket"], told["domain"], told["echo"], told["janus"]) == ("/sip", "demo.example", "echo", {"websocket_port": 8188})
-    assert told["libraries"] == ["sip"]
+    assert told["users"] == [{"user": "alice", "password": "s3cret", "name": "Alice"}]
+    assert (told["websocket"], told["domain"], told["echo"]) == ("/sip", "demo.example", "echo")
+    assert (told["janus"], told["secrets"], told["sip"]) == (8188, {"token": "t"}, "127.0.0.1:5060")
+    assert told["libraries"] == ["sip.js"]
     assert "Access-Control-Allow-Origin" not in reply.headers
 
 
