@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boringsdp.sip.flow import Protocol
+from boringsdp.sip.flow import Flow, Protocol
 from boringsdp.sip.message import Request
+from boringsdp.sip.notifier import NotifierEnded, NotifierRefreshed
 from boringsdp.sip.refer import ReferAccepted, ReferEnded, ReferFailed, ReferProgress
 from boringsdp.sip.register import Registered, RegistrationFailed, Unregistered
 from boringsdp.sip.session.events import RequestAnswered
@@ -16,7 +17,7 @@ from boringsdp.sip.subscription import NotifyReceived, SubscriptionActive, Subsc
 
 if TYPE_CHECKING:
     from boringsdp.sip.digest import Credentials
-    from boringsdp.sip.facades import Incoming, Refer, Session
+    from boringsdp.sip.facades import Incoming, NotifierHandle, Refer, Session
     from boringsdp.sip.uri import SipUri
 
 HeaderLines = tuple[tuple[str, str], ...]
@@ -61,6 +62,12 @@ class AccountSettings:
     reg_id: int = 1
     rfc2543_cancel: bool = False
     """CANCEL at once, without waiting for a provisional response."""
+    own_headers: tuple[str, ...] = ()
+    """
+    Names of headers that this account's owner may write although they are the stack's, or not among those allowed: `Authorization`,
+    `Path`, `Contact`, `Max-Forwards` …; a final `*` stands for any ending. Those that make a message what it is (Via, From, CSeq …) are not
+    to be had.
+    """
     trunk: TrunkSettings | None = None
 
 
@@ -110,11 +117,58 @@ class IncomingNotify:
 
 @dataclass(slots=True, frozen=True)
 class IncomingSubscribe:
-    """A SUBSCRIBE outside of a dialog. 489 when `hear` returns, unless answered."""
+    """A SUBSCRIBE for something new, outside of a dialog or in that of a session. 489 when `hear` returns, unless accepted or answered."""
 
     incoming: Incoming
     request: Request
     event: str
+
+    def accept(self, expires: int = 3600, hear: Hear | None = None) -> NotifierHandle:
+        """
+        Take the subscription, for at most so many seconds; a `notify` is owed at once. News to `hear`: NotifierRefreshed, NotifierEnded.
+
+        Now or, after `incoming.later()`, within 30 s. Raises WrongState when it is answered already, SipError and Exhausted after having
+        refused it.
+        """
+        return self.incoming.accept_subscription(expires, hear)
+
+
+@dataclass(slots=True, frozen=True)
+class IncomingRequest:
+    """
+    REGISTER, OPTIONS or PUBLISH outside of a dialog, by a connection that a browser has made (`Endpoint.serve_browsers`).
+
+    When `hear` returns, unless it was answered or kept by `later`: OPTIONS gets 200 with what we can, the others 405.
+    """
+
+    incoming: Incoming
+    request: Request
+
+
+# --- what the account that serves browsers hears of their connections ------------------------------------------------------------------
+
+
+@dataclass(slots=True, frozen=True)
+class FlowLost:
+    """A connection that a browser has made is gone. What is kept of it (`Endpoint.keep`) waits from now on."""
+
+    flow: Flow
+    reason: str
+
+
+@dataclass(slots=True, frozen=True)
+class FlowAbandoned:
+    """Nothing has succeeded a lost connection in time: what waited has failed."""
+
+    flow: Flow
+
+
+@dataclass(slots=True, frozen=True)
+class FlowSucceeded:
+    """A request in a dialog of a lost connection came by another one, which has taken its place (`Endpoint.succeed`)."""
+
+    old: Flow
+    new: Flow
 
 
 @dataclass(slots=True, frozen=True)
@@ -164,15 +218,21 @@ class NotifyReceivedInDialog:
 __all__ = [
     "AccountSettings",
     "AccountState",
+    "FlowAbandoned",
+    "FlowLost",
+    "FlowSucceeded",
     "HeaderLines",
     "Hear",
     "IncomingCall",
     "IncomingMessage",
     "IncomingNotify",
     "IncomingRefer",
+    "IncomingRequest",
     "IncomingSubscribe",
     "InfoReceived",
     "MessageReceived",
+    "NotifierEnded",
+    "NotifierRefreshed",
     "NotifyReceived",
     "NotifyReceivedInDialog",
     "ReferAccepted",

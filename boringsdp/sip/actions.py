@@ -51,6 +51,8 @@ class Ask:
     sequence: Sequence
     flow: Flow | None = None
     """The way to take instead of one that Route and Request-URI lead to."""
+    contact: str | None = None
+    """Our Contact is to be there, with these parameters, also where the request's method wants none."""
 
 
 @dataclass(slots=True, frozen=True)

@@ -52,10 +52,15 @@ def request(
     content_type: str = "",
     body: bytes = b"",
 ) -> Request:
-    """Return a request without Via; From and To are whole values, tags and all. `headers` come behind those that every request has."""
+    """
+    Return a request without Via; From and To are whole values, tags and all. `headers` come behind those that every request has; a
+    Max-Forwards of theirs holds.
+    """
+    headers = tuple(headers)
+    forwards = () if any(name.lower() == "max-forwards" for name, _ in headers) else (("Max-Forwards", str(MAX_FORWARDS)),)
     made = Headers(
         [
-            ("Max-Forwards", str(MAX_FORWARDS)),
+            *forwards,
             ("From", str(from_)),
             ("To", str(to)),
             ("Call-ID", call_id),

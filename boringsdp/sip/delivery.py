@@ -14,6 +14,7 @@ from boringsdp.sip.account import (
     IncomingMessage,
     IncomingNotify,
     IncomingRefer,
+    IncomingRequest,
     IncomingSubscribe,
     InfoReceived,
     MessageReceived,
@@ -22,9 +23,9 @@ from boringsdp.sip.account import (
 )
 from boringsdp.sip.build import response
 from boringsdp.sip.entries import CallCame, Forgotten, News, RequestCame
-from boringsdp.sip.facades import Account, Incoming, Refer, Session, Subscription
+from boringsdp.sip.facades import Account, Incoming, NotifierHandle, Refer, Session, Subscription
 from boringsdp.sip.inspect import told
-from boringsdp.sip.message import Request
+from boringsdp.sip.message import Request, Response
 from boringsdp.sip.refer import ReferAccepted, ReferEnded, ReferFailed, Referred
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.session import State
@@ -90,7 +91,7 @@ class Delivery:
         elif isinstance(face, Session):
             if not self._tell(face.hear, news.event) and not face.over:
                 face.hang_up(code=500)
-        elif isinstance(face, (Subscription, Account)):
+        elif isinstance(face, (Subscription, Account, NotifierHandle)):
             self._tell(face.hear, news.event)
         elif callable(face):
             self._tell(face, news.event)
@@ -119,16 +120,23 @@ class Delivery:
             self._refer(news)
             return
         account = self._endpoint.account_of(news.line)
-        incoming = Incoming(self._endpoint, news.request, news.transaction)
+        incoming = Incoming(self._endpoint, news)
         inside = news.entry.face if news.entry is not None and isinstance(news.entry.face, Session) else None
         hear = inside.hear if inside is not None else self._hearer(account, news.claim)
         event, code = _event_of(incoming, news.request, inside is not None)
         heard = event is not None and self._tell(hear, event)
         if not incoming.answered and not incoming.kept:
             code = code if heard or hear is None else 500
-            made = response(code, headers=[("Allow-Events", "refer")] if code == 489 else ())
             incoming.answered = True
-            self._endpoint.reply(news.transaction, made)
+            self._endpoint.reply(news.transaction, self._unanswered(news.request, code))
+
+    def _unanswered(self, request: Request, code: int) -> Response:
+        """What somebody gets whom nobody has answered."""
+        inspector = self._endpoint.ua.inspector
+        if request.method == "OPTIONS" and code == 200:
+            return inspector.options()
+        headers = {489: [("Allow-Events", "refer")], 405: [("Allow", ", ".join(inspector.allow))]}
+        return response(code, headers=headers.get(code, []))
 
     def _refer(self, news: RequestCame) -> None:
         """A transfer that is asked for: within a call it is taken when its owner says nothing else, outside it is not."""
@@ -147,7 +155,8 @@ class Delivery:
         except Exhausted:
             self._endpoint.reply(news.transaction, response(503))
             return
-        refer = entry.face = Refer(self._endpoint, core, entry)
+        entry.way = news.entry.way if news.entry is not None else self._endpoint.ua.way_by(news.flow)
+        refer = entry.face = Refer(self._endpoint, core, entry, news.flow)
         hear = session.hear if session is not None else self._hearer(account, news.claim)
         event = ReferReceived(refer, news.request) if session is not None else IncomingRefer(refer, news.request)
         heard = self._tell(hear, event)
@@ -189,9 +198,11 @@ def _event_of(incoming: Incoming, request: Request, inside: bool) -> tuple[Any, 
             return (MessageReceived if inside else IncomingMessage)(incoming, request), 200
         case "NOTIFY":
             return (NotifyReceivedInDialog if inside else IncomingNotify)(incoming, request, name), 200
-        case "SUBSCRIBE" if not inside:
-            return IncomingSubscribe(incoming, request, name), 489
         case "SUBSCRIBE":
-            return None, 489
+            return IncomingSubscribe(incoming, request, name), 489
+        case "OPTIONS":
+            return IncomingRequest(incoming, request), 200
+        case "REGISTER" | "PUBLISH":
+            return IncomingRequest(incoming, request), 405
         case _:
             return None, 501

@@ -6,26 +6,31 @@ import asyncio
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from boringsdp import logs
-from boringsdp.errors import WrongState
+from boringsdp.errors import Exhausted, SipError, WrongState
 from boringsdp.net.dns import Resolver
 from boringsdp.net.driver import Driver
 from boringsdp.sip import outgoing
 from boringsdp.sip.account import AccountSettings, AccountState, Hear
 from boringsdp.sip.actions import Transmit, UsageAction
+from boringsdp.sip.browsers import Browsers
+from boringsdp.sip.build import response
 from boringsdp.sip.delivery import Delivery
 from boringsdp.sip.digest import Credentials
-from boringsdp.sip.entries import Entry
+from boringsdp.sip.entries import Entry, RequestCame, Strayed
 from boringsdp.sip.exchange import Locate
-from boringsdp.sip.facades import Account, Refer, Session, Subscription
+from boringsdp.sip.facades import Account, NotifierHandle, Refer, Session, Subscription
 from boringsdp.sip.flow import Flow, Target
 from boringsdp.sip.flow import Protocol as FlowProtocol
 from boringsdp.sip.hop import direct
+from boringsdp.sip.inspect import told
 from boringsdp.sip.ladder import Ladders
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties, Place
 from boringsdp.sip.message import Request, Response
+from boringsdp.sip.notifier import Notifier
 from boringsdp.sip.parse import parse
 from boringsdp.sip.policy import within
 from boringsdp.sip.refer import Referral, refer_to
@@ -33,9 +38,10 @@ from boringsdp.sip.register import Unregistered
 from boringsdp.sip.registrations import Registrations
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.settings import SipSettings
-from boringsdp.sip.transport import Transports, note_source
+from boringsdp.sip.transport import Peer, Transports, note_source
 from boringsdp.sip.transport.locator import Locator
 from boringsdp.sip.transport.settings import Listen, parse_listen
+from boringsdp.sip.transport.websocket import WebSocketServer
 from boringsdp.sip.ua import ShellAction, Suspect, UserAgent
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 
@@ -57,14 +63,20 @@ class Endpoint:
     def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex, locator: Locator | None = None) -> None:
         self.settings = settings
         self._loop = asyncio.get_running_loop()
-        self._transports = Transports(settings.transport, self._hear, self._failed, self._closed, spares=self._spares)
+        self._browsers = Browsers(self._loop, settings.browsers, tell=self._tell_browsers, move=self._move, cut=self._cut)
+        self._transports = Transports(
+            settings.transport, self._hear, self._failed, self._closed, spares=self._spares, bears=self._browsers.bears
+        )
+        self._browsers.attach(self._transports)
         penalties = Penalties()
         self.ua = UserAgent(
             settings,
-            sent_by=self._transports.sent_by,
-            reach=self._transports.contact_address,
+            sent_by=lambda to: self._transports.sent_by(self._browsers.current(to)),
+            reach=lambda to: self._transports.contact_address(self._browsers.current(to)),
             token=token,
             penalties=penalties,
+            accepted=self._browsers.accepted,
+            admits=self._browsers.admits,
         )
         self._locator = locator or _locator(settings, penalties)
         self._ladders = Ladders(settings.ladder_calls, settings.ladder_messages)
@@ -92,6 +104,7 @@ class Endpoint:
         while self.ua.is_leaving() and self._loop.time() < end:  # noqa: ASYNC110 (once, and nothing to wait for)
             await asyncio.sleep(0.02)
         self._driver.close()
+        self._browsers.close()
         for task in tuple(self._tasks):
             task.cancel()
         await self._transports.close()
@@ -110,6 +123,67 @@ class Endpoint:
         account = Account(self, self.ua.add_line(settings), hear)
         self._accounts[account.line.number] = account
         return account
+
+    def serve_browsers(self, settings: AccountSettings, hear: Hear) -> Account:
+        """
+        Make the account that gets, from now on, every request outside of a dialog that comes by a WebSocket which its peer has made,
+        whoever it is for: IncomingCall, IncomingMessage, IncomingSubscribe, IncomingRefer, IncomingNotify, IncomingRequest (REGISTER,
+        OPTIONS, PUBLISH); besides FlowLost, FlowAbandoned, FlowSucceeded. WrongState when there is one.
+
+        What goes on elsewhere has hops left: Max-Forwards 0 gets 483.
+        """
+        if self.ua.browsers is not None:
+            raise WrongState("serving browsers", "nobody who serves them")
+        account = self.account(settings, hear)
+        self.ua.browsers = account.line
+        return account
+
+    def websockets(self, *, secure: bool = False, origins: tuple[str, ...] = ()) -> WebSocketServer:
+        """
+        Return what serves SIP over WebSocket on a route of an aiohttp application: put its `handle` there. `secure` where that speaks TLS;
+        `origins` are those that may connect, none: any.
+        """
+        return self._transports.websockets(secure, origins)
+
+    def peer(self, flow: Flow) -> Peer:
+        """Return what is known of the other end of a connection: Origin and path of a WebSocket, names of a certificate."""
+        return self._transports.peer(self._browsers.current_flow(flow))
+
+    def is_open(self, flow: Flow) -> bool:
+        """Whether what is sent by a flow goes out at once."""
+        return self._transports.flow(self._browsers.current_flow(flow)) is not None
+
+    def keep(self, flow: Flow, seconds: float) -> None:
+        """
+        Bear the end of a connection: what is sent by it, or was and has not been answered, waits for so many seconds instead of failing.
+        To be said before it ends; 0 takes it back.
+        """
+        self._browsers.keep(flow, seconds)
+
+    def succeed(self, old: Flow, new: Flow) -> None:
+        """
+        Let one connection take the place of another, lost or not: what waits goes by it now, and so does all that is sent by the old one.
+
+        What the old one has carried without a final response is sent again. The new one is kept as long as the old one was, until `keep`
+        says otherwise.
+        """
+        self._browsers.succeed(old, new)
+
+    def current(self, flow: Flow) -> Flow:
+        """Return the connection that stands for one now: itself, or its last successor."""
+        return self._browsers.current_flow(flow)
+
+    def abandon(self, flow: Flow) -> None:
+        """Wait no more for the successor of a lost connection: what waits fails (503). News: FlowAbandoned."""
+        self._browsers.abandon(flow)
+
+    def blame(self, flow: Flow, cause: str) -> None:
+        """Count something bad that came by a flow (a wrong password), towards the end of its connection and the ban of its source."""
+        self._browsers.blame(flow, cause)
+
+    def drop(self, flow: Flow, reason: str = "closed by us") -> None:
+        """Close a connection once what waits in it has been written."""
+        self._transports.drop(flow, reason)
 
     def session(self, call_id: str) -> Session | None:
         """Find a live session of any account by its Call-ID."""
@@ -142,8 +216,12 @@ class Endpoint:
         entries = (self.ua.entry(number) for number in sorted(line.usages))
         return [found for found in self._sessions(entry for entry in entries if entry) if not found.over]
 
-    def check_headers(self, lines: Lines) -> tuple[tuple[str, str], ...]:
-        return self.ua.policy.check_headers(lines)
+    def check_headers(self, lines: Lines, line: Line) -> tuple[tuple[str, str], ...]:
+        return self.ua.policy.check_headers(lines, line.settings.own_headers)
+
+    def way_of(self, entry: Entry) -> Flow | None:
+        flow = entry.way or entry.came
+        return None if flow is None else self._browsers.current_flow(flow)
 
     def run(self, entry: Entry, actions: list[UsageAction]) -> None:
         """Perform what a command of a usage returned."""
@@ -179,7 +257,7 @@ class Endpoint:
             line.state = AccountState.UNREGISTERED
             self._loop.call_soon(self._delivery.tell, account, Unregistered(None))
             return
-        self._driver.run(self._registrations.stop(account.line, self.check_headers(headers), self.now()))
+        self._driver.run(self._registrations.stop(account.line, self.check_headers(headers, account.line), self.now()))
 
     def change(self, account: Account, settings: AccountSettings) -> None:
         self._check(settings)
@@ -219,6 +297,8 @@ class Endpoint:
         display_name: str | None,
         replaces: Session | None,
         refer: Refer | None,
+        flow: Flow | None,
+        to: str,
     ) -> Session:
         self._check_open(account)
         extra = [*headers]
@@ -236,6 +316,8 @@ class Endpoint:
             credentials=credentials,
             identity=identity,
             display_name=display_name,
+            flow=flow,
+            to=to,
         )
         session = Session(self, account, core, entry, hear, incoming=False)
         entry.face = session
@@ -258,6 +340,11 @@ class Endpoint:
         identity: SipUri | None,
         credentials: tuple[Credentials, ...] | None,
         hear: Hear | None,
+        flow: Flow | None,
+        to: str,
+        from_: str,
+        cseq: int,
+        contact: str | None,
     ) -> int:
         self._check_open(account)
         entry, usage = outgoing.single(
@@ -271,6 +358,11 @@ class Endpoint:
             call_id=call_id,
             identity=identity,
             credentials=credentials,
+            flow=flow,
+            to=to,
+            from_=from_,
+            cseq=cseq,
+            contact=contact,
         )
         entry.face = hear or account
         self.run(entry, usage.start())
@@ -289,6 +381,9 @@ class Endpoint:
         content_type: str,
         body: bytes,
         call_id: str | None,
+        flow: Flow | None,
+        to: str,
+        from_: str,
     ) -> Subscription:
         self._check_open(account)
         entry, core = outgoing.subscribe(
@@ -303,6 +398,9 @@ class Endpoint:
             content_type=content_type,
             body=body,
             call_id=call_id,
+            flow=flow,
+            to=to,
+            from_=from_,
         )
         subscription = Subscription(self, core.call_id, hear)
         subscription.core, subscription.entry, entry.face = core, entry, subscription
@@ -318,20 +416,39 @@ class Endpoint:
             dialog,
             refer_to(str(uri), replaces.replaces_text if replaces else ""),
             referred_by=f"<{session.local_uri}>",
-            headers=self.check_headers(headers),
+            headers=self.check_headers(headers, session.entry.line),
         )
         own = (dialog.id.call_id, dialog.id.local_tag)
         entry = self.ua.adopt(core, session.account.line, outlet=session.entry.outlet, dialog=own, beside=True)
+        entry.way = session.entry.way
         subscription = Subscription(self, dialog.id.call_id, hear)
         subscription.core, subscription.entry, entry.face = core, entry, subscription
         self.run(entry, core.start(self.now()))
         return subscription
 
+    def accept_subscription(self, news: RequestCame, expires: int, hear: Hear | None) -> NotifierHandle:
+        inside = news.entry.face if news.entry is not None and isinstance(news.entry.face, Session) else None
+        account = inside.account if inside is not None else self._accounts[news.line.number]
+        dialog = None if inside is None else inside.core.dialog
+        try:
+            event = news.request.headers.get("Event") or ""
+            core = Notifier(news.request, news.transaction, event=event, dialog=dialog, expires=expires, token=self.ua.token)
+            own = (core.dialog.id.call_id, core.local_tag)
+            entry = self.ua.adopt(core, news.line, dialog=own, beside=dialog is not None)
+        except (SipError, Exhausted) as problem:
+            refused = told(400, problem.header, problem.reason) if isinstance(problem, SipError) else response(503)
+            self.reply(news.transaction, refused)
+            raise
+        entry.way, entry.came = self.ua.way_by(news.flow) if news.entry is None else news.entry.way, news.flow
+        handle = entry.face = NotifierHandle(self, account, core, entry, hear)
+        self.run(entry, core.accept(self.now()))
+        return handle
+
     # --- inside ---------------------------------------------------------------------------------------------------------------------
 
     def _check(self, settings: AccountSettings) -> None:
         self.ua.policy.check_registrar(settings.outbound_proxy or settings.registrar or settings.identity)
-        self.ua.policy.check_headers(settings.headers)
+        self.ua.policy.check_headers(settings.headers, settings.own_headers)
 
     def _check_open(self, account: Account) -> None:
         if account.state is AccountState.CLOSED:
@@ -343,20 +460,23 @@ class Endpoint:
     def _perform(self, action: ShellAction) -> None:
         if isinstance(action, Transmit):
             self._ladders.note(action.message, action.to, self.now(), sent=True)
-            self._transports.send(action.data, action.to, action.transaction)
+            self._browsers.send(action)
         elif isinstance(action, Locate):
             number = action.number
             self._locate(action.place, action.protocol, lambda targets: self._driver.run(self.ua.located(number, targets, self.now())))
         elif isinstance(action, Suspect):
-            self._transports.blame(action.flow, action.cause)
+            self._browsers.blame(action.flow, action.cause)
+        elif isinstance(action, Strayed):
+            self._browsers.stray(action.old, action.new)
         else:
             self._delivery.deliver(action)
 
     def _hear(self, data: bytes, flow: Flow) -> None:
+        self._browsers.heard(flow)
         parsed = parse(data)
         message = parsed.message
         if message is None:
-            self._transports.blame(flow, "unreadable")
+            self._browsers.blame(flow, "unreadable")
             return
         if isinstance(message, Request):
             note_source(message, flow)
@@ -372,7 +492,19 @@ class Endpoint:
             self._driver.run(self.ua.failed(transaction, reason, self.now()))
 
     def _closed(self, flow: Flow, reason: str) -> None:
+        self._browsers.closed(flow, reason)
         self._driver.run(self._registrations.flow_closed(flow, self.now()))
+
+    def _tell_browsers(self, event: Any) -> None:
+        account = None if self.ua.browsers is None else self.account_of(self.ua.browsers)
+        if account is not None:
+            self._delivery.tell(account, event)
+
+    def _move(self, old: Flow, new: Flow) -> None:
+        self._driver.run(self.ua.move(old, new, self.now()))
+
+    def _cut(self, flow: Flow, reason: str) -> None:
+        self._driver.run(self.ua.cut(flow, reason, self.now()))
 
     def _locate(self, place: Place, want: FlowProtocol | None, then: Callable[[list[Target]], None]) -> None:
         targets = direct(place, want)

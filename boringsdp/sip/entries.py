@@ -38,6 +38,10 @@ class Entry:
     """Sees what the usage tells before its owner does; true: it is not told."""
     face: Any = None
     """What its owner holds in hand."""
+    way: Flow | None = None
+    """The connection of a browser that all its requests go by; None: where Route and Request-URI lead."""
+    came: Flow | None = None
+    """What the request came by that began it."""
 
 
 class News(NamedTuple):
@@ -71,6 +75,13 @@ class Suspect(NamedTuple):
     cause: str
 
 
+class Strayed(NamedTuple):
+    """A request in a dialog that goes by a connection of a browser came by another one."""
+
+    old: Flow
+    new: Flow
+
+
 class RequestCame(NamedTuple):
     """Any other request that a front may answer; `entry` is the session it came in, None outside of dialogs."""
 
@@ -79,3 +90,4 @@ class RequestCame(NamedTuple):
     entry: Entry | None
     request: Request
     transaction: int
+    flow: Flow

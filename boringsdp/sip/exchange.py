@@ -33,6 +33,7 @@ VIA_ROOM = 100
 """Octets that the transaction's Via takes."""
 MAX_CHALLENGES = 6
 """Answered in one exchange: two realms, each stale once, and once more."""
+CREDENTIALS = ("Authorization", "Proxy-Authorization")
 TARGET_METHODS = frozenset(("INVITE", "SUBSCRIBE", "REFER", "NOTIFY", "UPDATE"))
 """Requests that want a Contact."""
 
@@ -151,7 +152,8 @@ class Exchanges:
         if exchange is None:
             return []
         request = ack.request.copy()
-        for name, value in exchange.credentials:
+        theirs = [(name, value) for name in CREDENTIALS for value in exchange.ask.request.headers.all(name)]
+        for name, value in exchange.credentials or theirs:
             request.headers.add(name, value)
         if exchange.ask.flow is not None:
             return [*self._transactions.transmit_ack(request, exchange.ask.flow)]
@@ -276,13 +278,13 @@ class Exchanges:
             headers.set("CSeq", f"{exchange.number} {request.method}")
         if "max-forwards" not in headers:
             headers.add("Max-Forwards", "70")
-        if request.method in TARGET_METHODS and "contact" not in headers:
-            headers.add("Contact", exchange.outlet.contact(to))
+        if (request.method in TARGET_METHODS or exchange.ask.contact is not None) and "contact" not in headers:
+            headers.add("Contact", exchange.outlet.contact(to) + (exchange.ask.contact or ""))
         if exchange.outlet.user_agent and "user-agent" not in headers:
             headers.add("User-Agent", exchange.outlet.user_agent)
         if exchange.credentials:
-            headers.remove("Authorization")
-            headers.remove("Proxy-Authorization")
+            for name in CREDENTIALS:
+                headers.remove(name)
             for name, value in exchange.credentials:
                 headers.add(name, value)
         return request

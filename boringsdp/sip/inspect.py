@@ -22,11 +22,12 @@ PACKAGES = ("refer",)
 class Inspector:
     """Checks against what a session's settings allow and support."""
 
-    def __init__(self, settings: SessionSettings) -> None:
-        self.allow = settings.allow
+    def __init__(self, settings: SessionSettings, methods: tuple[str, ...] = (), options: tuple[str, ...] = ()) -> None:
+        """`methods` and `options` are served and supported besides."""
+        self.allow = (*settings.allow, *methods)
         timers = ("timer",)
         prack = () if settings.prack is Prack.OFF else ("100rel",)
-        self.supported = (*settings.supported, *timers, *prack)
+        self.supported = (*settings.supported, *timers, *prack, *options)
 
     def check(self, request: Request) -> Response | None:
         """Return the response that refuses a request, None when nothing speaks against it."""

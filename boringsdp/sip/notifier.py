@@ -51,6 +51,7 @@ class News(NamedTuple):
     reason: str
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Notifier:
@@ -103,18 +104,22 @@ class Notifier:
         self.state = State.OVER
         return [self._reply(code, reason, headers), Done()]
 
-    def notify(self, now: float, content_type: str = "", body: bytes = b"", *, pending: bool = False) -> list[UsageAction]:
+    def notify(
+        self, now: float, content_type: str = "", body: bytes = b"", *, pending: bool = False, headers: HeaderLines = ()
+    ) -> list[UsageAction]:
         """Send news, when those before have been answered. After a subscription for 0 s it is the last."""
         self._check(State.ACTIVE)
         if self.expires == 0:
-            return self.terminate(now, "timeout", content_type, body)
-        return self._say(News("pending" if pending else "active", "", content_type, body), now)
+            return self.terminate(now, "timeout", content_type, body, headers=headers)
+        return self._say(News("pending" if pending else "active", "", content_type, body, tuple(headers)), now)
 
-    def terminate(self, now: float, reason: str = "noresource", content_type: str = "", body: bytes = b"") -> list[UsageAction]:
+    def terminate(
+        self, now: float, reason: str = "noresource", content_type: str = "", body: bytes = b"", *, headers: HeaderLines = ()
+    ) -> list[UsageAction]:
         """Send the last news, and the reason why there are no more (RFC 6665 §4.1.3)."""
         self._check(State.ACTIVE)
         self.state, self._ended = State.ENDING, reason
-        return self._say(News("terminated", reason, content_type, body), now)
+        return self._say(News("terminated", reason, content_type, body, tuple(headers)), now)
 
     # --- of a usage -----------------------------------------------------------------------------------------------------------------
 
@@ -174,7 +179,7 @@ class Notifier:
         news = self._queue.popleft()
         left = "" if self._until is None else f";expires={max(0, round(self._until - now))}"
         state = f"{news.state};reason={news.reason}" if news.state == "terminated" else f"{news.state}{left}"
-        lines = [("Event", self.event), ("Subscription-State", state)]
+        lines = [("Event", self.event), ("Subscription-State", state), *news.headers]
         request = self.dialog.request("NOTIFY", lines, news.content_type, news.body, contact=self._contact)
         self._waiting = True
         self._exchange += 1

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from boringsdp.errors import SipError
 from boringsdp.sip.actions import Sequence
+from boringsdp.sip.build import has_tag
 from boringsdp.sip.build import request as build_request
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.entries import Entry
@@ -20,6 +21,7 @@ from boringsdp.sip.single import SingleRequest
 from boringsdp.sip.subscription import Subscription, SubscriptionSettings
 from boringsdp.sip.ua import UserAgent
 from boringsdp.sip.uri import OtherUri, SipUri, parse_uri
+from boringsdp.values import replace
 
 HeaderLines = Iterable[tuple[str, str]]
 
@@ -38,6 +40,16 @@ def target_uri(ua: UserAgent, line: Line, uri: SipUri | str) -> SipUri:
         parsed = SipUri("sip", number, domain.host, domain.port, (("user", "phone"),))
     ua.policy.check_target(parsed)
     return SipUri(parsed.scheme, parsed.user, parsed.host, parsed.port, parsed.without("method").params, (), parsed.password)
+
+
+def request_uri(ua: UserAgent, line: Line, uri: SipUri | str, flow: Flow | None) -> str:
+    """Return the Request-URI: by a flow what the peer has called itself, and nobody looks where that is. Raises as `target_uri`."""
+    if flow is None:
+        return target_uri(ua, line, uri).to_text()
+    contact = parse_uri(uri) if isinstance(uri, str) else uri
+    if not isinstance(contact, SipUri):
+        raise SipError("no sip: or sips: URI")
+    return replace(contact.without("method"), headers=()).to_text()
 
 
 def from_value(line: Line, identity: SipUri | None = None, display_name: str | None = None) -> str:
@@ -62,20 +74,25 @@ def call(
     credentials: tuple[Credentials, ...] | None = None,
     identity: SipUri | None = None,
     display_name: str | None = None,
+    flow: Flow | None = None,
+    to: str = "",
 ) -> tuple[Entry, Session]:
     """Return a call that its `start` sends. Raises SipError, Forbidden, Exhausted."""
     session = Session.outgoing(
-        target_uri(ua, line, uri).to_text(),
+        request_uri(ua, line, uri, flow),
         local=from_value(line, identity, display_name),
+        remote=to,
         sdp=sdp,
-        headers=ua.policy.check_headers(headers),
-        routes=line.routes(),
+        headers=ua.policy.check_headers(headers, line.settings.own_headers),
+        routes=line.routes() if flow is None else (),
         call_id=call_id,
         settings=ua.settings.session,
         token=ua.token,
     )
     outlet = outlet_of(ua, line, credentials)
-    return ua.adopt(session, line, outlet=outlet, dialog=(session.call_id, session.local_tag)), session
+    entry = ua.adopt(session, line, outlet=outlet, dialog=(session.call_id, session.local_tag))
+    entry.way = flow
+    return entry, session
 
 
 def single(
@@ -90,24 +107,32 @@ def single(
     call_id: str | None = None,
     identity: SipUri | None = None,
     credentials: tuple[Credentials, ...] | None = None,
+    flow: Flow | None = None,
+    to: str = "",
+    from_: str = "",
+    cseq: int = 1,
+    contact: str | None = None,
 ) -> tuple[Entry, SingleRequest]:
     """Return a request outside of dialogs; its number is that of the entry. Raises SipError, Forbidden, Exhausted."""
-    target = target_uri(ua, line, uri).to_text()
-    sequence = Sequence(1)
+    target = request_uri(ua, line, uri, flow)
+    sequence = Sequence(cseq)
+    sender = from_ or from_value(line, identity)
     made = build_request(
         method,
         target,
-        from_=f"{from_value(line, identity)};tag={ua.token(6)}",
-        to=name_address_text(target),
+        from_=sender if has_tag(sender) else f"{sender};tag={ua.token(6)}",
+        to=to or name_address_text(target),
         call_id=call_id or ua.token(16),
         cseq=sequence.number,
-        headers=[*_routes(line), *ua.policy.check_headers(headers)],
+        headers=[*(_routes(line) if flow is None else ()), *ua.policy.check_headers(headers, line.settings.own_headers)],
         content_type=content_type,
         body=body,
     )
     number = ua.number()
-    usage = SingleRequest(made, sequence, number)
-    return ua.adopt(usage, line, outlet=outlet_of(ua, line, credentials)), usage
+    usage = SingleRequest(made, sequence, number, contact)
+    entry = ua.adopt(usage, line, outlet=outlet_of(ua, line, credentials))
+    entry.way = flow
+    return entry, usage
 
 
 def subscribe(
@@ -123,25 +148,30 @@ def subscribe(
     content_type: str,
     body: bytes,
     call_id: str | None,
+    flow: Flow | None = None,
+    to: str = "",
+    from_: str = "",
 ) -> tuple[Entry, Subscription]:
     """Return a subscription that its `start` sends. Raises SipError, Forbidden, Exhausted."""
-    target = target_uri(ua, line, uri).to_text()
+    target = request_uri(ua, line, uri, flow)
     settings = SubscriptionSettings(
         target=target,
-        from_=from_value(line),
-        to=name_address_text(target),
+        from_=from_ or from_value(line),
+        to=to or name_address_text(target),
         contact=contact,
         call_id=call_id or ua.token(16),
         event=package,
         expires=expires,
         accept=accept,
-        routes=line.routes(),
-        headers=ua.policy.check_headers(headers),
+        routes=line.routes() if flow is None else (),
+        headers=ua.policy.check_headers(headers, line.settings.own_headers),
         content_type=content_type,
         body=body,
     )
     usage = Subscription(settings, ua.token)
-    return ua.adopt(usage, line, dialog=(usage.call_id, usage.local_tag)), usage
+    entry = ua.adopt(usage, line, dialog=(usage.call_id, usage.local_tag))
+    entry.way = flow
+    return entry, usage
 
 
 def registration(ua: UserAgent, line: Line, to: Target | Flow) -> tuple[Entry, Registration]:
@@ -160,7 +190,7 @@ def registration(ua: UserAgent, line: Line, to: Target | Flow) -> tuple[Entry, R
             instance=f"<{settings.instance}>" if settings.instance else "",
             reg_id=settings.reg_id if settings.instance else 0,
             routes=line.routes()[: len(proxy)],
-            headers=ua.policy.check_headers(settings.headers),
+            headers=ua.policy.check_headers(settings.headers, settings.own_headers),
         ),
         ua.token,
     )

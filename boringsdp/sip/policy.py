@@ -29,6 +29,8 @@ OURS = frozenset(
     )
 )
 """Headers that the stack alone writes."""
+FRAME = frozenset(("via", "from", "to", "call-id", "cseq", "content-length", "content-type", "rack", "rseq"))
+"""Those that nobody else is lent (`AccountSettings.own_headers`): a message is what it is by them."""
 STANDING = frozenset(("reason", "warning", "replaces", "referred-by", "require", "join", "target-dialog"))
 """
 Headers that the gateway adds of its own accord: why a call ends, which one it takes the place of. The list of allowed headers is not about
@@ -60,12 +62,17 @@ class Policy:
         if not _leads_to(uri, self.settings.registrars):
             raise Forbidden("registrar", uri.host)
 
-    def check_headers(self, lines: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-        """Return a front's header lines. Raises Forbidden for those that are ours to write, not allowed, or no header lines at all."""
+    def check_headers(self, lines: Iterable[tuple[str, str]], own: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+        """
+        Return a front's header lines. Raises Forbidden for those that are ours to write, not allowed, or no header lines at all.
+
+        `own` are names that the front may write all the same, but for `FRAME`.
+        """
         checked = tuple(lines)
         for name, value in checked:
             key = key_of(name)
-            if not is_token(name) or key in OURS or not (key in STANDING or _listed(name, self.settings.headers)):
+            lent = bool(own) and key not in FRAME and _listed(name, own)
+            if not is_token(name) or not (lent or (key not in OURS and (key in STANDING or _listed(name, self.settings.headers)))):
                 raise Forbidden("header", name)
             if any(char in value for char in "\r\n\0"):
                 raise Forbidden("header value", value)

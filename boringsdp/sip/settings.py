@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from boringsdp.sip.conduct import ConductSettings
 from boringsdp.sip.session import SessionSettings
 from boringsdp.sip.timers import DEFAULT_TIMERS, TimerSettings
 from boringsdp.sip.transport import TransportSettings
@@ -47,4 +48,6 @@ class SipSettings:
     """Call-IDs whose messages are kept for `ladder`; 0: none."""
     ladder_messages: int = 100
     """Messages kept of one Call-ID."""
+    browsers: ConductSettings = field(default_factory=ConductSettings)
+    """What connections that browsers make may do."""
     policy: PolicySettings = field(default_factory=PolicySettings)

@@ -11,13 +11,14 @@ from boringsdp.sip.session.events import RequestAnswered
 class SingleRequest:
     """MESSAGE, OPTIONS, PUBLISH and the like; `number` is what `RequestAnswered` names."""
 
-    def __init__(self, request: Request, sequence: Sequence, number: int) -> None:
+    def __init__(self, request: Request, sequence: Sequence, number: int, contact: str | None = None) -> None:
         self._request = request
+        self._contact = contact
         self._sequence = sequence
         self.number = number
 
     def start(self) -> list[UsageAction]:
-        return [Ask(1, self._request, self._sequence)]
+        return [Ask(1, self._request, self._sequence, contact=self._contact)]
 
     def receive_request(self, request: Request, transaction: int | None, now: float) -> list[UsageAction]:
         return [] if transaction is None else [Reply(transaction, response(481))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from boringsdp.errors import Exhausted, SipError
@@ -37,14 +38,16 @@ from boringsdp.sip.entries import Entry as Entry
 from boringsdp.sip.entries import Forgotten as Forgotten
 from boringsdp.sip.entries import News as News
 from boringsdp.sip.entries import RequestCame as RequestCame
+from boringsdp.sip.entries import Strayed as Strayed
 from boringsdp.sip.entries import Suspect as Suspect
 from boringsdp.sip.entries import Usage
 from boringsdp.sip.exchange import ExchangeAction, Exchanges, Heard, Locate, Outlet
-from boringsdp.sip.flow import Destination, Flow, Target
+from boringsdp.sip.flow import Destination, Flow, Protocol, Target
 from boringsdp.sip.inspect import SDP_METHODS, Inspector, refusal, told
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties
 from boringsdp.sip.message import Message, Request, Response
+from boringsdp.sip.notifier import Notifier
 from boringsdp.sip.parse import Defect
 from boringsdp.sip.policy import Policy
 from boringsdp.sip.refer import Referral, Referred
@@ -59,7 +62,7 @@ from boringsdp.sip.transport import Reach
 RETRY_AFTER_S = 10
 
 
-ShellAction = Transmit | Locate | News | Forgotten | CallCame | RequestCame | Suspect
+ShellAction = Transmit | Locate | News | Forgotten | CallCame | RequestCame | Suspect | Strayed
 
 
 class UserAgent:
@@ -77,12 +80,20 @@ class UserAgent:
         reach: Callable[[Destination], Reach],
         token: Callable[[int], str] = secrets.token_hex,
         penalties: Penalties | None = None,
+        accepted: Callable[[Flow], bool] = lambda flow: False,
+        admits: Callable[[Flow, float], bool] = lambda flow, now: True,
     ) -> None:
+        """`accepted`: whether a peer has made this connection; `admits`: whether a browser may ask something more outside of dialogs."""
         self.settings = settings
+        self._accepted = accepted
+        self._admits = admits
         self.policy = Policy(settings.policy)
         self.lines = Lines(self.policy)
         self.inspector = Inspector(settings.session)
+        self.browser_inspector = Inspector(settings.session, ("REGISTER", "PUBLISH"), ("outbound", "path", "gruu"))
         self.token = token
+        self.browsers: Line | None = None
+        """The account of what browsers ask outside of dialogs; None: they are strangers like others."""
         self.draining = False
         """Whether further calls are refused (503): those there are go on."""
         self._reach = reach
@@ -157,6 +168,10 @@ class UserAgent:
         number = self._by_dialog.get((call_id, local_tag))
         return None if number is None else self._entries.get(number)
 
+    def way_by(self, flow: Flow) -> Flow | None:
+        """Return the flow when it is the only way back to who asks by it: a WebSocket that it has made (RFC 7118). None otherwise."""
+        return flow if flow.protocol in (Protocol.WS, Protocol.WSS) and self._accepted(flow) else None
+
     def adopt(
         self, usage: Usage, line: Line, *, outlet: Outlet | None = None, dialog: tuple[str, str] | None = None, beside: bool = False
     ) -> Entry:
@@ -196,6 +211,8 @@ class UserAgent:
                 self._refuse(message, refusal(defects), flow, now)
         elif isinstance(message, Request) and self._is_strange(message, flow):
             self._refuse_stranger(message, flow, now)
+        elif isinstance(message, Request) and self._is_too_much(message, flow, now):
+            self._refuse(message, response(503, headers=[("Retry-After", str(RETRY_AFTER_S))]), flow, now)
         else:
             self._take(self._transactions.receive(message, flow, now), now)
         return self._taken()
@@ -203,6 +220,18 @@ class UserAgent:
     def failed(self, transaction: int, reason: str, now: float) -> list[ShellAction]:
         """Take the news that a Transmit could not be sent."""
         self._take(self._transactions.failed(transaction, reason, now), now)
+        return self._taken()
+
+    def move(self, old: Flow, new: Flow, now: float) -> list[ShellAction]:
+        """Let another connection take the place of one, for all usages and transactions."""
+        for entry in self._entries.values():
+            entry.way = new if entry.way == old else entry.way
+        self._take(self._transactions.move(old, new), now)
+        return self._taken()
+
+    def cut(self, flow: Flow, reason: str, now: float) -> list[ShellAction]:
+        """Give up what is asked by a connection that is gone for good."""
+        self._take(self._transactions.cut(flow, reason, now), now)
         return self._taken()
 
     def located(self, number: int, targets: list[Target], now: float) -> list[ShellAction]:
@@ -290,6 +319,8 @@ class UserAgent:
             self._timers.set(entry.number, entry.usage.deadline())
 
     def _ask(self, entry: Entry, ask: Ask, now: float) -> None:
+        if entry.way is not None:
+            ask = replace(ask, flow=entry.way)
         self._do(self._exchanges.ask(entry.number, ask, entry.outlet, now), now)
 
     def _tell(self, entry: Entry, event: Any, now: float) -> None:
@@ -340,6 +371,7 @@ class UserAgent:
             self._perform(transfer, transfer.usage.receive_request(request, transaction, now), now)
         elif entry is not None:
             asked.line, asked.usage = entry.line, entry.number
+            self._stray(entry, request, news.flow)
             refused = self.inspector.check(request) if request.method in SDP_METHODS else None
             if refused is not None:
                 self._reply(transaction, refused, now)
@@ -352,6 +384,14 @@ class UserAgent:
         else:
             self._outside(request, transaction, news.flow, now)
 
+    def _stray(self, entry: Entry, request: Request, flow: Flow) -> None:
+        """Tell when a browser goes on with its call by another connection."""
+        usage = entry.usage
+        if entry.way is None or entry.way == flow or not isinstance(usage, Session) or self.way_by(flow) is None:
+            return
+        if views.from_(request).tag in usage.remote_tags:
+            self._out.append(Strayed(entry.way, flow))
+
     def _transfer_of(self, request: Request, tag: str) -> Entry | None:
         """The transfer that a NOTIFY or SUBSCRIBE is about; its session may be over by now."""
         if request.method not in ("NOTIFY", "SUBSCRIBE") or not self._beside:
@@ -362,6 +402,8 @@ class UserAgent:
                 return entry
             if isinstance(usage, Referred) and request.method == "SUBSCRIBE" and _package(request) == "refer":
                 return entry
+            if isinstance(usage, Notifier) and request.method == "SUBSCRIBE" and request.headers.get("Event") == usage.event:
+                return entry
         return None
 
     def _outside(self, request: Request, transaction: int, flow: Flow, now: float) -> None:
@@ -370,7 +412,7 @@ class UserAgent:
         if general is not None:
             self._reply(transaction, general, now)
             return
-        found = self.lines.find(request, flow.remote[0])
+        found = self._line_of(request, flow)
         if found is None:
             self._reply(transaction, response(404), now)
             return
@@ -381,16 +423,42 @@ class UserAgent:
         if request.method == "INVITE":
             self._invited(line, claim, request, transaction, flow, now)
         else:
-            self._out.append(RequestCame(line, claim, None, request, transaction))
+            self._out.append(RequestCame(line, claim, None, request, transaction, flow))
+
+    def _line_of(self, request: Request, flow: Flow) -> tuple[Line, int] | None:
+        """Return whom a request outside of dialogs is for, and the claim."""
+        if self.browsers is not None and self.way_by(flow) is not None:
+            return self.browsers, 0
+        found = self.lines.find(request, flow.remote[0])
+        return None if found is None or found[0] is self.browsers else found
+
+    def _is_too_much(self, request: Request, flow: Flow, now: float) -> bool:
+        """Whether a browser asks more often than browsers do."""
+        if self.browsers is None or request.method in ("ACK", "CANCEL") or views.to(request).tag or self.way_by(flow) is None:
+            return False
+        return not self._transactions.knows(request) and not self._admits(flow, now)
 
     def _general(self, request: Request, flow: Flow) -> Response | None:
         """Return the answer to a request outside of dialogs that is the same whoever it is for."""
+        if self.browsers is not None and self.way_by(flow) is not None:
+            return self._general_of_browsers(request, flow)
         refused = self.inspector.check(request)
         if refused is not None and refused.code in (405, 501):
             self._out.append(Suspect(flow, "method not served"))
         if refused is not None or request.method == "OPTIONS":
             return refused or self.inspector.options()
         return None if request.method in ("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER") else response(481)
+
+    def _general_of_browsers(self, request: Request, flow: Flow) -> Response | None:
+        """The same for what goes on to somebody else (RFC 7332), or to a registrar."""
+        refused = self.browser_inspector.check(request)
+        if refused is not None and refused.code == 501:
+            self._out.append(Suspect(flow, "method not served"))
+        if refused is None and request.method != "OPTIONS" and (request.headers.get("Max-Forwards") or "").strip() == "0":
+            return response(483)
+        if refused is None and request.method in ("ACK", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO"):
+            return response(481)
+        return refused
 
     def _invited(self, line: Line, claim: int, request: Request, transaction: int, flow: Flow, now: float) -> None:
         try:
@@ -409,6 +477,7 @@ class UserAgent:
             self._reply(transaction, told(400, problem.header, problem.reason), now)
             return
         entry = self.adopt(session, line, dialog=(session.call_id, session.local_tag))
+        entry.way, entry.came = self.way_by(flow), flow
         asked = self._answering.get(transaction)
         if asked is not None:
             asked.usage = entry.number
@@ -444,7 +513,9 @@ class UserAgent:
         if refused is not None or event.request.method == "OPTIONS":
             self._reply(event.transaction, refused or self.inspector.options(), now)
         else:
-            self._out.append(RequestCame(entry.line, 0, entry, event.request, event.transaction))
+            asked = self._answering.get(event.transaction)
+            assert asked is not None
+            self._out.append(RequestCame(entry.line, 0, entry, event.request, event.transaction, asked.flow))
 
     # --- strangers ------------------------------------------------------------------------------------------------------------------
 
@@ -455,7 +526,9 @@ class UserAgent:
         dialog = views.call_id(request), views.to(request).tag
         if dialog[1] and (dialog in self._by_dialog or dialog in self._beside):
             return False
-        return self.lines.find(request, flow.remote[0]) is None
+        if dialog[1] and self.browsers is not None and self.way_by(flow) is not None:
+            return True
+        return self._line_of(request, flow) is None
 
     def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> None:
         answer = None

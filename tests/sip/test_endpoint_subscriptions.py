@@ -28,7 +28,7 @@ class Board:
         if not isinstance(event, IncomingSubscribe) or event.event != "presence":
             return
         event.incoming.later()
-        self.core = Notifier(event.request, event.incoming._transaction, event="presence", expires=600)
+        self.core = Notifier(event.request, event.incoming._news.transaction, event="presence", expires=600)
         self.entry = self.here.ua.adopt(self.core, self.account.line, dialog=(self.core.dialog.id.call_id, self.core.local_tag))
         self.entry.face = self.news
         self.here.run(self.entry, self.core.accept(self.here.now()))

@@ -7,7 +7,8 @@ forbids raises Forbidden; nothing has happened then.
 
 from boringsdp.sip.facades.account import Account, Claim
 from boringsdp.sip.facades.incoming import Incoming, Refer
+from boringsdp.sip.facades.notifier import NotifierHandle
 from boringsdp.sip.facades.session import Session
 from boringsdp.sip.facades.subscription import Subscription
 
-__all__ = ["Account", "Claim", "Incoming", "Refer", "Session", "Subscription"]
+__all__ = ["Account", "Claim", "Incoming", "NotifierHandle", "Refer", "Session", "Subscription"]

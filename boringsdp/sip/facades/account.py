@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from boringsdp.sip.endpoint import Endpoint
     from boringsdp.sip.facades.incoming import Refer
     from boringsdp.sip.facades.subscription import Subscription
+    from boringsdp.sip.flow import Flow
 
 Lines = Iterable[tuple[str, str]]
 
@@ -81,9 +82,15 @@ class Account:
         display_name: str | None = None,
         replaces: Session | None = None,
         refer: Refer | None = None,
+        flow: Flow | None = None,
+        to: str = "",
     ) -> Session:
         """
-        Call somebody; without `sdp` the offer is the callee's. `identity` is for trunks: another From.
+        Call somebody; without `sdp` the offer is the callee's. `identity` is for trunks: another From. `to` is the value of To, by default
+        the URI.
+
+        With `flow` the call and all that belongs to it goes by that connection: `uri` is only the Request-URI (a browser's Contact, whose
+        host nobody looks for), and neither proxies nor Service-Route nor redirects matter.
 
         `replaces` asks the callee to take this for the dialog of that session (RFC 3891). `refer` is the transfer that this call comes
         from: its Replaces and Referred-By go along, and its sender is told how the call fares.
@@ -100,6 +107,8 @@ class Account:
             display_name=display_name,
             replaces=replaces,
             refer=refer,
+            flow=flow,
+            to=to,
         )
 
     def request(
@@ -114,8 +123,19 @@ class Account:
         identity: SipUri | None = None,
         credentials: tuple[Credentials, ...] | None = None,
         hear: Hear | None = None,
+        flow: Flow | None = None,
+        to: str = "",
+        from_: str = "",
+        cseq: int = 1,
+        contact: str | None = None,
     ) -> int:
-        """Send a request outside of dialogs (MESSAGE, OPTIONS …). `RequestAnswered` with this number is told to `hear`, or ours."""
+        """
+        Send a request outside of dialogs (MESSAGE, OPTIONS …). `RequestAnswered` with this number is told to `hear`, or ours.
+
+        `flow` and `to` as with `invite`; `from_` is a whole value of From, with a tag or without. REGISTER of an application's own making
+        keeps its `call_id` and counts `cseq` up; a response that was challenged and answered here has a higher one in its CSeq. `contact`
+        puts our Contact there with these parameters, such as `;expires=300`.
+        """
         return self._endpoint.request(
             self,
             method,
@@ -127,6 +147,11 @@ class Account:
             identity=identity,
             credentials=credentials,
             hear=hear,
+            flow=flow,
+            to=to,
+            from_=from_,
+            cseq=cseq,
+            contact=contact,
         )
 
     def subscribe(
@@ -141,8 +166,15 @@ class Account:
         content_type: str = "",
         body: bytes = b"",
         call_id: str | None = None,
+        flow: Flow | None = None,
+        to: str = "",
+        from_: str = "",
     ) -> Subscription:
-        """Subscribe to an event package and keep it up. News to `hear`: SubscriptionActive, NotifyReceived, SubscriptionFailed, …Ended."""
+        """
+        Subscribe to an event package and keep it up. News to `hear`: SubscriptionActive, NotifyReceived, SubscriptionFailed, …Ended.
+
+        `flow`, `to` and `from_` as with `request`, but `from_` has no tag.
+        """
         return self._endpoint.subscribe(
             self,
             uri,
@@ -154,6 +186,9 @@ class Account:
             content_type=content_type,
             body=body,
             call_id=call_id,
+            flow=flow,
+            to=to,
+            from_=from_,
         )
 
     def claim(self, identities: str, hear: Hear) -> Claim:

@@ -9,13 +9,15 @@ from boringsdp.errors import SipError, WrongState
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import HeaderLines
 from boringsdp.sip.build import response
-from boringsdp.sip.entries import Entry
-from boringsdp.sip.message import Request
+from boringsdp.sip.entries import Entry, RequestCame
+from boringsdp.sip.flow import Flow
 from boringsdp.sip.refer import Referred
 from boringsdp.sip.uri import SipUri, unescape
 
 if TYPE_CHECKING:
+    from boringsdp.sip.account import Hear
     from boringsdp.sip.endpoint import Endpoint
+    from boringsdp.sip.facades.notifier import NotifierHandle
 
 Lines = Iterable[tuple[str, str]]
 CARRIED = ("replaces", "require", "join", "target-dialog", "referred-by")
@@ -25,12 +27,17 @@ CARRIED = ("replaces", "require", "join", "target-dialog", "referred-by")
 class Incoming:
     """A request that its owner may answer."""
 
-    def __init__(self, endpoint: Endpoint, request: Request, transaction: int) -> None:
-        self.request = request
+    def __init__(self, endpoint: Endpoint, news: RequestCame) -> None:
+        self.request = news.request
         self.answered = False
         self.kept = False
-        self._transaction = transaction
+        self._news = news
         self._endpoint = endpoint
+
+    @property
+    def flow(self) -> Flow:
+        """What it came by."""
+        return self._news.flow
 
     def later(self) -> None:
         """Keep it: it is not answered by itself when `hear` returns. Answer within 30 s."""
@@ -40,17 +47,26 @@ class Incoming:
         """Send the final response. WrongState when there was one."""
         if self.answered:
             raise WrongState("answered", "a request that has no final response")
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self._news.line)
         self.answered = True
         made = response(code, reason or None, headers=lines, content_type=content_type, body=body)
-        self._endpoint.reply(self._transaction, made)
+        self._endpoint.reply(self._news.transaction, made)
+
+    def accept_subscription(self, expires: int, hear: Hear | None = None) -> NotifierHandle:
+        """See `IncomingSubscribe.accept`."""
+        if self.answered or self.request.method != "SUBSCRIBE":
+            raise WrongState("answered" if self.answered else self.request.method, "a SUBSCRIBE that has no final response")
+        self.answered = True
+        return self._endpoint.accept_subscription(self._news, expires, hear)
 
 
 class Refer:
     """A REFER that came in, and the subscription to its progress that its sender has."""
 
-    def __init__(self, endpoint: Endpoint, core: Referred, entry: Entry) -> None:
+    def __init__(self, endpoint: Endpoint, core: Referred, entry: Entry, flow: Flow) -> None:
         self.request = core.request
+        self.flow = flow
+        """What it came by."""
         self.kept = False
         self.rejected = False
         self.accepted = False
@@ -114,7 +130,7 @@ class Refer:
     def accept(self, headers: Lines = ()) -> None:
         """Answer 202 and tell 100 Trying. May follow by itself, see ReferReceived; further calls do nothing."""
         if not self.answered:
-            lines = self._endpoint.check_headers(headers)
+            lines = self._endpoint.check_headers(headers, self._entry.line)
             self.accepted = True
             self._endpoint.run(self._entry, self._core.accept(self._endpoint.now(), lines))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from boringsdp.sip.account import Hear
 from boringsdp.sip.actions import UsageAction
 from boringsdp.sip.entries import Entry
+from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request
 from boringsdp.sip.session import Session as Core
 from boringsdp.sip.session import SessionFacts, State
@@ -85,6 +86,11 @@ class Session:
         return self.core.facts.remote_target
 
     @property
+    def flow(self) -> Flow | None:
+        """The browser's connection that it goes by; else what the INVITE came by; None for a call of ours that is led by DNS."""
+        return self._endpoint.way_of(self.entry)
+
+    @property
     def state(self) -> State:
         return self.core.state
 
@@ -112,48 +118,48 @@ class Session:
 
     def ring(self, headers: Lines = ()) -> None:
         """Send 180."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.ring(lines, now=now))
 
     def progress(self, sdp: bytes | None, code: int = 183, headers: Lines = (), *, reliable: bool | None = None) -> None:
         """Send a provisional response with an SDP; `reliable` None: as the caller supports and settings say."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.progress(sdp, code, lines, reliable=reliable, now=now))
 
     def accept(self, sdp: bytes | None, headers: Lines = ()) -> None:
         """Send the 200, with our answer (or None when `progress` sent it reliably), or with our offer to an offerless INVITE."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.accept(sdp, lines, now=now))
 
     def reject(self, code: int, reason: str = "", headers: Lines = ()) -> None:
         """Refuse the call: 3xx (Contact in `headers`) to 6xx."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.reject(code, reason, lines, now=now))
 
     def offer(self, sdp: bytes | None, headers: Lines = (), *, by: str | None = None, tag: str = "") -> None:
         """Offer anew: by INVITE, UPDATE, or as it fits (None). None: a re-INVITE without an SDP, the offer is the peer's."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.offer(sdp, lines, by=by, tag=tag, now=now))
 
     def answer(self, sdp: bytes, headers: Lines = (), *, tag: str = "") -> None:
         """Answer an `OfferReceived`, or a late offer; `tag` is the event's."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.answer(sdp, lines, tag=tag, now=now))
 
     def refuse(self, code: int = 488, reason: str = "", headers: Lines = (), *, tag: str = "") -> None:
         """Refuse an `OfferReceived`; the session stays as it was."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.refuse(code, reason, lines, tag=tag, now=now))
 
     def hang_up(self, headers: Lines = (), *, code: int = 603) -> None:
         """End it: BYE, CANCEL, or a refusal with `code`, as the state says. `Ended` or `Failed` follows. Nothing when it is over."""
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.hang_up(lines, code=code, now=now))
 
     def send(self, method: str, headers: Lines = (), *, content_type: str = "", body: bytes = b"") -> int:
         """Send a request within the dialog (INFO, MESSAGE, NOTIFY …). News: RequestAnswered."""
         now = self._endpoint.now()
-        lines = self._endpoint.check_headers(headers)
+        lines = self._endpoint.check_headers(headers, self.entry.line)
         number, actions = self.core.request(method, lines, content_type, body, now=now)
         self._endpoint.run(self.entry, actions)
         return number

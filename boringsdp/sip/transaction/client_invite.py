@@ -105,6 +105,11 @@ class ClientInvite:
         """Take the news that the request could not be sent; a lost ACK changes nothing."""
         return [] if self.answered else self._end(503, reason)
 
+    def redirect(self, to: Destination) -> list[TransactionAction]:
+        """Send the INVITE once more, over a connection that has taken the place of its own: what was said of it may have been lost."""
+        self._sent = Transmit(self._sent.message, self._sent.data, to, self.number)
+        return [] if self.answered else [self._sent]
+
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:
             return self._end(487 if self.cancelled else 408)

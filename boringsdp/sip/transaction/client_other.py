@@ -43,6 +43,10 @@ class ClientOther:
         """Timer F, K in COMPLETED."""
 
     @property
+    def to(self) -> Destination:
+        return self._sent.to
+
+    @property
     def over(self) -> bool:
         return self.state is State.TERMINATED
 
@@ -69,6 +73,11 @@ class ClientOther:
     def failed(self, reason: str) -> list[TransactionAction]:
         """Take the news that the request could not be sent."""
         return [] if self.answered else self._end(503, reason)
+
+    def redirect(self, to: Destination) -> list[TransactionAction]:
+        """Send the request once more, over a connection that has taken the place of its own."""
+        self._sent = Transmit(self._sent.message, self._sent.data, to, self.number)
+        return [] if self.answered else [self._sent]
 
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:

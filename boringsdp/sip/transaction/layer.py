@@ -238,6 +238,23 @@ class Transactions:
         self._after(machine)
         return actions
 
+    def move(self, old: Flow, new: Flow) -> list[TransactionAction]:
+        """
+        Let another connection take the place of one, for all that goes on by it.
+
+        What has no final response is sent again, and so is our last answer to an INVITE: nobody knows what the old one has still carried.
+        """
+        actions: list[TransactionAction] = []
+        for machine in tuple(self._machines.values()):
+            if machine.to == old:
+                actions += machine.redirect(new)
+        return actions
+
+    def cut(self, flow: Flow, reason: str, now: float) -> list[TransactionAction]:
+        """Give up all that goes by a connection."""
+        numbers = [machine.number for machine in self._machines.values() if machine.to == flow]
+        return [action for number in numbers for action in self.failed(number, reason, now)]
+
     def tick(self, now: float) -> list[TransactionAction]:
         actions: list[TransactionAction] = []
         while (number := self._timers.next_due(now)) is not None:

@@ -81,6 +81,11 @@ class ServerOther:
         """Take a retransmission of the request."""
         return [] if self._sent is None else [self._sent]
 
+    def redirect(self, to: Destination) -> list[TransactionAction]:
+        """Answer over a connection that has taken the place of the request's."""
+        self.to = to
+        return []
+
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:
             self._end()

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from boringsdp import logs
 from boringsdp.errors import ConfigError
@@ -53,7 +54,7 @@ class Transports:
 
     `hear` gets whole messages, keep-alives excepted; of a stream one that is cut short (its end cannot be found) just before the connection
     is closed. `accept` is policy: whether anything from an address is heard at all; what is not is dropped without a word. `spares` says
-    which addresses are never banned, whatever comes from there.
+    which addresses are never banned, whatever comes from there. `bears` says of which connections the end does not fail what they carried.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Transports:
         *,
         accept: Callable[[Address], bool] | None = None,
         spares: Callable[[str], bool] = lambda host: False,
+        bears: Callable[[Flow], bool] = lambda flow: False,
         token: Callable[[int], str] = secrets.token_hex,
     ) -> None:
         self.settings = settings
@@ -75,6 +77,7 @@ class Transports:
         self._failed = failed
         self._closed = closed
         self._accept = accept
+        self._bears = bears
         self._gate = Gate(settings.gate, spares)
         self._loop = asyncio.get_running_loop()
         self._pool = Pool(self, settings.limits)
@@ -179,6 +182,17 @@ class Transports:
         connection = self._pool.find(flow)
         return Peer() if connection is None else connection.peer
 
+    def accepts(self, flow: Flow) -> bool:
+        """Whether a flow is an open connection that its peer has made."""
+        connection = self._pool.find(flow) if flow.protocol is not Protocol.UDP else None
+        return connection is not None and connection.accepted
+
+    def forgive(self, flow: Flow) -> None:
+        """Let nothing fail with a connection that has been sent by it so far."""
+        connection = self._pool.find(flow)
+        if connection is not None:
+            connection.unheard.clear()
+
     def keep_alive(self, to: Destination, on: bool = True) -> None:
         """
         Keep a flow open with CRLF pings (RFC 5626 §4.4.1; over UDP too), for a registration. Counted: each `on` wants its own off.
@@ -228,9 +242,14 @@ class Transports:
             if context is not None:
                 tls.load_certificate(context, self.settings.tls)
 
-    def websockets(self, secure: bool = False) -> WebSocketServer:
-        """Return a server to be put on a route of somebody's aiohttp application; `secure` where that speaks TLS."""
-        return WebSocketServer(self, Protocol.WSS if secure else Protocol.WS, self.settings)
+    def websockets(self, secure: bool = False, origins: tuple[str, ...] | None = None) -> WebSocketServer:
+        """
+        Return a server to be put on a route of somebody's aiohttp application; `secure` where that speaks TLS.
+
+        `origins` are those that may connect, by default as for listeners of our own.
+        """
+        settings = self.settings if origins is None else replace(self.settings, origins=origins, websocket_path="")
+        return WebSocketServer(self, Protocol.WSS if secure else Protocol.WS, settings)
 
     # --- what connections, sockets and the pool tell and ask
 
@@ -257,6 +276,8 @@ class Transports:
         self.blame(connection.flow, cause)
 
     def ended(self, connection: Connection, reason: str) -> None:
+        if self._bears(connection.flow):
+            connection.unheard.clear()
         self._pool.ended(connection, reason)
         self._loop.call_soon(self._closed, connection.flow, reason)
 
