@@ -9,22 +9,33 @@ from functools import partial
 from typing import Any
 
 from boringsdp import logs
-from boringsdp.call import reporting, routes
+from boringsdp.call import handover, reporting, routes
+from boringsdp.call.alarm import Alarm
 from boringsdp.call.alone import Alone
-from boringsdp.call.branches import Branches
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
 from boringsdp.call.exchange import Branch, check_others
 from boringsdp.call.fragments import translated
 from boringsdp.call.leg import Leg
+from boringsdp.call.legs import Legs
 from boringsdp.call.negotiation import Negotiation, Shape, State
 from boringsdp.call.options import UNCHANGED, Block, LegOptions, Timeouts
 from boringsdp.call.patience import REASONS, Heard, Patience
 from boringsdp.call.report import CallReport
 from boringsdp.call.settings import CallSettings
-from boringsdp.call.translator import Agreement, Asked, Translator
+from boringsdp.call.translator import Asked, Translator
 from boringsdp.errors import BoringError, WrongState
 from boringsdp.relay import Place, Relay
-from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, Direction, LegStyle, Passing, media_plans, parse_fragment
+from boringsdp.sdp import (
+    DEFAULT_POLICY,
+    OWN_TEXT,
+    CodecPolicy,
+    Description,
+    Direction,
+    LegStyle,
+    Passing,
+    media_plans,
+    parse_fragment,
+)
 
 
 class Call:
@@ -63,13 +74,12 @@ class Call:
         self._began = self._loop.time()
         self._closed = False
         self._answers, self._shape = 0, Shape.UNDECIDED
-        self._near: Leg | None = None
-        self._branches = Branches(settings.max_branches)
+        self._legs = Legs(settings.max_branches)
         self._echo: Negotiation | None = None
         self._translator = Translator(settings, self._log)
         self._blocks = routes.Blocks()
         self._patience = Patience(self.timeouts, self._listen, self._began)
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._loop)
         self._arm()
 
     # --- state -------------------------------------------------------------------------------------------------------------------------
@@ -77,54 +87,54 @@ class Call:
     @property
     def alone(self) -> Alone:
         """Exchanges with one party alone. Made when asked for: one that a call kept would keep the call."""
-        return Alone(self._translator, self._answered, self._touch, self._join)
+        return Alone(self._translator, self._legs, self._new_branch, self._answered, self._touch, self._join, self._meet)
 
     @property
     def state(self) -> State:
         """Of the branch whose media is in force, or before the first answer of the one offered last."""
         if self._closed:
             return State.CLOSED
-        turn = self._echo or self._branches.find("")
+        turn = self._echo or self._legs.find("")
         return State.IDLE if turn is None else turn.state
 
     @property
     def pending(self) -> Party | None:
         """Whose offer waits for an answer."""
-        return self._branches.pending
+        return self._legs.pending
 
     @property
     def branches(self) -> tuple[str, ...]:
         """The far legs (party B), in the order in which they came."""
-        return tuple(self._branches.by_name)
+        return tuple(self._legs.by_name)
 
     @property
     def current(self) -> str | None:
         """The branch whose media is in force; None before the first answer."""
-        return None if (current := self._branches.current) is None else current.name
+        return None if (current := self._legs.current) is None else current.name
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that have answered the last offer of the current branch, in order; the last is in force."""
-        return self._branches.tags
+        return self._legs.tags
 
     def pending_of(self, branch: str) -> Party | None:
         """Whose offer waits for an answer between party A and this branch; None also for a branch that there is not."""
-        known = self._branches.find(branch)
+        known = self._legs.find(branch)
         return None if known is None else known.pending
 
     def style(self, party: Party, branch: str = "") -> LegStyle | None:
         """What `party` speaks, None when it has no leg yet."""
-        leg = self._leg(party, branch)
+        leg = self._legs.leg(party, branch)
         return None if leg is None else leg.speaks
 
     def options(self, party: Party, branch: str = "") -> LegOptions:
         """The options in force of a leg."""
-        leg = self._leg(party, branch)
+        leg = self._legs.leg(party, branch)
         return UNCHANGED if leg is None else leg.options
 
     def heard(self, party: Party, branch: str = "") -> Description | None:
         """The last SDP of `party`, None when it has sent none."""
-        leg = self._leg(party, branch)
+        leg = self._legs.leg(party, branch)
         return None if leg is None else leg.memory.received
 
     def uses_sdes(self, party: Party, branch: str = "") -> bool:
@@ -134,7 +144,7 @@ class Call:
 
     def suite(self, party: Party, branch: str = "") -> str:
         """The SDES suite that `party` and we send with, empty when none is agreed."""
-        leg = self._leg(party, branch)
+        leg = self._legs.leg(party, branch)
         return "" if leg is None else next((plan.local_crypto.suite for plan in leg.plans if plan.accepted and plan.local_crypto), "")
 
     # --- commands ----------------------------------------------------------------------------------------------------------------------
@@ -159,8 +169,8 @@ class Call:
         `tag` names who offers, for reports. An offer that replaces a pending one of the same party takes that one back. Party A's SDP
         offered to a further branch is the same offer, and may be answered on each. Raises `WrongState` on glare.
         """
-        turn = self._branches.find(branch) or self._new_branch(branch)
-        near = self._near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
+        turn = self._legs.find(branch) or self._new_branch(branch)
+        near = self._legs.near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
         self._check_offer(party, turn)
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
         options = source.options, target.options
@@ -170,12 +180,12 @@ class Call:
         except BoringError:
             source.options, target.options = options
             target.transports.undo()
-            for leg in {near, turn.leg}.difference(self._legs()):
+            for leg in {near, turn.leg}.difference(self._legs.all()):
                 leg.close()
             raise
         source.tag = tag or source.tag
-        self._shape, self._near = Shape.PAIR, near
-        self._branches.add(turn)
+        self._shape, self._legs.near = Shape.PAIR, near
+        self._legs.add(turn)
         self._touch(turn.negotiation.offer, party)
         return text
 
@@ -201,33 +211,34 @@ class Call:
         `passing` mirrors the source: tell the offerer no (SIP 488). `policy` None is that of the offer. `style` says how our answer is
         keyed; None lets the offer decide. `unheld`: the offerer is not told the answerer's direction, which may change without it.
         """
-        turn = self._branches.find(branch)
-        if turn is None or self._near is None:
+        turn = self._legs.find(branch)
+        if turn is None or self._legs.near is None:
             raise WrongState(self.state.value, "an offer to answer")
         turn.negotiation.check_answer(party)
-        check_others(self._branches, turn)
-        answerer, offerer = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
+        check_others(self._legs, turn)
+        answerer, offerer = (self._legs.near, turn.leg) if party is Party.A else (turn.leg, self._legs.near)
         options = answerer.options, offerer.options
         answerer.options, offerer.options = here.over(answerer.options), there.over(offerer.options)
         try:
             asked = Asked(tag=tag, passing=passing, policy=policy, style=style, unheld=unheld)
-            agreed = self._translator.answer(party, sdp, turn, self._near, asked)
+            agreed = self._translator.answer(party, sdp, turn, self._legs.near, asked)
         except BoringError:
             answerer.options, offerer.options = options
             offerer.transports.undo()
             raise
         answerer.tag = tag or answerer.tag
         self._touch(turn.negotiation.answer, party)
-        self._put_into_force(turn, agreed)
+        agreed.put_into_force(self._relay, self._legs, turn)
+        self._begin(turn)
         return agreed.text
 
     def reject(self, branch: str = "") -> None:
         """The pending offer was refused elsewhere (488, 491): what was in force before stays in force. Raises `WrongState` without one."""
-        turn = self._branches.find(branch)
-        if turn is None or self._near is None:
+        turn = self._legs.find(branch)
+        if turn is None or self._legs.near is None:
             raise WrongState(self.state.value, "a pending offer")
         turn.negotiation.reject(self._loop.time())
-        self._translator.take_back(turn, self._near)
+        self._translator.take_back(turn, self._legs.near)
         self._arm()
 
     def drop_branch(self, branch: str) -> None:
@@ -236,48 +247,77 @@ class Call:
 
         Party A's leg keeps its ports for the branch that may come. Raises `WrongState` when there is no such branch.
         """
-        turn = self._branches.find(branch)
+        turn = self._legs.find(branch)
         if turn is None:
-            raise WrongState("no such branch", "one of " + ", ".join(self._branches.by_name))
-        assert self._near is not None
-        self._branches.remove(turn)
+            raise WrongState("no such branch", "one of " + ", ".join(self._legs.by_name))
+        assert self._legs.near is not None
+        self._legs.remove(turn)
         turn.leg.close()
-        self._translator.rounds.leave(turn, self._near)
+        self._translator.rounds.leave(turn, self._legs.near)
         self._blocks.forget(turn.name)
-        if turn is self._branches.current:
-            self._fall_back()
+        if turn is self._legs.current:
+            self._translator.fall_back(self._legs)
+            self._join()
         self._patience.changed(self._loop.time())
         self._arm()
+
+    def hand_over(self, party: Party, branch: str = "") -> Leg:
+        """
+        Take the leg of `party` out, for `take_over` of another call: ports, keys, ICE and DTLS, its o= line and what it agreed go along.
+
+        The call stays as it is without it, until somebody takes its place or it is closed. Close a leg that no call takes. Raises
+        `WrongState` when it has agreed on nothing, or an offer waits that it has to do with.
+        """
+        return handover.release(self._relay, self._legs, self._translator.rounds, party, branch)
+
+    def take_over(self, party: Party, leg: Leg) -> None:
+        """
+        Take a leg of another call in as `party`. Media flows at once between it and who has agreed here, as far as their codecs are one.
+
+        `alone.offer` with `renewed` brings the two together. Raises `WrongState` when there is somebody in that place already.
+        """
+        self._check_open(Shape.PAIR)
+        if self._legs.leg(party) is not None:
+            raise WrongState("taken", "a party that is not there")
+        leg.move(party, "", self._hear)
+        self._shape, self._place = Shape.PAIR, self._place if self._place.transports else leg.transports.place
+        turn = self._legs.current
+        if party is Party.A:
+            self._legs.near = leg
+        else:
+            turn = Branch("", leg, Negotiation.agreed(self.timeouts.answer_s))
+            self._legs.add(turn)
+        if turn is not None:
+            self._meet(turn)
 
     def echo(self, sdp: str | Description, policy: CodecPolicy = DEFAULT_POLICY) -> str:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
         self._check_open(Shape.ECHO)
         turn = self._echo or Negotiation(self.timeouts.answer_s)
-        leg = self._near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
+        leg = self._legs.near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
         try:
             text = self._translator.echo(sdp, leg, leg.options, policy)
         except BoringError:
             leg.transports.undo()
             raise
-        self._shape, self._near, self._echo = Shape.ECHO, leg, turn
+        self._shape, self._legs.near, self._echo = Shape.ECHO, leg, turn
         self._touch(turn.offer, Party.A)
         self._touch(turn.answer, Party.B)
         leg.apply(media_plans(leg.memory))
-        self._answers += 1
-        self._begin(leg)
+        self._begin()
         return text
 
     def fragment(self, party: Party, sdpfrag: str, branch: str = "") -> str:
         """Take a trickle ICE fragment (RFC 8840) of `party` and return the one for the other side, empty when it needs none."""
-        turn = self._branches.find(branch)
-        if turn is None or self._near is None:
+        turn = self._legs.find(branch)
+        if turn is None or self._legs.near is None:
             raise WrongState(self.state.value, "an offer before its candidates")
-        source, target = (self._near, turn.leg) if party is Party.A else (turn.leg, self._near)
+        source, target = (self._legs.near, turn.leg) if party is Party.A else (turn.leg, self._legs.near)
         return translated(parse_fragment(sdpfrag), source, target)
 
     def limit(self, party: Party, direction: Direction, branch: str = "") -> None:
         """Keep what our SDPs to `party` say from now on within `direction`: hold, or SENDRECV for its end. `alone.offer` makes it so."""
-        if (leg := self._leg(party, branch)) is not None:
+        if (leg := self._legs.leg(party, branch)) is not None:
             leg.limit = direction
 
     def set_direction(self, party: Party, *, audio: bool | None = None, video: bool | None = None) -> None:
@@ -298,24 +338,24 @@ class Call:
 
     def blocked(self, party: Party, what: Block, branch: str = "") -> bool:
         """Whether `what` of `party` is held back between party A and the branch."""
-        known = self._branches.find(branch)
+        known = self._legs.find(branch)
         return self._blocks.holds(party, what, branch if known is None else known.name)
 
     def request_key_frame(self, party: Party) -> None:
         """Ask `party` for a key frame of each of its video streams."""
-        if (leg := self._leg(party, "")) is not None:
+        if (leg := self._legs.leg(party, "")) is not None:
             leg.request_key_frame()
 
     def send_dtmf(
         self, party: Party, digits: str, duration_ms: int = 100, gap_ms: int = 50, volume_dbm0: int = -10, branch: str = ""
     ) -> int:
         """Send digits to `party` as telephone-events of our own; returns how many were queued, 0 when it takes none."""
-        leg = self._leg(party, branch)
+        leg = self._legs.leg(party, branch)
         return 0 if leg is None else leg.send_dtmf(digits, duration_ms, gap_ms, volume_dbm0)
 
     def retire(self) -> None:
         """The call is going to be closed unless another offer or answer comes: on a trunk's port another may have its peers' addresses."""
-        for leg in self._legs():
+        for leg in self._legs.all():
             leg.retire()
 
     def close(self, reason: str = "closed") -> None:
@@ -325,10 +365,10 @@ class Call:
         self._log.info("call ended", extra={"reason": reason, "seconds": round(self._loop.time() - self._began, 1)})
         self._closed = True
         self._patience.stop()
-        for branch in self._branches:
+        for branch in self._legs:
             branch.negotiation.close(self._loop.time())
         self._arm()
-        for leg in self._legs():
+        for leg in self._legs.all():
             leg.close()
         self._ended(self)
         self._owner(CallClosed(reason))
@@ -338,42 +378,29 @@ class Call:
     def report(self) -> CallReport:
         """What the call is and how it fares, for people, proxies and records. Ask before `close`: afterwards there are no figures."""
         names, times = (self.id, self.state.value), (self.created, self.last_signal)
-        return reporting.report_of(names, times, self._legs(), self._flowing(), self._relay, self._blocks)
+        return reporting.report_of(names, times, self._legs.all(), self._legs.flowing(), self._relay, self._blocks)
 
     def all_heard(self) -> bool:
         """Whether media came from all between whom it flows, and none was dropped."""
-        return reporting.all_heard(self._flowing())
+        return reporting.all_heard(self._legs.flowing())
 
     def statistics(self) -> dict[str, Any]:
         """Plain values: states, and for each party its streams with packets, loss, jitter, round trip, level and MOS both ways."""
-        legs = {party.value: leg.statistics() for party in Party if (leg := self._leg(party, "")) is not None}
+        legs = {party.value: leg.statistics() for party in Party if (leg := self._legs.leg(party, "")) is not None}
         return {"call_id": self.id, "state": self.state.value, "legs": legs}
 
     def record(self) -> dict[str, Any]:
         """The whole state of the call as plain values. A secret: it holds SDES keys and ICE passwords."""
         names = {"call_id": self.id, "state": self.state.value, "shape": self._shape.value, "current": self.current}
         times = {"created": self.created, "last_signal": self.last_signal}
-        return reporting.record_of(names | times, self._blocks, self._near, self._branches.by_name)
+        return reporting.record_of(names | times, self._blocks, self._legs.near, self._legs.by_name)
 
     # --- whose leg ---------------------------------------------------------------------------------------------------------------------
 
     def _new_branch(self, name: str) -> Branch:
-        self._branches.check_room()
+        self._legs.check_room()
         leg = Leg(Party.B, self._relay, self._settings, self._hear, self._place, name)
         return Branch(name, leg, Negotiation(self.timeouts.answer_s))
-
-    def _leg(self, party: Party, branch: str) -> Leg | None:
-        if party is Party.A:
-            return self._near
-        known = self._branches.find(branch)
-        return None if known is None else known.leg
-
-    def _legs(self) -> list[Leg]:
-        return [*([] if self._near is None else [self._near]), *[branch.leg for branch in self._branches]]
-
-    def _flowing(self) -> list[Leg]:
-        current = self._branches.current
-        return [leg for leg in (self._near, None if current is None else current.leg) if leg is not None]
 
     def _check_open(self, shape: Shape) -> None:
         if self._closed:
@@ -385,60 +412,48 @@ class Call:
         """Raise `WrongState` when `party` may not offer now: party A's leg takes part in one exchange at a time, or offers to many."""
         self._check_open(Shape.PAIR)
         turn.negotiation.check_offer(party)
-        check_others(self._branches, turn)
+        check_others(self._legs, turn)
         self._translator.rounds.check(party, turn)
 
     def _answered(self, name: str) -> tuple[Branch, Leg]:
         """A branch that has been answered, and party A's leg. Raises `WrongState`."""
-        turn = self._branches.find(name)
-        if turn is None or self._near is None or turn.near is None or self._closed:
+        turn = self._legs.find(name)
+        if turn is None or self._legs.near is None or turn.near is None or self._closed:
             raise WrongState(self.state.value, "an answer in force")
-        return turn, self._near
+        return turn, self._legs.near
 
     # --- media -------------------------------------------------------------------------------------------------------------------------
 
-    def _put_into_force(self, turn: Branch, agreed: Agreement) -> None:
-        """The branch's answer is the latest: its media, and no other's, goes to and from party A."""
-        near, former = self._near, self._branches.current
-        assert near is not None
-        if former is not None and former is not turn:
-            routes.part(self._relay, near, former.leg)
-        self._branches.current = turn
-        turn.rank = self._answers = self._answers + 1
-        turn.leg.apply(agreed.far)
-        near.apply(agreed.near)
-        self._begin(near, turn.leg)
+    def _meet(self, turn: Branch) -> None:
+        """Party A and the branch have come together, each agreed with before: what fits is joined."""
+        if handover.meet(self._legs, turn):
+            self._begin(turn)
 
-    def _begin(self, *legs: Leg) -> None:
+    def _begin(self, turn: Branch | None = None) -> None:
+        """An answer is in force; it is the branch's."""
+        self._answers += 1
+        if turn is not None:
+            turn.rank = self._answers
         self._join()
         if self._answers == 1:
-            protocols = {leg.party.value: leg.style.protocol.value for leg in legs}
+            protocols = {leg.party.value: leg.style.protocol.value for leg in self._legs.flowing()}
             self._log.info("call answered", extra={**protocols, "setup_ms": round((self._loop.time() - self._began) * 1e3)})
-
-    def _fall_back(self) -> None:
-        """The current branch is gone: the one that answered last before it is in force, as it was agreed with it."""
-        near, current = self._near, self._branches.fall_back()
-        if current is None or near is None:
-            return
-        waiting = any(branch.pending is Party.B for branch in self._branches)
-        near.apply(self._translator.fall_back(near, current), settle=not waiting)
-        self._join()
 
     def _join(self) -> None:
         """Route media as it is agreed and not held back."""
-        if self._near is None:
+        if self._legs.near is None:
             return
         if self._echo is not None:
-            routes.echo(self._relay, self._near, self._blocks)
-        elif (current := self._branches.current) is not None:
-            routes.join(self._relay, self._near, current.leg, self._blocks)
+            routes.echo(self._relay, self._legs.near, self._blocks)
+        elif (current := self._legs.current) is not None:
+            routes.join(self._relay, self._legs.near, current.leg, self._blocks)
         if self._answers:
             self._patience.changed(self._loop.time())
             self._arm()
 
     def _listen(self) -> list[Heard]:
         """What patience is measured by: the two legs between whom media flows."""
-        return [leg.listen(partial(self._blocks.stops, leg.party, branch=self.current or "")) for leg in self._flowing()]
+        return [leg.listen(partial(self._blocks.stops, leg.party, branch=self.current or "")) for leg in self._legs.flowing()]
 
     # --- news and time -----------------------------------------------------------------------------------------------------------------
 
@@ -449,15 +464,11 @@ class Call:
         self._owner(event)
         match event:
             case LegFailed(party, reason, branch) | LegClosed(party, reason, branch):
-                if self.timeouts.end_on_failure and self._in_force(party, branch):
+                if self.timeouts.end_on_failure and self._legs.in_force(party, branch):
                     self.close(reason)
             case LegMediaTimeout(party, _, branch):
-                if not self._owner_decides and self._settings.close_on_media_timeout and self._in_force(party, branch):
+                if not self._owner_decides and self._settings.close_on_media_timeout and self._legs.in_force(party, branch):
                     self.close("media-timeout")
-
-    def _in_force(self, party: Party, branch: str) -> bool:
-        turn = self._branches.find("")
-        return party is Party.A or (turn is not None and turn.name == branch)
 
     def _touch(self, move: Callable[[Party, float], None], party: Party) -> None:
         """Note a turn of the negotiation."""
@@ -466,24 +477,18 @@ class Call:
         self._arm()
 
     def _arm(self) -> None:
-        """Keep one timer for whatever is due first. One that fires too early arms the next, which is less work than one for each turn."""
-        deadlines = [self._patience.deadline(), *[branch.negotiation.deadline() for branch in self._branches]]
-        at = None if self._closed else min((at for at in deadlines if at is not None), default=None)
-        if self._timer is not None:
-            if at is not None and self._timer.when() <= at:
-                return
-            self._timer.cancel()
-        self._timer = None if at is None else self._loop.call_at(at, self._wake, at)
+        """Keep one timer for whatever is due first."""
+        deadlines = [self._patience.deadline(), *[branch.negotiation.deadline() for branch in self._legs]]
+        self._alarm.set(None if self._closed else min((at for at in deadlines if at is not None), default=None), self._wake)
 
     def _wake(self, at: float) -> None:
-        self._timer = None
         now = max(at, self._loop.time())
-        for turn in tuple(self._branches):
+        for turn in tuple(self._legs):
             for expired in turn.negotiation.tick(now):
-                assert self._near is not None
-                self._translator.take_back(turn, self._near)
+                assert self._legs.near is not None
+                self._translator.take_back(turn, self._legs.near)
                 self._owner(CallTimedOut("answer", expired.after, turn.name))
-                if not self._closed and self._branches.current is None and self.pending is None:
+                if not self._closed and self._legs.current is None and self.pending is None:
                     self.close(REASONS["answer"] if self._owner_decides else "no-answer")
         for gave_up in () if self._closed else self._patience.tick(now):
             self._owner(CallTimedOut(gave_up.waiting_for, gave_up.after))

@@ -112,6 +112,8 @@ class Branch:
     """Which answer of the call its latest was."""
     own: OwnOffer | None = None
     """Waits for its answer."""
+    invited: LegMemory | None = None
+    """The leg after a first offer that was our own: further answers to it start from here."""
 
     @property
     def pending(self) -> Party | None:

@@ -186,6 +186,10 @@ class Leg:
         rtcp_port = None if isinstance(transport, RawTransport) else transport.rtcp_port
         return addresses if rtcp_port is None else [*addresses, *((host, rtcp_port) for host, _ in addresses)]
 
+    def move(self, party: Party, branch: str, tell: Callable[[CallEvent], None]) -> None:
+        """Become a leg of another call; no hold of ours goes along."""
+        self.party, self.branch, self._tell, self.limit = party, branch, tell, Direction.SENDRECV
+
     def retire(self) -> None:
         """The call is over but for a delay."""
         self.transports.retire()

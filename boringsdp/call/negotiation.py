@@ -80,6 +80,13 @@ class Negotiation:
         self._answer_timeout_s = answer_timeout_s
         self._deadline: float | None = None
 
+    @classmethod
+    def agreed(cls, answer_timeout_s: float) -> Negotiation:
+        """One between two that have agreed elsewhere, each by itself."""
+        made = cls(answer_timeout_s)
+        made.state, made.offerer = State.STABLE, Party.A
+        return made
+
     @property
     def pending(self) -> Party | None:
         """Who waits for an answer now."""

@@ -79,6 +79,9 @@ def part(relay: Relay, near: Leg, far: Leg) -> None:
         for target in far.transports.streams.values():
             relay.disconnect(source, target)
             relay.disconnect(target, source)
+    for _, transport in near.transports:
+        if isinstance(transport, RawTransport):
+            relay.part_raw(transport)
 
 
 def echo(relay: Relay, leg: Leg, blocks: Blocks) -> None:

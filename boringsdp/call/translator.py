@@ -9,11 +9,14 @@ from boringsdp.call.destinations import trusting
 from boringsdp.call.events import Party
 from boringsdp.call.exchange import Branch, Exchange, Round, Rounds
 from boringsdp.call.leg import Leg
+from boringsdp.call.legs import Legs
 from boringsdp.call.negotiation import State
 from boringsdp.call.options import LegOptions
+from boringsdp.call.routes import part
 from boringsdp.call.settings import CallSettings
 from boringsdp.dtls import usable_fingerprints
 from boringsdp.errors import DtlsError, SdpError, WrongState, without_keys
+from boringsdp.relay import Relay
 from boringsdp.sdp import (
     CodecPolicy,
     Description,
@@ -44,6 +47,16 @@ class Agreement:
     text: str
     near: tuple[MediaPlan, ...]
     far: tuple[MediaPlan, ...]
+
+    def put_into_force(self, relay: Relay, legs: Legs, turn: Branch) -> None:
+        """The branch's answer is the latest: its media, and no other's, is to go to and from party A."""
+        near, former = legs.near, legs.current
+        if near is not None and former is not None and former is not turn:
+            part(relay, near, former.leg)
+        legs.current = turn
+        turn.leg.apply(self.far)
+        if near is not None:
+            near.apply(self.near)
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -162,12 +175,16 @@ class Translator:
         self.rounds.leave(turn, near)
         turn.exchange = None
 
-    def fall_back(self, near: Leg, branch: Branch) -> tuple[MediaPlan, ...]:
-        """Return what party A's leg carries now that what was agreed with an earlier branch is in force again."""
-        assert branch.near is not None
-        memory = near.carried(branch.near)
+    def fall_back(self, legs: Legs) -> None:
+        """The current branch is gone: the one that answered last before it is in force, as it was agreed with it."""
+        near, current = legs.near, legs.fall_back()
+        if near is None or current is None or current.near is None:
+            return
+        memory = near.carried(current.near)
         self.rounds.agree(near, memory)
-        return media_plans(memory, strays=any(plan.stray_send or plan.stray_receive for plan in branch.leg.plans))
+        waiting = any(branch.pending is Party.B for branch in legs)
+        strays = any(plan.stray_send or plan.stray_receive for plan in current.leg.plans)
+        near.apply(media_plans(memory, strays=strays), settle=not waiting)
 
     def forget(self, turn: Branch) -> None:
         """The branch's last exchange is over: no further answer to it can come."""

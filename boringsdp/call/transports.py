@@ -59,7 +59,7 @@ class LegTransports:
 
     def __init__(self, relay: Relay, settings: CallSettings, hear: Callable[[TransportEvent], None], place: Place) -> None:
         self.cname = secrets.token_hex(8)
-        self._place = place
+        self.place = place
         self._relay = relay
         self._settings = settings
         self._hear = hear
@@ -189,7 +189,7 @@ class LegTransports:
         return _reaches(transport, peer) and (need.rtcp_mux or transport.rtcp_port is not None)
 
     def _open(self, need: MediaNeed, wish: Wish) -> AnyTransport:
-        options, tos, place = wish.options, wish.options.tos or 0, self._place
+        options, tos, place = wish.options, wish.options.tos or 0, self.place
         if need.shared and not need.lite_peer:
             return self._relay.open_webrtc(self._hear, cname=self.cname, interface=options.interface, tos=tos, place=place)
         host = self._host(wish.peers.get(need.slot), options)

@@ -46,6 +46,10 @@ class Phone:
         self.port: int = self.socket.getsockname()[1]
         self._sequence = 0
 
+    def skip(self, packets: int) -> None:
+        """Count on: all telephones here have one SSRC."""
+        self._sequence += packets
+
     def send(self, port: int, payload_type: int = 0, payload: bytes = b"\xd5" * 160) -> None:
         self._sequence += 1
         head = bytes((0x80, payload_type)) + self._sequence.to_bytes(2, "big") + (self._sequence * 160).to_bytes(4, "big") + b"\0\0\0\7"

@@ -1,4 +1,4 @@
-"""The far legs of a call by name, and which of them is in force. Decides nothing and moves no media."""
+"""The legs of a call: party A's, the far ones by name, and which of those is in force. Decides nothing and moves no media."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from collections.abc import Iterator, Mapping
 
 from boringsdp.call.events import Party
 from boringsdp.call.exchange import Branch
+from boringsdp.call.leg import Leg
 from boringsdp.errors import Exhausted
 
 
-class Branches:
+class Legs:
     """Iterates over the branches in the order in which they came; at most `most` fit in."""
 
-    __slots__ = ("_by_name", "_most", "current")
+    __slots__ = ("_by_name", "_most", "current", "near")
 
     def __init__(self, most: int) -> None:
         self._by_name: dict[str, Branch] = {}
         self._most = most
+        self.near: Leg | None = None
+        """Party A's; None before its first offer, and when it has been handed over."""
         self.current: Branch | None = None
         """Whose media is in force; None before the first answer."""
 
@@ -46,6 +49,25 @@ class Branches:
         if not name:
             return self.current or next(reversed(self._by_name.values()), None)
         return self._by_name.get(name)
+
+    def leg(self, party: Party, branch: str = "") -> Leg | None:
+        """The leg of a party; an empty name means what `find` makes of it."""
+        if party is Party.A:
+            return self.near
+        known = self.find(branch)
+        return None if known is None else known.leg
+
+    def all(self) -> list[Leg]:
+        return [*([] if self.near is None else [self.near]), *[branch.leg for branch in self]]
+
+    def flowing(self) -> list[Leg]:
+        """Those between whom media flows."""
+        return [leg for leg in (self.near, None if self.current is None else self.current.leg) if leg is not None]
+
+    def in_force(self, party: Party, branch: str) -> bool:
+        """Whether the call stands and falls with this leg."""
+        turn = self.find("")
+        return party is Party.A or (turn is not None and turn.name == branch)
 
     def check_room(self) -> None:
         """Raise `Exhausted` when there is no room for one more."""
