@@ -1,0 +1,25 @@
+// Line icons, 24 by 24, drawn in the colour of the text.
+
+export const ICONS = {
+  phone: '<path d="M6.6 3.5 9 3l2 5-2.2 1.6a12 12 0 0 0 5.6 5.6L16 13l5 2-.5 2.4A4 4 0 0 1 16.6 20.6 14.5 14.5 0 0 1 3.4 7.4a4 4 0 0 1 3.2-3.9z"/>',
+  hangup: '<path d="M3 14.5c-.6-1-.4-2.3.4-3.1a12.6 12.6 0 0 1 17.2 0c.8.8 1 2.1.4 3.1l-.8 1.3-4.7-1.3v-2.7a11 11 0 0 0-7 0v2.7l-4.7 1.3z"/>',
+  video: '<rect x="2.5" y="6" width="13" height="12" rx="2.5"/><path d="m15.5 10.5 6-3.5v10l-6-3.5z"/>',
+  microphone: '<rect x="9" y="3" width="6" height="11" rx="3"/><path d="M5.5 11a6.5 6.5 0 0 0 13 0M12 17.5V21"/>',
+  muted: '<path d="M9 6a3 3 0 0 1 6 0v5M9.5 12.5A3 3 0 0 0 14 13.6M5.5 11a6.5 6.5 0 0 0 10.3 5.3M18.5 11a6 6 0 0 1-.5 2.5M12 17.5V21M4 4l16 16"/>',
+  pause: '<path d="M8.5 5v14M15.5 5v14"/>',
+  play: '<path d="M7.5 5v14l11-7z"/>',
+  keypad: '<path d="M6 5.5h.01M12 5.5h.01M18 5.5h.01M6 11.5h.01M12 11.5h.01M18 11.5h.01M6 17.5h.01M12 17.5h.01M18 17.5h.01" stroke-width="3"/>',
+  transfer: '<path d="M4 8h14l-4-4M20 16H6l4 4"/>',
+  swap: '<path d="M8 4v15l-4-4M16 20V5l4 4"/>',
+  join: '<circle cx="6" cy="12" r="3"/><circle cx="18" cy="12" r="3"/><path d="M9 12h6"/>',
+  backspace: '<path d="M9 5h11v14H9l-6-7zM12.5 9.5l5 5m0-5-5 5"/>',
+  settings: '<path d="M4 7h9m5 0h2M4 17h2m5 0h9"/><circle cx="15.5" cy="7" r="2.5"/><circle cx="8.5" cy="17" r="2.5"/>',
+  keyboard: '<rect x="2.5" y="6" width="19" height="12" rx="2.5"/><path d="M6.5 10h.01M10 10h.01M14 10h.01M17.5 10h.01M8 14h8"/>',
+  theme: '<circle cx="12" cy="12" r="8.5"/><path d="M12 3.5v17a8.5 8.5 0 0 0 0-17z" fill="currentColor"/>',
+  light: '<circle cx="12" cy="12" r="4"/><path d="M12 2.5v2m0 15v2m9.5-9.5h-2m-15 0h-2m16.2-6.7-1.4 1.4M6.7 17.3l-1.4 1.4m0-13.4 1.4 1.4m10.6 10.6 1.4 1.4"/>',
+  dark: '<path d="M20 14.5A8.5 8.5 0 0 1 9.5 4a8.5 8.5 0 1 0 10.5 10.5z"/>',
+  incoming: '<path d="M18 6 7 17m0-9v9h9"/>',
+  outgoing: '<path d="M6 18 17 7m0 9V7H8"/>',
+  missed: '<path d="m4 7 8 7 8-8m0 6V6h-6"/>',
+  close: '<path d="m6 6 12 12M18 6 6 18"/>',
+};
