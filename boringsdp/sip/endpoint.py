@@ -9,31 +9,27 @@ from contextlib import suppress
 from typing import Any
 
 from boringsdp import logs
-from boringsdp.errors import Exhausted, SipError, WrongState
+from boringsdp.errors import WrongState
 from boringsdp.net.dns import Resolver
 from boringsdp.net.driver import Driver
 from boringsdp.sip import outgoing
 from boringsdp.sip.account import AccountSettings, AccountState, Hear
 from boringsdp.sip.actions import Transmit, UsageAction
 from boringsdp.sip.browsers import Browsers
-from boringsdp.sip.build import response
+from boringsdp.sip.commands import Commands
 from boringsdp.sip.delivery import Delivery
-from boringsdp.sip.digest import Credentials
-from boringsdp.sip.entries import Entry, RequestCame, Strayed
+from boringsdp.sip.entries import Entry, Strayed
 from boringsdp.sip.exchange import Locate
 from boringsdp.sip.facades import Account, NotifierHandle, Refer, Session, Subscription
 from boringsdp.sip.flow import Flow, Target
 from boringsdp.sip.flow import Protocol as FlowProtocol
 from boringsdp.sip.hop import direct
-from boringsdp.sip.inspect import told
 from boringsdp.sip.ladder import Ladders
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties, Place
 from boringsdp.sip.message import Request, Response
-from boringsdp.sip.notifier import Notifier
 from boringsdp.sip.parse import parse
 from boringsdp.sip.policy import within
-from boringsdp.sip.refer import Referral, refer_to
 from boringsdp.sip.register import Unregistered
 from boringsdp.sip.registrations import Registrations
 from boringsdp.sip.session import Session as SessionCore
@@ -43,7 +39,6 @@ from boringsdp.sip.transport.locator import Locator
 from boringsdp.sip.transport.settings import Listen, parse_listen
 from boringsdp.sip.transport.websocket import WebSocketServer
 from boringsdp.sip.ua import ShellAction, Suspect, UserAgent
-from boringsdp.sip.uri import SipUri, parse_sip_uri
 
 Lines = Iterable[tuple[str, str]]
 CLOSING_S = 2.0
@@ -82,6 +77,7 @@ class Endpoint:
         self._ladders = Ladders(settings.ladder_calls, settings.ladder_messages)
         self._driver: Driver[ShellAction] = Driver(self.ua, self._perform, self._loop)
         self._delivery = Delivery(self)
+        self.commands = Commands(self)
         self._registrations = Registrations(self.ua, self._transports.keep_alive)
         self._accounts: dict[int, Account] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,10 +128,10 @@ class Endpoint:
 
         What goes on elsewhere has hops left: Max-Forwards 0 gets 483.
         """
-        if self.ua.browsers is not None:
+        if self.ua.doorway.browsers is not None:
             raise WrongState("serving browsers", "nobody who serves them")
         account = self.account(settings, hear)
-        self.ua.browsers = account.line
+        self.ua.doorway.browsers = account.line
         return account
 
     def websockets(self, *, secure: bool = False, origins: tuple[str, ...] = ()) -> WebSocketServer:
@@ -230,6 +226,9 @@ class Endpoint:
     def reply(self, transaction: int, response: Response) -> None:
         self._driver.run(self.ua.reply(transaction, response, self.now()))
 
+    def reporting(self, refer: Refer) -> Callable[[Any, float], bool]:
+        return self._delivery.reporting(refer)
+
     def register(self, account: Account) -> None:
         line = account.line
         if account.state is AccountState.CLOSED:
@@ -277,182 +276,22 @@ class Endpoint:
                 entry.face.unsubscribe()
             elif entry is not None and isinstance(entry.face, Refer):
                 entry.face.reject(480)
+            elif entry is not None and isinstance(entry.face, NotifierHandle):
+                entry.face.hear = None
+                entry.face.terminate("deactivated")
         if line.registration is not None:
             with suppress(WrongState):  # it is being taken back already
                 self._driver.run(self._registrations.stop(line, (), now))
         self._accounts.pop(line.number, None)
         self.ua.close_line(line)
-
-    def invite(
-        self,
-        account: Account,
-        uri: SipUri | str,
-        sdp: bytes | None,
-        *,
-        hear: Hear,
-        headers: Lines,
-        call_id: str | None,
-        credentials: tuple[Credentials, ...] | None,
-        identity: SipUri | None,
-        display_name: str | None,
-        replaces: Session | None,
-        refer: Refer | None,
-        flow: Flow | None,
-        to: str,
-    ) -> Session:
-        self._check_open(account)
-        extra = [*headers]
-        if replaces is not None:
-            extra.append(("Replaces", replaces.replaces_text))
-        if refer is not None:
-            extra += refer.headers
-        entry, core = outgoing.call(
-            self.ua,
-            account.line,
-            uri,
-            sdp,
-            headers=extra,
-            call_id=call_id,
-            credentials=credentials,
-            identity=identity,
-            display_name=display_name,
-            flow=flow,
-            to=to,
-        )
-        session = Session(self, account, core, entry, hear, incoming=False)
-        entry.face = session
-        if refer is not None:
-            refer.accept()
-            entry.intercept = self._delivery.reporting(refer)
-        self.run(entry, core.start(now=self.now()))
-        return session
-
-    def request(
-        self,
-        account: Account,
-        method: str,
-        uri: SipUri | str,
-        *,
-        headers: Lines,
-        content_type: str,
-        body: bytes,
-        call_id: str | None,
-        identity: SipUri | None,
-        credentials: tuple[Credentials, ...] | None,
-        hear: Hear | None,
-        flow: Flow | None,
-        to: str,
-        from_: str,
-        cseq: int,
-        contact: str | None,
-    ) -> int:
-        self._check_open(account)
-        entry, usage = outgoing.single(
-            self.ua,
-            account.line,
-            method,
-            uri,
-            headers=headers,
-            content_type=content_type,
-            body=body,
-            call_id=call_id,
-            identity=identity,
-            credentials=credentials,
-            flow=flow,
-            to=to,
-            from_=from_,
-            cseq=cseq,
-            contact=contact,
-        )
-        entry.face = hear or account
-        self.run(entry, usage.start())
-        return usage.number
-
-    def subscribe(
-        self,
-        account: Account,
-        uri: SipUri | str,
-        package: str,
-        *,
-        hear: Hear,
-        expires: int,
-        accept: str,
-        headers: Lines,
-        content_type: str,
-        body: bytes,
-        call_id: str | None,
-        flow: Flow | None,
-        to: str,
-        from_: str,
-    ) -> Subscription:
-        self._check_open(account)
-        entry, core = outgoing.subscribe(
-            self.ua,
-            account.line,
-            uri,
-            package,
-            contact="",
-            expires=expires,
-            accept=accept,
-            headers=headers,
-            content_type=content_type,
-            body=body,
-            call_id=call_id,
-            flow=flow,
-            to=to,
-            from_=from_,
-        )
-        subscription = Subscription(self, core.call_id, hear)
-        subscription.core, subscription.entry, entry.face = core, entry, subscription
-        self.run(entry, core.start(self.now()))
-        return subscription
-
-    def refer(self, session: Session, uri: SipUri | str, *, hear: Hear, replaces: Session | None, headers: Lines) -> Subscription:
-        dialog = session.core.dialog
-        if dialog is None or session.over:
-            raise WrongState(session.state.value, "a dialog")
-        self.ua.policy.check_target(parse_sip_uri(str(uri).partition("?")[0]))
-        core = Referral(
-            dialog,
-            refer_to(str(uri), replaces.replaces_text if replaces else ""),
-            referred_by=f"<{session.local_uri}>",
-            headers=self.check_headers(headers, session.entry.line),
-        )
-        own = (dialog.id.call_id, dialog.id.local_tag)
-        entry = self.ua.adopt(core, session.account.line, outlet=session.entry.outlet, dialog=own, beside=True)
-        entry.way = session.entry.way
-        subscription = Subscription(self, dialog.id.call_id, hear)
-        subscription.core, subscription.entry, entry.face = core, entry, subscription
-        self.run(entry, core.start(self.now()))
-        return subscription
-
-    def accept_subscription(self, news: RequestCame, expires: int, hear: Hear | None) -> NotifierHandle:
-        inside = news.entry.face if news.entry is not None and isinstance(news.entry.face, Session) else None
-        account = inside.account if inside is not None else self._accounts[news.line.number]
-        dialog = None if inside is None else inside.core.dialog
-        try:
-            event = news.request.headers.get("Event") or ""
-            core = Notifier(news.request, news.transaction, event=event, dialog=dialog, expires=expires, token=self.ua.token)
-            own = (core.dialog.id.call_id, core.local_tag)
-            entry = self.ua.adopt(core, news.line, dialog=own, beside=dialog is not None)
-        except (SipError, Exhausted) as problem:
-            refused = told(400, problem.header, problem.reason) if isinstance(problem, SipError) else response(503)
-            self.reply(news.transaction, refused)
-            raise
-        entry.way, entry.came = self.ua.way_by(news.flow) if news.entry is None else news.entry.way, news.flow
-        handle = entry.face = NotifierHandle(self, account, core, entry, hear)
-        self.run(entry, core.accept(self.now()))
-        return handle
+        if self.ua.doorway.browsers is line:
+            self.ua.doorway.browsers = None
 
     # --- inside ---------------------------------------------------------------------------------------------------------------------
 
     def _check(self, settings: AccountSettings) -> None:
         self.ua.policy.check_registrar(settings.outbound_proxy or settings.registrar or settings.identity)
         self.ua.policy.check_headers(settings.headers, settings.own_headers)
-
-    def _check_open(self, account: Account) -> None:
-        if account.state is AccountState.CLOSED:
-            raise WrongState("closed", "an account that is open")
 
     def _sessions(self, entries: Iterable[Entry]) -> list[Session]:
         return [entry.face for entry in entries if isinstance(entry.face, Session) and isinstance(entry.usage, SessionCore)]
@@ -496,7 +335,7 @@ class Endpoint:
         self._driver.run(self._registrations.flow_closed(flow, self.now()))
 
     def _tell_browsers(self, event: Any) -> None:
-        account = None if self.ua.browsers is None else self.account_of(self.ua.browsers)
+        account = None if self.ua.doorway.browsers is None else self.account_of(self.ua.doorway.browsers)
         if account is not None:
             self._delivery.tell(account, event)
 

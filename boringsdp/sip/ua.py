@@ -33,6 +33,7 @@ from boringsdp.sip.actions import (
 )
 from boringsdp.sip.answering import Answering
 from boringsdp.sip.build import response
+from boringsdp.sip.doorway import Doorway
 from boringsdp.sip.entries import CallCame as CallCame
 from boringsdp.sip.entries import Entry as Entry
 from boringsdp.sip.entries import Forgotten as Forgotten
@@ -42,15 +43,14 @@ from boringsdp.sip.entries import Strayed as Strayed
 from boringsdp.sip.entries import Suspect as Suspect
 from boringsdp.sip.entries import Usage
 from boringsdp.sip.exchange import ExchangeAction, Exchanges, Heard, Locate, Outlet
-from boringsdp.sip.flow import Destination, Flow, Protocol, Target
+from boringsdp.sip.flow import Destination, Flow, Target
 from boringsdp.sip.inspect import SDP_METHODS, Inspector, refusal, told
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties
 from boringsdp.sip.message import Message, Request, Response
-from boringsdp.sip.notifier import Notifier
+from boringsdp.sip.named import Refused, is_about, replaced_by
 from boringsdp.sip.parse import Defect
 from boringsdp.sip.policy import Policy
-from boringsdp.sip.refer import Referral, Referred
 from boringsdp.sip.routing import Lines
 from boringsdp.sip.session import Session, State
 from boringsdp.sip.session import events as session_events
@@ -85,15 +85,12 @@ class UserAgent:
     ) -> None:
         """`accepted`: whether a peer has made this connection; `admits`: whether a browser may ask something more outside of dialogs."""
         self.settings = settings
-        self._accepted = accepted
         self._admits = admits
         self.policy = Policy(settings.policy)
         self.lines = Lines(self.policy)
         self.inspector = Inspector(settings.session)
-        self.browser_inspector = Inspector(settings.session, ("REGISTER", "PUBLISH"), ("outbound", "path", "gruu"))
+        self.doorway = Doorway(self.lines, self.inspector, settings.session, accepted)
         self.token = token
-        self.browsers: Line | None = None
-        """The account of what browsers ask outside of dialogs; None: they are strangers like others."""
         self.draining = False
         """Whether further calls are refused (503): those there are go on."""
         self._reach = reach
@@ -167,10 +164,6 @@ class UserAgent:
         """The session whose dialog or attempt that is."""
         number = self._by_dialog.get((call_id, local_tag))
         return None if number is None else self._entries.get(number)
-
-    def way_by(self, flow: Flow) -> Flow | None:
-        """Return the flow when it is the only way back to who asks by it: a WebSocket that it has made (RFC 7118). None otherwise."""
-        return flow if flow.protocol in (Protocol.WS, Protocol.WSS) and self._accepted(flow) else None
 
     def adopt(
         self, usage: Usage, line: Line, *, outlet: Outlet | None = None, dialog: tuple[str, str] | None = None, beside: bool = False
@@ -387,7 +380,7 @@ class UserAgent:
     def _stray(self, entry: Entry, request: Request, flow: Flow) -> None:
         """Tell when a browser goes on with its call by another connection."""
         usage = entry.usage
-        if entry.way is None or entry.way == flow or not isinstance(usage, Session) or self.way_by(flow) is None:
+        if entry.way is None or entry.way == flow or not isinstance(usage, Session) or self.doorway.way_by(flow) is None:
             return
         if views.from_(request).tag in usage.remote_tags:
             self._out.append(Strayed(entry.way, flow))
@@ -396,15 +389,7 @@ class UserAgent:
         """The transfer that a NOTIFY or SUBSCRIBE is about; its session may be over by now."""
         if request.method not in ("NOTIFY", "SUBSCRIBE") or not self._beside:
             return None
-        for entry in self._beside.get((views.call_id(request), tag), ()):
-            usage = entry.usage
-            if isinstance(usage, Referral) and usage.is_mine(request):
-                return entry
-            if isinstance(usage, Referred) and request.method == "SUBSCRIBE" and _package(request) == "refer":
-                return entry
-            if isinstance(usage, Notifier) and request.method == "SUBSCRIBE" and request.headers.get("Event") == usage.event:
-                return entry
-        return None
+        return next((entry for entry in self._beside.get((views.call_id(request), tag), ()) if is_about(entry.usage, request)), None)
 
     def _outside(self, request: Request, transaction: int, flow: Flow, now: float) -> None:
         """Serve a request outside of dialogs, as far as it has an account that is to be asked."""
@@ -412,7 +397,7 @@ class UserAgent:
         if general is not None:
             self._reply(transaction, general, now)
             return
-        found = self._line_of(request, flow)
+        found = self.doorway.line_of(request, flow)
         if found is None:
             self._reply(transaction, response(404), now)
             return
@@ -425,45 +410,23 @@ class UserAgent:
         else:
             self._out.append(RequestCame(line, claim, None, request, transaction, flow))
 
-    def _line_of(self, request: Request, flow: Flow) -> tuple[Line, int] | None:
-        """Return whom a request outside of dialogs is for, and the claim."""
-        if self.browsers is not None and self.way_by(flow) is not None:
-            return self.browsers, 0
-        found = self.lines.find(request, flow.remote[0])
-        return None if found is None or found[0] is self.browsers else found
+    def _general(self, request: Request, flow: Flow) -> Response | None:
+        """Return the answer to a request outside of dialogs that is the same whoever it is for."""
+        answer, served = self.doorway.general(request, flow)
+        if not served:
+            self._out.append(Suspect(flow, "method not served"))
+        return answer
 
     def _is_too_much(self, request: Request, flow: Flow, now: float) -> bool:
         """Whether a browser asks more often than browsers do."""
-        if self.browsers is None or request.method in ("ACK", "CANCEL") or views.to(request).tag or self.way_by(flow) is None:
+        if request.method in ("ACK", "CANCEL") or views.to(request).tag or not self.doorway.serves(flow):
             return False
         return not self._transactions.knows(request) and not self._admits(flow, now)
 
-    def _general(self, request: Request, flow: Flow) -> Response | None:
-        """Return the answer to a request outside of dialogs that is the same whoever it is for."""
-        if self.browsers is not None and self.way_by(flow) is not None:
-            return self._general_of_browsers(request, flow)
-        refused = self.inspector.check(request)
-        if refused is not None and refused.code in (405, 501):
-            self._out.append(Suspect(flow, "method not served"))
-        if refused is not None or request.method == "OPTIONS":
-            return refused or self.inspector.options()
-        return None if request.method in ("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER") else response(481)
-
-    def _general_of_browsers(self, request: Request, flow: Flow) -> Response | None:
-        """The same for what goes on to somebody else (RFC 7332), or to a registrar."""
-        refused = self.browser_inspector.check(request)
-        if refused is not None and refused.code == 501:
-            self._out.append(Suspect(flow, "method not served"))
-        if refused is None and request.method != "OPTIONS" and (request.headers.get("Max-Forwards") or "").strip() == "0":
-            return response(483)
-        if refused is None and request.method in ("ACK", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO"):
-            return response(481)
-        return refused
-
     def _invited(self, line: Line, claim: int, request: Request, transaction: int, flow: Flow, now: float) -> None:
         try:
-            replaced = self._replaced(line, request)
-        except _Refused as refused:
+            replaced = replaced_by(request, line, self.session_of)
+        except Refused as refused:
             self._reply(transaction, refused.response, now)
             return
         if self.draining or len(self._entries) >= self.settings.usages:
@@ -477,35 +440,13 @@ class UserAgent:
             self._reply(transaction, told(400, problem.header, problem.reason), now)
             return
         entry = self.adopt(session, line, dialog=(session.call_id, session.local_tag))
-        entry.way, entry.came = self.way_by(flow), flow
+        entry.way, entry.came = self.doorway.way_by(flow), flow
         asked = self._answering.get(transaction)
         if asked is not None:
             asked.usage = entry.number
         self._perform(entry, session.start(now=now), now)
         if session.state is not State.ENDED:
             self._out.append(CallCame(line, claim, entry, request, session.sdp, replaced))
-
-    def _replaced(self, line: Line, request: Request) -> Entry | None:
-        """The session that Replaces names, None without the header (RFC 3891 §3). Raises _Refused."""
-        try:
-            wanted = views.replaces(request)
-        except SipError as problem:
-            raise _Refused(told(400, problem.header, problem.reason)) from None
-        if wanted is None:
-            return None
-        entry = self.session_of(wanted.call_id, wanted.to_tag)
-        if entry is None or entry.line is not line or not isinstance(entry.usage, Session):
-            raise _Refused(told(481, "Replaces", "no such dialog"))
-        session = entry.usage
-        if session.state is State.ENDED:
-            raise _Refused(told(603, "Replaces", "the dialog has ended"))
-        if wanted.from_tag not in session.remote_tags:
-            raise _Refused(told(481, "Replaces", "no such dialog"))
-        if session.state in (State.INCOMING, State.EARLY):
-            raise _Refused(told(481, "Replaces", "an early dialog that we did not begin"))
-        if wanted.early_only and session.state is not State.PROCEEDING:
-            raise _Refused(told(486, "Replaces", "the dialog is not early"))
-        return entry
 
     def _within(self, entry: Entry, event: session_events.RequestReceived, now: float) -> None:
         """A request in a session's dialog that the session has no opinion on."""
@@ -526,13 +467,13 @@ class UserAgent:
         dialog = views.call_id(request), views.to(request).tag
         if dialog[1] and (dialog in self._by_dialog or dialog in self._beside):
             return False
-        if dialog[1] and self.browsers is not None and self.way_by(flow) is not None:
+        if dialog[1] and self.doorway.serves(flow):
             return True
-        return self._line_of(request, flow) is None
+        return self.doorway.line_of(request, flow) is None
 
     def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> None:
         answer = None
-        if not self.policy.settings.silent:
+        if not self._is_silent(flow):
             answer = response(481) if request.method == "CANCEL" or views.to(request).tag else self._general(request, flow)
         if answer is None:
             self._out.append(Suspect(flow, "stranger"))
@@ -540,21 +481,8 @@ class UserAgent:
 
     def _refuse(self, request: Request, answer: Response, flow: Flow, now: float) -> None:
         """Answer without a transaction: nobody fills our memory, and what is lost on the way is not repeated at somebody it is not from."""
-        if not self.policy.settings.silent:
+        if not self._is_silent(flow):
             self._take(self._transactions.refuse(request, answer, flow), now)
 
-
-def _package(request: Request) -> str:
-    try:
-        event = views.event(request)
-    except SipError:
-        return ""
-    return event.package if event else ""
-
-
-class _Refused(Exception):
-    """Carries the response that refuses a request."""
-
-    def __init__(self, refusal: Response) -> None:
-        super().__init__(refusal.code)
-        self.response = refusal
+    def _is_silent(self, flow: Flow) -> bool:
+        return self.policy.settings.silent and not self.doorway.serves(flow)

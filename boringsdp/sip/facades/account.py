@@ -95,7 +95,7 @@ class Account:
         `replaces` asks the callee to take this for the dialog of that session (RFC 3891). `refer` is the transfer that this call comes
         from: its Replaces and Referred-By go along, and its sender is told how the call fares.
         """
-        return self._endpoint.invite(
+        return self._endpoint.commands.invite(
             self,
             uri,
             sdp,
@@ -136,7 +136,7 @@ class Account:
         keeps its `call_id` and counts `cseq` up; a response that was challenged and answered here has a higher one in its CSeq. `contact`
         puts our Contact there with these parameters, such as `;expires=300`.
         """
-        return self._endpoint.request(
+        return self._endpoint.commands.request(
             self,
             method,
             uri,
@@ -175,7 +175,7 @@ class Account:
 
         `flow`, `to` and `from_` as with `request`, but `from_` has no tag.
         """
-        return self._endpoint.subscribe(
+        return self._endpoint.commands.subscribe(
             self,
             uri,
             package,

@@ -57,7 +57,7 @@ class Incoming:
         if self.answered or self.request.method != "SUBSCRIBE":
             raise WrongState("answered" if self.answered else self.request.method, "a SUBSCRIBE that has no final response")
         self.answered = True
-        return self._endpoint.accept_subscription(self._news, expires, hear)
+        return self._endpoint.commands.accept_subscription(self._news, expires, hear)
 
 
 class Refer:

@@ -170,7 +170,7 @@ class Session:
 
         News to `hear`: ReferAccepted, ReferFailed, ReferProgress, ReferEnded.
         """
-        return self._endpoint.refer(self, uri, hear=hear, replaces=replaces, headers=headers)
+        return self._endpoint.commands.refer(self, uri, hear=hear, replaces=replaces, headers=headers)
 
     def _run(self, command: Callable[[float], list[UsageAction]]) -> None:
         self._endpoint.run(self.entry, command(self._endpoint.now()))
