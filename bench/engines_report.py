@@ -74,7 +74,7 @@ def table(results: Results) -> str:
         parts.append(_row("", *calls, "memory per call", "set-up CPU per call", "calls in time"))
         parts.append(_row(*["---"] * (len(calls) + 4)))
         parts += [_cost_row(results, name, profile) for name in names]
-        parts.append(f"\n{profile}: latency added, microseconds, median / 99th percentile; packets lost in all rounds where the core was not full\n")
+        parts.append(f"\n{profile}: latency added, microseconds, median / 99th percentile; packets lost while the core was not full\n")
         parts.append(_row("", *calls, "lost", "wrong"))
         parts.append(_row(*["---"] * (len(calls) + 3)))
         parts += [_latency_row(results, name, profile) for name in names]
