@@ -96,7 +96,7 @@ class Gateway:
         self.metrics.watch_counts("ng_requests", "NG requests by command and result", ("command", "result"), lambda: counts().items())
         self.metrics.watch("relay", self.relay.statistics)
         self.metrics.tell("engine_info", "What moves the packets", lambda: labels(self.relay.engine.facts))
-        self.metrics.watch("process", lambda: {"tasks": len(asyncio.all_tasks())})
+        self.metrics.watch("process", lambda: {"tasks": len(asyncio.all_tasks()), "memory_blocks": sys.getallocatedblocks()})
 
     async def start(self) -> None:
         """Listen on every address. Raises ConfigError that names the key of an address that cannot be had; nothing is left open then."""

@@ -47,6 +47,12 @@ class Gateway:
         """Resident memory in bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def figure(self, name: str) -> float:
+        """A figure without labels, from `/metrics`."""
+        with urllib.request.urlopen(f"{self.http}/metrics", timeout=5) as page:
+            lines: list[str] = page.read().decode().splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
 
 @contextlib.contextmanager
 def running_gateway(*flags: str, command: str = "serve") -> Iterator[Gateway]:
