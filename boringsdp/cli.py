@@ -81,18 +81,24 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
     if options.command == "check-config" and options.example:
-        print(config.example(), end="")
+        print(config.example(_plugins()), end="")
         return OK
     if getattr(options, "engine", None):
         flags["engine.kind"] = options.engine
     named = options.config or getattr(options, "file", None) or os.environ.get(config.FILE_VARIABLE)
-    loaded = config.load(Path(named) if named else None, os.environ, flags)
+    loaded = config.load(Path(named) if named else None, os.environ, flags, _plugins())
     if options.command == "check-config":
         print(config.effective(loaded), end="")
         return OK
     from boringsdp import app  # translate and check-config start without the network parts
 
     return app.run(loaded, demo=options.command == "demo")
+
+
+def _plugins() -> config.PluginKinds:
+    from boringsdp.janus_api.plugins import plugin_settings  # translate and ng-send start without plugins
+
+    return plugin_settings()
 
 
 def _translate(options: argparse.Namespace) -> int:

@@ -9,23 +9,19 @@ No other module reads the environment or a file of settings.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import itertools
 import tomllib
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from boringsdp import config_checks as checks
-from boringsdp.config_checks import Check
+from boringsdp.config_keys import ENVIRONMENT_PREFIX, Key, checked, keys_of, read_table, suggest
 from boringsdp.config_sections import Config as Config
-from boringsdp.config_values import Lists, from_text, to_toml, typed
+from boringsdp.config_values import from_text, to_toml
 from boringsdp.errors import ConfigError, LocalError
 
-ENVIRONMENT_PREFIX = "BORINGSDP_"
 FILE_VARIABLE = "BORINGSDP_CONFIG"
 
 
@@ -38,29 +34,9 @@ class ConfigErrors(LocalError):
 
 
 PLUGINS = "plugins"
-
-
-@dataclass(slots=True, frozen=True)
-class Key:
-    """One key of the tree; `type` is bool, int, float, str, tuple (of str), dict (str to str) or Lists."""
-
-    section: str
-    name: str
-    type: type
-    default: Any
-    text: str
-    check: Check | None
-    secret: bool
-
-    @property
-    def dotted(self) -> str:
-        """The full name, as complaints and flags write it."""
-        return f"{self.section}.{self.name}"
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return f"{ENVIRONMENT_PREFIX}{self.section}_{self.name}".upper()
+PluginKinds = Mapping[str, type | None]
+"""The plugins that are installed, by package name: the dataclass of what can be set, None for one that does not say."""
+NO_PLUGINS: PluginKinds = MappingProxyType({})
 
 
 def _sections() -> Iterator[dataclasses.Field[Any]]:
@@ -69,16 +45,7 @@ def _sections() -> Iterator[dataclasses.Field[Any]]:
 
 def _keys() -> Iterator[Key]:
     for section in _sections():
-        section_default = getattr(Config(), section.name)
-        kind = type(section_default)
-        hints = typing.get_type_hints(kind)
-        for field in dataclasses.fields(kind):
-            origin = typing.get_origin(hints[field.name]) or hints[field.name]
-            plain = origin
-            if origin is Mapping:
-                plain = dict if typing.get_args(hints[field.name])[1] is str else Lists
-            about = field.metadata
-            yield Key(section.name, field.name, plain, getattr(section_default, field.name), about["text"], about["check"], about["secret"])
+        yield from keys_of(section.name, type(getattr(Config(), section.name)))
 
 
 KEYS: Mapping[str, Key] = MappingProxyType({key.dotted: key for key in _keys()})
@@ -93,15 +60,22 @@ class Loaded:
 
     config: Config
     origins: Mapping[str, str]
+    plugins: PluginKinds = dataclasses.field(default_factory=lambda: NO_PLUGINS)
 
 
-def load(file: Path | None = None, environment: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None) -> Loaded:
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    plugins: PluginKinds | None = None,
+) -> Loaded:
     """
     Return the configuration in effect.
 
-    `flags` maps dotted keys to their text. Raises ConfigErrors with every complaint there is.
+    `flags` maps dotted keys to their text; tables of plugins are checked by `plugins`, where that is given. Raises ConfigErrors with every
+    complaint there is.
     """
-    reader = _Reader()
+    reader = _Reader(plugins)
     if file is not None:
         reader.read_file(file)
     reader.read_environment(environment or {})
@@ -112,7 +86,8 @@ def load(file: Path | None = None, environment: Mapping[str, str] | None = None,
 class _Reader:
     """Collects values, origins and complaints; later sources replace earlier ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: PluginKinds | None) -> None:
+        self._kinds = kinds
         self._values: dict[str, Any] = {}
         self._origins: dict[str, str] = {}
         self._plugins: dict[str, Mapping[str, Any]] = {}
@@ -129,9 +104,9 @@ class _Reader:
             return
         for section, table in tree.items():
             if section == PLUGINS:
-                self._take_plugins(table)
+                self._take_plugins(table, f"file {path}")
             elif section not in SECTIONS:
-                self._complain(section, f"no such section{_suggest(section, SECTIONS)} (file {path})")
+                self._complain(section, f"no such section{suggest(section, SECTIONS)} (file {path})")
             elif not isinstance(table, dict):
                 self._complain(section, f"is a section: write [{section}] above its keys (file {path})")
             else:
@@ -145,7 +120,7 @@ class _Reader:
             if name in known:
                 self._take_text(known[name].dotted, text, f"environment {name}")
             elif name.startswith(ENVIRONMENT_PREFIX) and section in SECTIONS:
-                self._complain(name, f"no such environment variable{_suggest(name, known)}")
+                self._complain(name, f"no such environment variable{suggest(name, known)}")
 
     def read_flags(self, flags: Mapping[str, str]) -> None:
         for dotted, text in flags.items():
@@ -160,7 +135,8 @@ class _Reader:
                 self._complain(keys[0], f"{reason} ({', '.join(origins)})" if origins else reason)
         if self._complaints:
             raise ConfigErrors(tuple(self._complaints))
-        return Loaded(config, MappingProxyType({dotted: self._origins.get(dotted, "default") for dotted in KEYS}))
+        origins = {dotted: self._origins.get(dotted, "default") for dotted in (*KEYS, *self._origins)}
+        return Loaded(config, MappingProxyType(origins), self._kinds or NO_PLUGINS)
 
     def _build(self) -> Config:
         sections: dict[str, Any] = {}
@@ -169,16 +145,23 @@ class _Reader:
             sections[section] = type(getattr(Config(), section))(**values)
         return Config(**sections, plugins=MappingProxyType(self._plugins))
 
-    def _take_plugins(self, tables: Any) -> None:
+    def _take_plugins(self, tables: Any, origin: str) -> None:
         if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-            self._complain(PLUGINS, 'holds one table for each plugin: write [plugins."janus.plugin.name"]')
-        else:
-            self._plugins.update(tables)
+            self._complain(PLUGINS, f'holds one table for each plugin: write [plugins."janus.plugin.name"] ({origin})')
+            return
+        for package, table in tables.items():
+            section = plugin_section(package)
+            self._plugins[package] = table
+            if self._kinds is not None and package not in self._kinds:
+                self._complain(section, f"no such plugin is installed{suggest(package, self._kinds)} ({origin})")
+            elif self._kinds is not None and (kind := self._kinds[package]) is not None:
+                self._complaints += read_table(section, kind, table, origin)[1]
+                self._origins |= {f"{section}.{name}": origin for name in table}
 
     def _take_text(self, dotted: str, text: str, origin: str) -> None:
         key = KEYS.get(dotted)
         if key is None:
-            self._complain(dotted, f"no such key{_suggest(dotted, KEYS)} ({origin})")
+            self._complain(dotted, f"no such key{suggest(dotted, KEYS)} ({origin})")
             return
         try:
             value = from_text(key.type, text)
@@ -190,36 +173,15 @@ class _Reader:
     def _take(self, dotted: str, value: Any, origin: str) -> None:
         key = KEYS.get(dotted)
         if key is None:
-            self._complain(dotted, f"no such key{_suggest(dotted, KEYS)} ({origin})")
+            self._complain(dotted, f"no such key{suggest(dotted, KEYS)} ({origin})")
             return
         try:
-            typed_value = typed(key.type, value)
+            self._values[dotted], self._origins[dotted] = checked(key, value), origin
         except ValueError as error:
             self._complain(dotted, f"{error} ({origin})")
-            return
-        reason = key.check(typed_value) if key.check else None
-        if reason:
-            self._complain(dotted, f"{reason} ({origin})")
-            return
-        self._values[dotted], self._origins[dotted] = typed_value, origin
 
     def _complain(self, key: str, reason: str) -> None:
         self._complaints.append(ConfigError(key, reason))
-
-
-def _suggest(name: str, known: Mapping[str, Any]) -> str:
-    near = [found for found in difflib.get_close_matches(name, list(known), cutoff=0.75) if _is_close(name, found)][:1]
-    if not near and "." in name:  # a right key in a wrong section
-        last = name.rpartition(".")[2]
-        near = [dotted for dotted in known if dotted.endswith(f".{last}")][:1]
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _is_close(name: str, found: str) -> bool:
-    """Whether the parts after what both begin with, section or prefix, are alike: that part must not speak for two different keys."""
-    start = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(name, found, strict=False)))
-    shared = max(name.rfind(sign, 0, start) for sign in "._") + 1
-    return difflib.SequenceMatcher(None, name[shared:], found[shared:]).ratio() >= 0.6
 
 
 def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -304,29 +266,51 @@ def _across_ng(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
 # --- showing ---------------------------------------------------------------------------------------------------------------------------
 
 
+def plugin_section(package: str) -> str:
+    """Return how the section of a plugin is written."""
+    return f"{PLUGINS}.{to_toml(package)}"
+
+
 def effective(loaded: Loaded) -> str:
     """Return the configuration in effect as TOML, each line with its origin; secrets are masked."""
     lines: list[str] = []
     for section in SECTIONS:
-        lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
-        for key in (key for key in KEYS.values() if key.section == section):
-            value = getattr(getattr(loaded.config, section), key.name)
-            shown = '"********"' if key.secret and value else to_toml(value)
-            lines.append(f"{f'{key.name} = {shown}':<48}  # {loaded.origins[key.dotted]}")
-    return "\n".join(lines) + "\n"
+        values = getattr(loaded.config, section)
+        lines += [*_shown(section, values, [key for key in KEYS.values() if key.section == section], loaded.origins), ""]
+    for package, kind in loaded.plugins.items():
+        if kind is not None:
+            section = plugin_section(package)
+            values, _ = read_table(section, kind, loaded.config.plugins.get(package, {}))
+            lines += [*_shown(section, values, keys_of(section, kind), loaded.origins), ""]
+    return "\n".join(lines)
 
 
-def example() -> str:
+def _shown(section: str, values: Any, keys: Iterable[Key], origins: Mapping[str, str]) -> Iterator[str]:
+    yield f"[{section}]"
+    for key in keys:
+        value = getattr(values, key.name)
+        shown = '"********"' if key.secret and value else to_toml(value)
+        yield f"{f'{key.name} = {shown}':<48}  # {origins.get(key.dotted, 'default')}"
+
+
+def example(plugins: PluginKinds = NO_PLUGINS) -> str:
     """Return an annotated configuration file in which every key stands, commented out, with its default."""
     lines = [
         "# BoringSDP's configuration. Every key is optional; what stands here, commented out, is its default.",
-        "# Each key can also be set by environment (BORINGSDP_SECTION_KEY) or by flag (--section.key=value).",
+        "# Each key can also be set by environment (BORINGSDP_SECTION_KEY) or by flag (--section.key=value), but those of plugins.",
         "# There a list is written a,b and a table a=b,c=d; as TOML they can be written too.",
         "# A flag wins over the environment, the environment over this file.",
         "# `boringsdp check-config FILE` prints what is in effect and where it came from.",
     ]
     for section, text in SECTIONS.items():
-        lines += ["", f"# {text}", f"[{section}]"]
-        for key in (key for key in KEYS.values() if key.section == section):
-            lines += [f"# {key.text}", f"#{key.name} = {to_toml(key.default)}"]
+        lines += _annotated(section, text, (key for key in KEYS.values() if key.section == section))
+    for package, kind in plugins.items():
+        if kind is not None:
+            lines += _annotated(plugin_section(package), (kind.__doc__ or "").strip(), keys_of(plugin_section(package), kind))
     return "\n".join(lines) + "\n"
+
+
+def _annotated(section: str, text: str, keys: Iterable[Key]) -> Iterator[str]:
+    yield from ("", f"# {text}", f"[{section}]")
+    for key in keys:
+        yield from (f"# {key.text}", f"#{key.name} = {to_toml(key.default)}")

@@ -9,15 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from boringsdp import config_checks as checks
-from boringsdp.config_checks import Check
+from boringsdp.config_keys import setting
 
 NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
 NO_LISTS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-
-
-def setting(default: Any, text: str, check: Check | None = None, *, secret: bool = False) -> Any:
-    """Return a dataclass field for one key: its default, what it means in one sentence, how it is checked and whether it is shown."""
-    return dataclasses.field(default_factory=lambda: default, metadata={"text": text, "check": check, "secret": secret})
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -300,4 +295,4 @@ class Config:
     log: LogConfig = LogConfig()
     demo: DemoConfig = DemoConfig()
     plugins: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    """Tables `[plugins."janus.plugin.name"]` of the file, for the plugins of others; each plugin checks its own."""
+    """Tables `[plugins."janus.plugin.name"]` of the file, checked where the plugin has said what is in it."""

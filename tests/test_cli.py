@@ -21,6 +21,7 @@ import pytest
 
 from boringsdp import __version__, config
 from boringsdp.cli import main
+from boringsdp.janus_api.plugins import plugin_settings
 from boringsdp.ng.message import format_of, parse_body, write_body
 from tests.support.engines import engine_arguments
 
@@ -204,7 +205,19 @@ def test_check_config_complains_about_everything_at_once(capsys: pytest.CaptureF
 
 def test_check_config_prints_an_example(capsys: pytest.CaptureFixture[str]):
     assert main(["check-config", "--example"]) == 0
-    assert capsys.readouterr().out == config.example()
+    out = capsys.readouterr().out
+    assert '[plugins."janus.plugin.sip"]' in out
+    assert out == config.example(plugin_settings())
+
+
+def test_check_config_complains_about_plugins_as_serve_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = tmp_path / "gateway.toml"
+    file.write_text('[plugins."janus.plugin.sip"]\ncodec = ["PCMA"]\n')
+    said = []
+    for command in ("check-config", "serve"):
+        assert main([command, "--config", str(file)]) == 2
+        said.append(capsys.readouterr().err)
+    assert said == [f'boringsdp: plugins."janus.plugin.sip".codec: no such key; did you mean codecs? (file {file})\n'] * 2
 
 
 # --- ng-send -----------------------------------------------------------------------------------------------------------------------------

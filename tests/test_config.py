@@ -1,11 +1,14 @@
 """The configuration: precedence, complaints, what is shown."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from boringsdp import config
 from boringsdp.config import ConfigErrors, load
+from boringsdp.janus_api.plugins import plugin_settings
+from boringsdp.sip_plugin.settings import PluginSettings, read_settings
 
 
 def complaints(**sources: dict[str, str]) -> dict[str, str]:
@@ -177,12 +180,14 @@ def test_what_is_shown_can_be_read_again(tmp_path: Path):
 
 def test_the_example_file_holds_every_key_with_its_default(tmp_path: Path):
     committed = Path(__file__).parent.parent / "boringsdp.example.toml"
-    assert committed.read_text() == config.example(), "run: boringsdp check-config --example > boringsdp.example.toml"
+    kinds = plugin_settings()
+    assert committed.read_text() == config.example(kinds), "run: boringsdp check-config --example > boringsdp.example.toml"
     file = tmp_path / "all.toml"
-    lines = [line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in config.example().splitlines()]
+    lines = [line[1:] if line.startswith("#") and not line.startswith("# ") else line for line in config.example(kinds).splitlines()]
     file.write_text("\n".join(lines))
-    loaded = load(file)
-    assert loaded.config == config.Config()
+    loaded = load(file, plugins=kinds)
+    assert replace(loaded.config, plugins={}) == config.Config()
+    assert read_settings(loaded.config.plugins["janus.plugin.sip"]) == PluginSettings()
     assert set(loaded.origins.values()) == {f"file {file}"}
 
 
@@ -190,9 +195,44 @@ def test_plugins_of_others_have_tables_of_their_own(tmp_path: Path):
     file = tmp_path / "gateway.toml"
     file.write_text('[plugins."janus.plugin.hello"]\ngreeting = "hi"\n')
     assert config.load(file).config.plugins == {"janus.plugin.hello": {"greeting": "hi"}}
+    with pytest.raises(config.ConfigErrors, match=r"no such plugin is installed; did you mean janus\.plugin\.hallo\?"):
+        config.load(file, plugins={"janus.plugin.hallo": None})
+    assert config.load(file, plugins={"janus.plugin.hello": None}).config.plugins == {"janus.plugin.hello": {"greeting": "hi"}}
     file.write_text("[plugins]\ngreeting = 1\n")
     with pytest.raises(config.ConfigErrors, match="plugins: holds one table for each plugin"):
         config.load(file)
+
+
+def test_tables_of_plugins_are_checked_with_all_else(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    file.write_text("""
+        [log]
+        level = "loud"
+        [plugins."janus.plugin.sip"]
+        codec = ["PCMA"]
+        codecs = ["PCMX"]
+        helpers = "a"
+        helper_wait = 0
+    """)
+    with pytest.raises(ConfigErrors) as caught:
+        load(file, plugins=plugin_settings())
+    found = {complaint.key: complaint.reason for complaint in caught.value.complaints}
+    section = 'plugins."janus.plugin.sip"'
+    assert found.keys() == {"log.level", *(f"{section}.{name}" for name in ("codec", "codecs", "helpers", "helper_wait"))}
+    assert found[f"{section}.codec"] == f"no such key; did you mean codecs? (file {file})"
+    assert found[f"{section}.helpers"] == f"wanted a whole number, not 'a' (file {file})"
+    assert "did you mean PCMU?" in found[f"{section}.codecs"]
+
+
+def test_tables_of_plugins_are_shown(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    file.write_text('[plugins."janus.plugin.sip"]\nhelpers = 7\n')
+    shown = config.effective(load(file, plugins=plugin_settings())).partition('[plugins."janus.plugin.sip"]')[2].splitlines()
+    assert [line for line in shown if line.startswith("helpers")] == [f"{'helpers = 7':<48}  # file {file}"]
+    assert [line for line in shown if line.startswith("trunks")] == [f"{'trunks = false':<48}  # default"]
+    again = tmp_path / "again.toml"
+    again.write_text(config.effective(load(file, plugins=plugin_settings())))
+    assert load(again, plugins=plugin_settings()).config.plugins["janus.plugin.sip"]["helpers"] == 7
 
 
 @pytest.mark.parametrize(

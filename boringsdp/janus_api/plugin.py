@@ -244,6 +244,12 @@ class Plugin(ABC):
     repeated_answers: ClassVar[bool] = False
     """Whether an answer of the browser to nothing is the plugin's to judge; otherwise it is refused (469). After a first one only."""
 
+    settings: ClassVar[type | None] = None
+    """
+    What the plugin's section of the configuration may hold: a frozen dataclass whose every field is made by `config_keys.setting`. With it
+    the section is checked before anything starts, and shown by `check-config`; without it the plugin checks what it is given.
+    """
+
     @abstractmethod
     def attach(self, handle: Handle) -> PluginHandle:
         """Start to serve a new handle. An exception refuses it (461). Nothing can be pushed until this returns."""

@@ -34,6 +34,17 @@ def find_plugins(disabled: Iterable[str] = ()) -> dict[str, PluginFactory]:
     return found
 
 
+def plugin_settings() -> dict[str, type | None]:
+    """What each installed plugin says that its section may hold (see `Plugin.settings`); None for one that does not, or is broken."""
+    found: dict[str, type | None] = {}
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda each: each.name):
+        try:
+            found[entry.name] = getattr(entry.load(), "settings", None)
+        except Exception:  # somebody else's broken package is told of where it should serve
+            found[entry.name] = None
+    return found
+
+
 def build_plugins(factories: Mapping[str, PluginFactory], context: Callable[[str], PluginContext]) -> dict[str, Plugin]:
     """
     The plugins themselves, by package name; `context` makes what each is built from.

@@ -143,13 +143,13 @@ class Commands:
         handle, desk = self._handle, self._desk
         if handle.helper is not None:
             raise JanusError(HELPER_ERROR, "This handle is a helper: it cannot register an account", "type")
-        if (request.identities or request.sources) and not desk.settings.trunks:
+        if (request.identities or request.sources) and not desk.limits.trunks:
             raise JanusError(INVALID_ELEMENT, "Trunks (identities, sources) are turned off on this gateway", "identities")
         master = handle.master
         if master is not None and master.occupied and not request.refresh:
             raise JanusError(ALREADY_REGISTERED, f"Already registered ({master.request.username})", "request")
         if master is None:
-            master = Master(desk.endpoint, handle, request, desk.settings, new_master_id(desk.masters))
+            master = Master(desk.endpoint, handle, request, desk.limits, new_master_id(desk.masters))
             desk.masters[master.number] = master
             handle.master = master
         else:
@@ -171,8 +171,8 @@ class Commands:
         master = desk.masters.get(request.master_id)
         if master is None or master.closed:
             raise JanusError(HELPER_ERROR, f"No such master ({request.master_id})", "master_id")
-        if len(master.helpers) >= desk.settings.helpers:
-            raise JanusError(HELPER_ERROR, f"An account has at most {desk.settings.helpers} helpers", "master_id")
+        if len(master.helpers) >= desk.limits.helpers:
+            raise JanusError(HELPER_ERROR, f"An account has at most {desk.limits.helpers} helpers", "master_id")
         handle.master, handle.helper = master, request
         try:
             master.add(handle, request.identities)

@@ -11,6 +11,7 @@ from boringsdp import logs
 from boringsdp.call import CallEvent, Calls, Party
 from boringsdp.errors import BoringError, Exhausted, JanusError, SdpError, WrongState
 from boringsdp.janus_api.plugin import Ack, Handle, Jsep, Outcome, PluginHandle, Request
+from boringsdp.sdp import CodecPolicy
 from boringsdp.sip import account as told
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.facades import Session
@@ -43,7 +44,8 @@ class Desk(Protocol):
     def endpoint(self) -> Endpoint: ...
 
     calls: Calls
-    settings: PluginSettings
+    limits: PluginSettings
+    policy: CodecPolicy
     masters: dict[int, Master]
     transfers: Transfers
 
@@ -64,7 +66,7 @@ class SipHandle(PluginHandle):
         """What it was made a helper by, if it is one."""
         self.call: PhoneCall | None = None
         self.last_call_id = ""
-        self.subscriptions = Subscriptions(desk.settings.subscriptions, self.push, self.show, self.later)
+        self.subscriptions = Subscriptions(desk.limits.subscriptions, self.push, self.show, self.later)
         self._commands = Commands(self)
         self._serving = False
         self._later: list[Callable[[], None]] = []
@@ -198,7 +200,7 @@ class SipHandle(PluginHandle):
     def make_media(self, phone: PhoneCall, news: CallNews, srtp: ask.Srtp) -> MediaSide:
         """Give the call its media. Raises `Exhausted`."""
         call = self.desk.calls.create(lambda event: self.later(lambda: self._hear_media(phone, news, event)))
-        phone.media = media = MediaSide(call, self.desk.settings.policy, srtp.style)
+        phone.media = media = MediaSide(call, self.desk.policy, srtp.style)
         phone.digits.apply()
         return media
 

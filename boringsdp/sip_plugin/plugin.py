@@ -9,7 +9,7 @@ from boringsdp.janus_api.plugin import Handle, Plugin, PluginContext, PluginHand
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip_plugin.handle import SipHandle
 from boringsdp.sip_plugin.master import Master
-from boringsdp.sip_plugin.settings import read_settings
+from boringsdp.sip_plugin.settings import PluginSettings, read_settings
 from boringsdp.sip_plugin.transfers import Transfers
 
 
@@ -28,12 +28,14 @@ class SipPlugin(Plugin):
     description: ClassVar[str] = "A browser registers, calls and is called as a SIP user agent."
     repeated_answers: ClassVar[bool] = True
     """Clients send theirs with `progress` and once more with `accept`."""
+    settings: ClassVar[type | None] = PluginSettings
 
     def __init__(self, context: PluginContext) -> None:
         self.calls = context.calls
-        self.settings = read_settings(context.config)
+        self.limits = read_settings(context.config)
+        self.policy = self.limits.policy()
         self.masters: dict[int, Master] = {}
-        self.transfers = Transfers(self.settings.transfers, self.settings.transfer_wait)
+        self.transfers = Transfers(self.limits.transfers, self.limits.transfer_wait)
         self._endpoint = context.sip
 
     @property
