@@ -14,7 +14,7 @@ from boringsdp.sip import account as told
 from boringsdp.sip.message import Message, Request
 from boringsdp.sip.session import events as sip
 from boringsdp.sip_plugin import events
-from boringsdp.sip_plugin.digits import Digit, read_digit, wants_picture
+from boringsdp.call.digits import Digit, read_digit, wants_picture
 from boringsdp.sip_plugin.headers import reason_of
 from boringsdp.sip_plugin.media_side import read_sdp, srtp_of
 from boringsdp.sip_plugin.phone_call import CallState, Open, PhoneCall

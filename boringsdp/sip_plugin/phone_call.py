@@ -15,7 +15,7 @@ from boringsdp.sip.message import Message
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.call_digits import CallDigits
 from boringsdp.sip_plugin.codes import INVALID_ELEMENT, IO_ERROR, MISSING_SDP, TOO_STRICT, WRONG_STATE
-from boringsdp.sip_plugin.digits import DtmfMode
+from boringsdp.call.digits import DtmfMode
 from boringsdp.sip_plugin.headers import HeaderLines
 from boringsdp.sip_plugin.media_side import MediaSide
 
