@@ -12,13 +12,13 @@ Lines = tuple[tuple[str, str], ...]
 
 OURS = frozenset(
     (
-        "accept", "accept-encoding", "accept-contact", "allow", "allow-events", "also", "authentication-info", "authorization", "call-id",
-        "contact", "content-disposition", "content-encoding", "content-length", "content-type", "cseq", "date", "event", "expires", "flow-timer",
-        "from", "identity", "in-reply-to", "join", "max-forwards", "mime-version", "min-expires", "min-se", "path", "proxy-authenticate",
-        "proxy-authorization", "proxy-require", "rack", "reason", "record-route", "refer-sub", "refer-to", "referred-by", "replaces",
-        "require", "retry-after", "route", "rseq", "security-client", "security-server", "security-verify", "server", "service-route",
-        "session-expires", "session-id", "sip-etag", "sip-if-match", "subscription-state", "supported", "target-dialog", "timestamp", "to",
-        "unsupported", "user-agent", "via", "warning", "www-authenticate",
+        "accept", "accept-contact", "accept-encoding", "allow", "allow-events", "also", "authentication-info", "authorization",
+        "call-id", "contact", "content-disposition", "content-encoding", "content-length", "content-type", "cseq", "date", "event",
+        "expires", "flow-timer", "from", "identity", "in-reply-to", "join", "max-forwards", "mime-version", "min-expires", "min-se",
+        "path", "proxy-authenticate", "proxy-authorization", "proxy-require", "rack", "reason", "record-route", "refer-sub", "refer-to",
+        "referred-by", "replaces", "require", "retry-after", "route", "rseq", "security-client", "security-server", "security-verify",
+        "server", "service-route", "session-expires", "session-id", "sip-etag", "sip-if-match", "subscription-state", "supported",
+        "target-dialog", "timestamp", "to", "unsupported", "user-agent", "via", "warning", "www-authenticate",
     )
 )  # fmt: skip
 """Of one dialog or one hop: never passed by the list, whatever it says. What of them goes across, goes by rules of its own."""

@@ -40,6 +40,11 @@ class Answering:
         self._offering: Side | None = None
         """Whose offer is with the caller (late offer)."""
         self._offer_tag = ""
+        self._agreed: Side | None = None
+        """Whose early offer the caller has been given: the 2xx has none."""
+        self._lines: headers.Lines = ()
+        self._stale = False
+        """The caller is to be told anew what holds, once it can be asked."""
 
     @property
     def _caller(self) -> Session:
@@ -100,7 +105,7 @@ class Answering:
             elif event.sdp is not None and self._offering is None and "100rel" in self._caller.facts.peer_supports:
                 text = bridge.media.offer(Party.B, event.sdp, bridge.caller.style, branch=side.branch, family=family_of(self._caller))
                 self._caller.progress(text, 183, headers.passed(event.message, bridge.desk.settings.headers), reliable=True)
-                self._offering, self._offer_tag = side, event.tag
+                self._offering, self._agreed, self._offer_tag = side, side, event.tag
             else:
                 session.refuse(REQUEST_PENDING, tag=event.tag)
         except (SdpError, Exhausted) as error:
@@ -115,8 +120,9 @@ class Answering:
         bridge = self._bridge
         lines = headers.passed(event.response, bridge.desk.settings.headers)
         try:
-            if bridge.offer is None and self._offering is side:
-                self._answered_after_early_offer(lines)
+            if bridge.offer is None and self._agreed is side:
+                self._caller.accept(None, lines)
+                bridge.talk()
             elif bridge.offer is None:
                 bridge.answer_awaited()  # its offer comes next
                 self._lines = lines
@@ -130,14 +136,6 @@ class Answering:
                     self._stale = True
         except BoringError as error:
             bridge.fail(side, error)
-
-    _lines: headers.Lines = ()
-    _stale = False
-
-    def _answered_after_early_offer(self, lines: headers.Lines) -> None:
-        """The offer and its answer went in provisional responses."""
-        self._caller.accept(None, lines)
-        self._bridge.talk()
 
     def hear(self, side: Side, event: Any) -> bool:
         """Take offers and answers that belong to the beginning of the call; returns whether this was one."""
@@ -184,12 +182,6 @@ class Answering:
             return
         if bridge.awaits_answer:
             bridge.talk()
-        else:
-            self._offering_done(side)
-
-    def _offering_done(self, side: Side) -> None:
-        """Early: the call still rings; the answer to the INVITE will have no SDP."""
-        self._offering = side
 
     # --- refusal ---------------------------------------------------------------------------------------------------------------------
 

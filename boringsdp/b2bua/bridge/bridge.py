@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp import logs
@@ -12,14 +12,14 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.answering import Answering
 from boringsdp.b2bua.bridge.changes import Changes
 from boringsdp.b2bua.bridge.dialing import Dialing, Try
-from boringsdp.b2bua.bridge.media import Media, read
+from boringsdp.b2bua.bridge.media import Media
 from boringsdp.b2bua.bridge.outcome import Outcome
 from boringsdp.b2bua.bridge.placing import Placing
 from boringsdp.b2bua.bridge.side import Side
 from boringsdp.b2bua.bridge.within import Within
 from boringsdp.b2bua.plan import Attempt, Kind
 from boringsdp.call import CallClosed, CallEvent, CallTimedOut, LegClosed, LegDtmf, LegFailed, Party
-from boringsdp.errors import BoringError, SdpError, WrongState
+from boringsdp.errors import BoringError, WrongState
 from boringsdp.sip import account as told
 from boringsdp.sip.session import events as sip
 
@@ -58,9 +58,6 @@ class Desk(Placing, Protocol):
 
     def redirected(self, bridge: Bridge, outcome: Outcome) -> bool:
         """Follow a 3xx: `Bridge.start` comes again with another plan. False: it is not followed."""
-
-    def ladder(self, call_id: str) -> str:
-        """The messages of a dialog, drawn."""
 
     def over(self, bridge: Bridge, record: CallRecord | None) -> None:
         """The call has ended; without a record when it only asked for a password."""
@@ -196,6 +193,36 @@ class Bridge:
         if other is not None:
             other.session.hang_up(lines, code=code if code >= 300 else 480)
 
+    # --- how far it is ---------------------------------------------------------------------------------------------------------------
+
+    @property
+    def branch(self) -> str:
+        """The name of the callee's leg."""
+        return "" if self.callee is None else self.callee.branch
+
+    @property
+    def dialing(self) -> bool:
+        return self.state is State.DIALING
+
+    @property
+    def awaits_answer(self) -> bool:
+        return self.state is State.ANSWERING
+
+    @property
+    def talking(self) -> bool:
+        return self.state is State.TALKING
+
+    def answer_awaited(self) -> None:
+        """The callee makes the offer; the caller's answer is what the call needs."""
+        if self.state is State.DIALING:
+            self.state = State.ANSWERING
+
+    def talk(self) -> None:
+        """Both sides are in the call."""
+        if self.state is not State.OVER:
+            self.state = State.TALKING
+            log.info("call answered", extra={"call": self.notes.id, "caller": self.notes.caller, "callee": self.notes.callee})
+
     # --- dialing (`dialing.Caller`) --------------------------------------------------------------------------------------------------
 
     def sdp_for(self, attempt: Attempt, branch: str) -> bytes | None:
@@ -239,6 +266,11 @@ class Bridge:
         except WrongState:
             session.hang_up(code=code)
 
+    def refuse(self, code: int, reason: str = "") -> None:
+        """Nobody can be called."""
+        if self.state is State.DIALING:
+            self.given_up(Outcome(code, reason, None))
+
     # --- the media -------------------------------------------------------------------------------------------------------------------
 
     def _hear_call(self, event: CallEvent) -> None:
@@ -255,7 +287,7 @@ class Bridge:
                 self.hang_up(f"media: {reason}", code=500, lines=headers.reason(500, f"media: {reason}"))
             case LegDtmf():
                 self.within.pressed(event)
-            case CallTimedOut("answer", _, branch):
+            case CallTimedOut("answer", _, branch) if self.state is State.TALKING:
                 self.changes.timed_out(branch)
 
     # --- ends ------------------------------------------------------------------------------------------------------------------------
@@ -284,8 +316,7 @@ class Bridge:
                 side.session.hear = _nobody
         if close:
             self.call.close(reason)
-        ladders = tuple(self.desk.ladder(call_id) for call_id in self.notes.call_ids)
-        record = self.notes.close(code=code, ended_by=ended_by, reason=reason, reason_header=header, ladders=ladders)
+        record = self.notes.close(code=code, ended_by=ended_by, reason=reason, reason_header=header)
         self.desk.over(self, record if self.notes.told else None)
 
 
@@ -297,4 +328,4 @@ def _phrase(outcome: Outcome) -> str:
     return outcome.response.reason if outcome.response is not None else ""
 
 
-__all__ = ["Bridge", "Callable", "Desk", "SdpError", "State", "read"]
+__all__ = ["Bridge", "Desk", "State"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -121,7 +121,7 @@ class Dialing:
         if attempt.binding is not None and attempt.flow is None:
             wait = _Wait(attempt)
             self._waiting.append(wait)
-            wait.cancel = self._placing.when_back(attempt.binding, lambda found: self._back(wait, found))
+            wait.cancel = self._placing.when_back(attempt, lambda found: self._back(wait, found))
             return
         self._branches += 1
         side = Side(None, attempt.kind, Party.B, attempt.style, f"b{self._branches}", attempt.binding)  # type: ignore[arg-type]  # set below
@@ -245,4 +245,8 @@ class _Wait:
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self.cancel = lambda: None
+        self.cancel: Callable[[], None] = _nothing
+
+
+def _nothing() -> None:
+    """What there is to forget before it waits."""

@@ -71,8 +71,8 @@ class Notes:
         if not self.attempts[number].ended:
             self.attempts[number] = replace(self.attempts[number], ended=time.time(), code=code, reason=reason[:REDACTED])
 
-    def close(self, *, code: int, ended_by: str, reason: str, reason_header: str, ladders: tuple[str, ...]) -> CallRecord:
-        """Return the record."""
+    def close(self, *, code: int, ended_by: str, reason: str, reason_header: str) -> CallRecord:
+        """Return the record, without ladders: the last messages of its dialogs are still to come."""
         result = "answered" if self.answered else "cancelled" if ended_by == "caller" else "failed"
         to = self.to_kind.value if self.to_kind else "nobody"
         return CallRecord(
@@ -96,7 +96,6 @@ class Notes:
             transferred_to=self.transferred_to[:REDACTED],
             attempts=tuple(self.attempts),
             legs=tuple(_leg(self.media["legs"][party]) for party in ("a", "b") if party in self.media.get("legs", {})),
-            ladders=ladders,
         )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from boringsdp.b2bua.bindings import Binding
     from boringsdp.b2bua.plan import Attempt
     from boringsdp.sip.facades import Session
 
@@ -17,5 +16,5 @@ class Placing(Protocol):
     def invite(self, attempt: Attempt, sdp: bytes | None, hear: Callable[[Any], None]) -> Session:
         """Send an INVITE; raises what `Account.invite` raises."""
 
-    def when_back(self, binding: Binding, then: Callable[[Any], None]) -> Callable[[], None]:
+    def when_back(self, attempt: Attempt, then: Callable[[Attempt | None], None]) -> Callable[[], None]:
         """Tell `then` of the attempt with the browser's new flow, or None when it is waited for no more. Returns what forgets that."""
