@@ -93,7 +93,7 @@ class Within:
         if queue is not None:
             self._send(side.session, queue, queue.answered(event.response.code))
         else:
-            self._bridge.desk.messages.answered(side.session, event)  # type: ignore[attr-defined]
+            self._bridge.desk.messages.answered(side.session, event)
 
 
 def body_of(message: Message) -> str:
