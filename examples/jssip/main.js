@@ -39,7 +39,7 @@ const phone = new Phone({ connect, media, settings, history });
 
 dress(document);
 themeSwitch(settings, dress);
-noticesView(phone, notifier);
+noticesView(phone, settings, notifier);
 const cards = linesView(phone, { ringer, attach: (audio) => speak(audio) });
 loginView(phone, settings, () => ringer.wake());
 dialerView(phone, settings, ringer);

@@ -53,6 +53,10 @@ export class Phone extends EventTarget {
     this.#connected({ state: "offline" });
   }
 
+  get domain() {
+    return this.#agent?.domain ?? "";
+  }
+
   // --- lines ---
 
   /** The line that is talked on, or being called from. */
@@ -77,7 +81,8 @@ export class Phone extends EventTarget {
       if (this.connection.state !== "registered") throw new PhoneError("Not connected to the server. Wait until the phone is ready, then call.");
       if (this.lines.length >= LINES) throw new PhoneError("Both lines are in use. End one call first.");
       const user = wanted.split("@")[0];
-      const line = this.#add("outgoing", { name: "", user, uri: wanted.includes("@") ? wanted : `${wanted}@${this.#agent.domain}` });
+      const known = wanted.includes("@") ? "" : this.settings.offered?.users?.find((one) => one.user === user)?.name;
+      const line = this.#add("outgoing", { name: known ?? "", user, uri: wanted.includes("@") ? wanted : `${wanted}@${this.#agent.domain}` });
       try {
         await this.#holdOthers(line);
         await this.#open(line, video);

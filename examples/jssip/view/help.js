@@ -23,7 +23,7 @@ export function helpView(phone, settings, cards) {
     el("div", { className: "head" }, el("h2", { id: "help-title" }, "Keyboard shortcuts"),
       el("button", { type: "button", className: "plain", dataset: { testid: "close-help" }, onclick: () => dialog.close() }, "Done")),
     el("dl", { className: "shortcuts" }, ...KEYS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)))),
-    el("p", { className: "soft" }, "They rest while you write in a field. Turn them off in the settings."),
+    el("p", { className: "soft" }, "While you write in a field, hold Alt as well. Turn them off in the settings."),
   );
   $("open-help").addEventListener("click", () => dialog.showModal());
 
@@ -47,10 +47,12 @@ export function helpView(phone, settings, cards) {
   }
 
   document.addEventListener("keydown", (event) => {
-    if (!settings.get("shortcuts") || event.ctrlKey || event.altKey || event.metaKey || event.repeat || event.isComposing) return;
-    if (event.target.closest?.("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open]")) return;
-    if (!phone.account && event.key !== "?") return;
-    const key = event.key.toLowerCase();
+    if (!settings.get("shortcuts") || event.ctrlKey || event.metaKey || event.repeat || event.isComposing) return;
+    if (document.querySelector("dialog[open]") || (!phone.account && event.key !== "?")) return;
+    const writing = event.target.closest?.("input:not([type='radio'], [type='checkbox']), textarea, select, [contenteditable]");
+    if (writing && !event.altKey) return;
+    // With Alt some systems make other letters: the key's place tells which was meant.
+    const key = (event.altKey ? event.code.replace(/^Key/, "") : event.key).toLowerCase();
     if (/^[0-9*#]$/.test(key) && phone.current?.state === "active") phone.sendDigit(key);
     else if (actions[key]) actions[key]();
     else return;

@@ -21,8 +21,7 @@ export function historyView(phone, history) {
     const kind = record.outcome === "missed" ? "missed" : record.direction;
     const done = record.outcome === "answered" ? duration(record.seconds) : OUTCOMES[record.outcome] ?? record.outcome;
     const detail = [time(record.at), done, record.mos ? `MOS ${record.mos.toFixed(1)}` : ""].filter(Boolean).join(" · ");
-    const own = record.party.uri?.split("@")[1] === phone.agentDomain;
-    const target = own || !record.party.uri ? record.party.user : record.party.uri;
+    const target = record.party.uri?.split("@")[1] === phone.domain ? record.party.user : record.party.uri || record.party.user;
     const name = partyName(record.party);
     return el("li", { dataset: { testid: "history-row", outcome: record.outcome, direction: record.direction } },
       el("button", { type: "button", className: "past", ariaLabel: `Call ${name} again. ${record.direction} call, ${detail}`, title: record.reason || `Call ${name} again`, onclick: () => phone.call(target) },

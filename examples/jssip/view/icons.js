@@ -21,5 +21,6 @@ export const ICONS = {
   incoming: '<path d="M18 6 7 17m0-9v9h9"/>',
   outgoing: '<path d="M6 18 17 7m0 9V7H8"/>',
   missed: '<path d="m4 7 8 7 8-8m0 6V6h-6"/>',
+  leave: '<path d="M10 4H5v16h5M15 8l4 4-4 4M9 12h10"/>',
   close: '<path d="m6 6 12 12M18 6 6 18"/>',
 };

@@ -21,7 +21,7 @@ export function linesView(phone, tools) {
       const focused = card.element.contains(document.activeElement);
       card.element.remove();
       cards.delete(line);
-      if (focused) (place.querySelector("button:not(:disabled)") ?? $("target")).focus({ preventScroll: true });
+      if (focused) (place.querySelector("button:not(:disabled)") ?? $("main")).focus({ preventScroll: true });
     }
     for (const line of phone.lines) {
       if (cards.has(line)) {

@@ -35,6 +35,6 @@ export function loginView(phone, settings, wake) {
     $("desk").hidden = !inside;
     document.body.dataset.view = inside ? "desk" : "login";
     if (!inside) form.show();
-    (inside ? $("target") : $("main")).focus({ preventScroll: true });
+    $("main").focus({ preventScroll: true });
   });
 }

@@ -14,9 +14,10 @@ const CONNECTION = {
   closed: "not connected",
 };
 
-export function noticesView(phone, notifier) {
+export function noticesView(phone, settings, notifier) {
   const title = document.title;
-  let told = new Map(); // line to its state, as last said
+  const told = new Map(); // line to its state, as last said
+  const keys = () => (settings.get("shortcuts") ? "Alt and A answers, Alt and D declines." : "The buttons are in the part Calls.");
 
   phone.addEventListener("notice", ({ detail }) => notice(detail.kind, detail.text));
   phone.addEventListener("incoming", ({ detail: { line } }) => notifier.show(line));
@@ -41,7 +42,7 @@ export function noticesView(phone, notifier) {
       if (told.get(line) === state) continue;
       told.set(line, state);
       const name = partyName(line.party);
-      if (line.state === "incoming") say($("alarm"), `${name} calls${line.offersVideo ? " with video" : ""}. Press A to answer, D to decline.`);
+      if (line.state === "incoming") say($("alarm"), `${name} calls${line.offersVideo ? " with video" : ""}. ${keys()}`);
       else if (line.state === "answering") say($("live"), `Answering ${name}`);
       else if (line.state === "calling") say($("live"), `Calling ${name}`);
       else if (line.state === "ringing") say($("live"), `It rings at ${name}`);

@@ -58,7 +58,7 @@ function draw() {
     svg.append(made);
     return made;
   };
-  const [grid, loss, area, line] = ["grid", "loss", "area", "line"].map(path);
+  const [grid, loss, area, course] = ["grid", "loss", "area", "course"].map(path);
   const y = (mos) => HEIGHT - 3 - ((mos - 1) / 3.5) * (HEIGHT - 6);
   grid.setAttribute("d", [4, 3, 2].map((mos) => `M0 ${y(mos)}H${WIDTH}`).join(""));
   const x = (index, count) => WIDTH - ((count - 1 - index) * WIDTH) / (KEPT - 1);
@@ -69,7 +69,7 @@ function draw() {
       const points = samples.map((sample, index) => (sample.mos === null ? null : [x(index, count).toFixed(1), y(sample.mos).toFixed(1)]));
       let drawn = "";
       points.forEach((point, index) => point && (drawn += `${points[index - 1] ? "L" : "M"}${point.join(" ")}`));
-      line.setAttribute("d", drawn);
+      course.setAttribute("d", drawn);
       const known = points.filter(Boolean);
       area.setAttribute("d", known.length > 1 ? `M${known[0][0]} ${HEIGHT}L${known.map((point) => point.join(" ")).join("L")}L${known.at(-1)[0]} ${HEIGHT}Z` : "");
       loss.setAttribute(

@@ -1,4 +1,4 @@
-"""A SIP server for web phones alone: it registers everybody and passes requests on, as the server of one's own in the phone's SDP-only mode.
+"""A SIP server for web phones alone: it registers everybody and passes requests on, as one's own server in the phone's SDP-only mode.
 
 It changes no description: what the phones write is what they read.
 """
