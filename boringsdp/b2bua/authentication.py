@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from collections.abc import Callable
 
 from boringsdp.b2bua.policy import Refusal
 from boringsdp.b2bua.settings import DomainSettings
-from boringsdp.b2bua.shared import Shared
+from boringsdp.b2bua.shared import Shared, too_many_wrong
 from boringsdp.b2bua.tokens import read_jwt, timed_password, timed_user
 from boringsdp.b2bua.users import User, Users
 from boringsdp.sip.digest import Credentials
@@ -48,10 +47,8 @@ class Authentication:
 
     def ask(self, request: Request, flow: Flow, told: Told, *, proxy: bool = False) -> None:
         """Tell the user whose request that is, now or later; or a Refusal, most often the challenge with 401 (407 for `proxy`)."""
-        now = self._shared.stack.now()
-        wait = self._shared.wrong_passwords.wait(flow.remote[0], now)
-        if wait > 0:
-            told(Refusal(403, "Too Many Wrong Passwords", (("Retry-After", str(math.ceil(wait))),)))
+        if refused := too_many_wrong(self._shared, flow):
+            told(refused)
             return
         name = "Proxy-Authorization" if proxy else "Authorization"
         bearer = self._bearer(request, name)

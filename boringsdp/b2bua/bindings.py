@@ -223,6 +223,14 @@ class Bindings:
                 binding.waits_until = now + self._grace_s
                 self._arm(binding)
 
+    def move(self, old: Flow, new: Flow) -> None:
+        """Note that a browser is back by another connection, without having registered anew."""
+        for binding in self.by_flow(old):
+            self._unlink(binding)
+            binding.flow, binding.waits_until = new, None
+            self._link(binding)
+            self._tell(binding, new)
+
     def abandoned(self, flow: Flow, now: float) -> list[BindingAction]:
         """Give up those who have not come back."""
         actions: list[BindingAction] = []

@@ -56,6 +56,9 @@ class Domain(Protocol):
     def presented(self, identity: Identity) -> tuple[SipUri, str]:
         """From towards the PBX: URI and display name."""
 
+    def unbound(self, binding: Binding) -> None:
+        """One of its bindings is no more."""
+
     def knows(self, aor: SipUri) -> bool:
         """Whether that is a user, registered or not, as far as can be told at once."""
 
@@ -143,6 +146,12 @@ class Domains:
         self.bindings.lost(flow, self._stack.now())
         self._driver.run(())
 
+    def succeeded(self, old: Flow, new: Flow) -> None:
+        """A connection has taken the place of another without a REGISTER (`FlowSucceeded`)."""
+        self.bindings.move(old, new)
+        self._stack.keep(new, self.settings.grace_s)
+        self._driver.run(())
+
     def abandoned(self, flow: Flow) -> None:
         """Nobody has come back for it (`FlowAbandoned`)."""
         self._driver.run(self.bindings.abandoned(flow, self._stack.now()))
@@ -190,8 +199,9 @@ class Domains:
         elif isinstance(action, Succeeded):
             self._stack.succeed(action.old, action.new)
         elif isinstance(action, Unbound):
-            if binding.account is not None:
-                binding.account.close()
+            domain = self.of(binding.aor)
+            if domain is not None:
+                domain.unbound(binding)
             log.info("not registered any more", extra={"user": binding.key, "why": action.reason})
         if self._store is not None:
             self._store.changed()

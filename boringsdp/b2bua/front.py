@@ -2,37 +2,343 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
-if TYPE_CHECKING:
-    from boringsdp.b2bua.bindings import Binding
-    from boringsdp.b2bua.bridge.bridge import Bridge
-    from boringsdp.b2bua.settings import B2buaSettings, DomainSettings
-    from boringsdp.call import Calls
-    from boringsdp.sip.endpoint import Endpoint
-    from boringsdp.sip.facades import Session
+from boringsdp import logs
+from boringsdp.b2bua.bindings import Binding
+from boringsdp.b2bua.bridge.bridge import Bridge
+from boringsdp.b2bua.bridge.notes import Notes
+from boringsdp.b2bua.bridge.outcome import Outcome
+from boringsdp.b2bua.bridge.transfer import Transfers
+from boringsdp.b2bua.domains import Domains
+from boringsdp.b2bua.headers import contacts_of
+from boringsdp.b2bua.identity import Identified, Identity
+from boringsdp.b2bua.messages import Messages
+from boringsdp.b2bua.plan import Attempt, Kind, Plan
+from boringsdp.b2bua.planning import STYLES, Planning, called_uri, user_named, with_flow
+from boringsdp.b2bua.policy import Asked, Decision, Refusal, Route, Routing, ToEcho, load_routing
+from boringsdp.b2bua.records import Records
+from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
+from boringsdp.b2bua.shared import OWN_HEADERS
+from boringsdp.b2bua.subscriptions import Subscriptions
+from boringsdp.call import Calls
+from boringsdp.errors import BoringError, Exhausted, SipError
+from boringsdp.sdp import WEBRTC
+from boringsdp.sip import account as told
+from boringsdp.sip.endpoint import Endpoint
+from boringsdp.sip.facades import Account, Session
+from boringsdp.sip.flow import Flow
+from boringsdp.sip.message import Request
+from boringsdp.sip.name_address import parse_name_address
+from boringsdp.sip.uri import SipUri
+
+MAX_DIVERSIONS = 5
+RETRY_AFTER = (("Retry-After", "10"),)
+log = logs.bind("b2bua")
+Then = Callable[[Asked, Plan, Route], None]
+No = Callable[[Refusal], None]
 
 
 class Front:
-    """One for a gateway. `start` after the endpoint's, `close` before."""
+    """
+    One for a gateway. `start` after the endpoint's, `close` before. Build it within a running event loop; raises ConfigError for a policy
+    that cannot be had.
+    """
 
-    settings: B2buaSettings
-    endpoint: Endpoint
-    calls: Calls
+    def __init__(self, settings: B2buaSettings, endpoint: Endpoint, calls: Calls, routing: Routing | None = None) -> None:
+        self.settings = settings
+        self.endpoint = endpoint
+        self.calls = calls
+        self.routing = routing or load_routing(settings)
+        self.domains = Domains(settings, endpoint, self.from_pbx)
+        self.messages = Messages()
+        self.subscriptions = Subscriptions()
+        self.transfers = Transfers()
+        self.records = Records(settings.records, endpoint.ladder, self.routing.record)
+        self.draining = False
+        self._web: Account | None = None
+        self._planning: Planning | None = None
+        self._bridges: dict[Bridge, Asked] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def hear_web(self, event: Any) -> None:
-        """Take what browsers send outside of dialogs (the account of `Endpoint.serve_browsers`)."""
-        raise NotImplementedError
+    async def start(self) -> None:
+        """Serve. Raises ConfigError."""
+        identity = SipUri("sip", None, "browsers.invalid")
+        self._web = self.endpoint.serve_browsers(told.AccountSettings(identity=identity, own_headers=(*OWN_HEADERS, "*")), self.hear_web)
+        self._planning = Planning(self.domains, self._web, self.settings.headers)
+        await self.domains.start()
 
-    def from_pbx(self, domain: DomainSettings, binding: Binding | None, event: Any) -> None:
-        """Take what the PBX of a domain sends outside of dialogs; `binding` where its account is that of one browser (pass-through)."""
-        raise NotImplementedError
+    async def close(self) -> None:
+        """End all calls, and what is registered at PBXs."""
+        for bridge in self.bridges():
+            bridge.hang_up("shutdown", code=503)
+        for task in tuple(self._tasks):
+            task.cancel()
+        self.subscriptions.close()
+        self.records.close()
+        await self.domains.close()
+
+    @property
+    def web(self) -> Account:
+        """The account by which browsers are called."""
+        assert self._web is not None
+        return self._web
+
+    @property
+    def planning(self) -> Planning:
+        assert self._planning is not None
+        return self._planning
 
     def bridges(self) -> Iterable[Bridge]:
         """Those that are not over."""
-        raise NotImplementedError
+        return tuple(self._bridges)
 
     def bridge_of(self, session: Session) -> Bridge | None:
         """The call that a session is a side of."""
-        raise NotImplementedError
+        return next((bridge for bridge in self._bridges if bridge.side_of(session) is not None), None)
+
+    def statistics(self) -> dict[str, int | dict[str, int]]:
+        """Numbers for metrics."""
+        return {"bindings": len(self.domains.bindings), "calls": len(self._bridges), "ended": dict(self.records.counts)}
+
+    # --- what browsers send ----------------------------------------------------------------------------------------------------------
+
+    def hear_web(self, event: Any) -> None:
+        """Take what browsers send outside of dialogs, and what becomes of their connections."""
+        match event:
+            case told.IncomingRequest(incoming, request) if request.method == "REGISTER":
+                self.domains.register(incoming, incoming.flow)
+            case told.IncomingCall():
+                self._call_from_browser(event)
+            case told.IncomingRequest(incoming, request) if request.method == "OPTIONS" and called_uri(request) is None:
+                pass  # for us: 200 with what we can
+            case told.IncomingRequest(incoming, request) | told.IncomingMessage(incoming, request):
+                incoming.later()
+                self._relay_from_browser(incoming, request, lambda plan: self.messages.relay(incoming, plan))
+            case told.IncomingSubscribe(incoming, request):
+                incoming.later()
+                self._relay_from_browser(incoming, request, lambda plan: self.subscriptions.relay(event, plan))
+            case told.FlowLost(flow):
+                self.domains.lost(flow)
+            case told.FlowAbandoned(flow):
+                self.domains.abandoned(flow)
+                self._abandoned(flow)
+
+    def _relay_from_browser(self, incoming: Any, request: Request, relay: Callable[[Plan], None]) -> None:
+        def refuse(refusal: Refusal) -> None:
+            if not incoming.answered:
+                incoming.answer(refusal.code, refusal.reason, refusal.headers)
+
+        self._from_browser(request, incoming.flow, lambda _, plan, __: relay(plan), refuse)
+
+    def _call_from_browser(self, came: told.IncomingCall) -> None:
+        session, flow = came.session, came.session.flow
+        if flow is None:
+            session.reject(500)
+            return
+        self.endpoint.keep(flow, self.settings.grace_s)
+
+        def refuse(refusal: Refusal) -> None:
+            if not session.over:
+                session.reject(refusal.code, refusal.reason, refusal.headers)
+
+        replaced = came.replaces
+        if replaced is not None and (bridge := self.bridge_of(replaced)) is not None:
+            self.domains.identify(
+                came.request, flow, lambda who: refuse(who) if isinstance(who, Refusal) else self.transfers.replace(bridge, came)
+            )
+            return
+        self._from_browser(came.request, flow, lambda asked, plan, route: self._bridge(came, asked, plan, route), refuse)
+
+    def _from_browser(self, request: Request, flow: Flow, then: Then, refuse: No) -> None:
+        """Find out who asks and where that leads."""
+
+        def identified(who: Identified) -> None:
+            if isinstance(who, Refusal):
+                refuse(who)
+                return
+            called = called_uri(request, who.domain.name)
+            if called is None:
+                refuse(Refusal(416))
+                return
+            asked = Asked(who.domain, who, called, request, user=user_named(self.domains, who.domain, called))
+            self.decide(asked, then, refuse)
+
+        self.domains.identify(request, flow, identified)
+
+    def _abandoned(self, flow: Flow) -> None:
+        """Nobody has come back for a connection: its calls are over."""
+        for bridge in self.bridges():
+            for side in bridge.sides:
+                session = side.session
+                if side.kind is Kind.BROWSER and session.flow is not None and self.endpoint.current(session.flow) == flow:
+                    bridge.lost(side)
+
+    # --- what the PBX sends ----------------------------------------------------------------------------------------------------------
+
+    def from_pbx(self, domain: DomainSettings, binding: Binding | None, event: Any) -> None:
+        """Take what the PBX of a domain sends outside of dialogs; `binding` where its account is that of one browser (pass-through)."""
+        match event:
+            case told.IncomingCall(session, request, _, replaced):
+                bridge = None if replaced is None else self.bridge_of(replaced)
+                if bridge is not None:
+                    self.transfers.replace(bridge, event)
+                    return
+
+                def refuse(refusal: Refusal) -> None:
+                    if not session.over:
+                        session.reject(refusal.code, refusal.reason, refusal.headers)
+
+                came = event
+                self._from_pbx(domain, binding, request, lambda asked, plan, route: self._bridge(came, asked, plan, route), refuse)
+            case told.IncomingMessage(incoming, request) | told.IncomingNotify(incoming, request):
+                incoming.later()
+                self._relay_from_pbx(domain, binding, incoming, request, lambda plan: self.messages.relay(incoming, plan))
+            case told.IncomingSubscribe(incoming, request):
+                incoming.later()
+                subscribe = event
+                self._relay_from_pbx(domain, binding, incoming, request, lambda plan: self.subscriptions.relay(subscribe, plan))
+
+    def _relay_from_pbx(
+        self, domain: DomainSettings, binding: Binding | None, incoming: Any, request: Request, relay: Callable[[Plan], None]
+    ) -> None:
+        def refuse(refusal: Refusal) -> None:
+            if not incoming.answered:
+                incoming.answer(refusal.code, refusal.reason, refusal.headers)
+
+        self._from_pbx(domain, binding, request, lambda _, plan, __: relay(plan), refuse)
+
+    def _from_pbx(self, domain: DomainSettings, binding: Binding | None, request: Request, then: Then, refuse: No) -> None:
+        called = called_uri(request, domain.name)
+        if called is None:
+            refuse(Refusal(404))
+            return
+        user = binding.aor if binding is not None else user_named(self.domains, domain, called, dialled=True)
+        self.decide(Asked(domain, None, called, request, binding, user), then, refuse)
+
+    # --- where to --------------------------------------------------------------------------------------------------------------------
+
+    def decide(self, asked: Asked, then: Then, refuse: No) -> None:
+        """Ask the policy, and tell `then` its plan; it may take a while. A plan that nobody is in is refused."""
+        try:
+            decision = self.routing.from_pbx(asked) if asked.caller is None else self.routing.from_browser(asked)
+        except Exception:
+            log.exception("the policy failed", extra={"called": str(asked.called)})
+            refuse(Refusal(500))
+            return
+        if inspect.isawaitable(decision):
+            task = asyncio.ensure_future(self._await(decision, asked, then, refuse))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._decided(decision, asked, then, refuse)
+
+    async def _await(self, decision: Any, asked: Asked, then: Then, refuse: No) -> None:
+        try:
+            decided: Decision = await decision
+            self._decided(decided, asked, then, refuse)
+        except Exception:
+            log.exception("the policy failed", extra={"called": str(asked.called)})
+            refuse(Refusal(500))
+
+    def _decided(self, decision: Decision, asked: Asked, then: Then, refuse: No) -> None:
+        if isinstance(decision, Refusal):
+            refuse(decision)
+            return
+        echo = any(isinstance(to, ToEcho) for group in decision.groups for to in group)
+        plan = () if echo else self.planning.plan(asked, decision)
+        if not plan and not echo:
+            refuse(Refusal(480 if asked.user is not None else 404))
+            return
+        then(asked, plan, decision)
+
+    # --- calls -----------------------------------------------------------------------------------------------------------------------
+
+    def _bridge(self, came: told.IncomingCall, asked: Asked, plan: Plan, route: Route) -> None:
+        """Join the one who calls with whom the plan names."""
+        session = came.session
+        if session.over:
+            return
+        try:
+            bridge = self.new_bridge(session, asked)
+        except Exhausted:
+            session.reject(503, "", RETRY_AFTER)
+            return
+        bridge.start(plan, route.ring_s)
+
+    def new_bridge(self, session: Session, asked: Asked) -> Bridge:
+        """Return the bridge of a call that came in; its `start` is to follow. Raises Exhausted."""
+        who = asked.caller
+        sender = parse_name_address(asked.request.headers.get("From") or "")
+        notes = Notes(
+            domain=asked.domain.name,
+            caller=who.aor.to_text() if who is not None else sender.uri_text,
+            caller_name=who.display_name if who is not None else sender.display,
+            called=asked.request.uri,
+            from_kind=Kind.PBX if who is None else Kind.BROWSER,
+        )
+        bridge = Bridge(
+            self,
+            session,
+            notes,
+            kind=notes.from_kind,
+            style=STYLES[asked.domain.media] if who is None else WEBRTC,
+            passes_challenges=who is not None and asked.domain.mode is Mode.PASS_THROUGH,
+        )
+        self._bridges[bridge] = asked
+        return bridge
+
+    def asked_of(self, bridge: Bridge) -> Asked | None:
+        """What a bridge began with."""
+        return self._bridges.get(bridge)
+
+    # --- what bridges ask for (`bridge.Desk`) ----------------------------------------------------------------------------------------
+
+    def invite(self, attempt: Attempt, sdp: bytes | None, hear: Callable[[Any], None]) -> Session:
+        """Send the INVITE of an attempt."""
+        route = (("Route", attempt.route),) if attempt.route else ()
+        return attempt.account.invite(
+            attempt.uri,
+            sdp,
+            hear=hear,
+            headers=(*route, *attempt.headers),
+            identity=attempt.identity,
+            display_name=attempt.display_name,
+            flow=attempt.flow,
+            to=attempt.to,
+        )
+
+    def when_back(self, attempt: Attempt, then: Callable[[Attempt | None], None]) -> Callable[[], None]:
+        """Tell `then` of the attempt with the browser's new flow, or None when it is waited for no more. Returns what forgets that."""
+        binding = attempt.binding
+        assert binding is not None
+        return self.domains.bindings.wait(binding, lambda flow: then(None if flow is None else with_flow(attempt, binding)))
+
+    def redirected(self, bridge: Bridge, outcome: Outcome) -> bool:
+        """Follow a 3xx, as the policy leads whom its Contact names."""
+        asked = self._bridges.get(bridge)
+        contact = next((value for _, value in contacts_of(outcome.response)), "")
+        if asked is None or not self.settings.follow_redirects or asked.diverted >= MAX_DIVERSIONS or not contact:
+            return False
+        with suppress(SipError):
+            target = parse_name_address(contact).sip_uri
+            user = user_named(self.domains, asked.domain, target)
+            again = replace(asked, called=target, binding=None, user=user, diverted=asked.diverted + 1)
+            self._bridges[bridge] = again
+            self.decide(again, lambda _, plan, route: bridge.start(plan, route.ring_s), lambda no: bridge.refuse(no.code, no.reason))
+            return True
+        return False
+
+    def over(self, bridge: Bridge, record: Any) -> None:
+        """A call has ended."""
+        self._bridges.pop(bridge, None)
+        if record is not None:
+            self.records.ended(record)
+
+
+__all__ = ["BoringError", "Front", "Identity"]

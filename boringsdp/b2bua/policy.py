@@ -6,10 +6,12 @@ Where calls go: the protocol that a module of one's own implements, and what is 
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from boringsdp.errors import ConfigError
 from boringsdp.sip.message import Request
 from boringsdp.sip.uri import SipUri
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.bindings import Binding
     from boringsdp.b2bua.identity import Identity
     from boringsdp.b2bua.record import CallRecord
-    from boringsdp.b2bua.settings import DomainSettings
+    from boringsdp.b2bua.settings import B2buaSettings, DomainSettings
 
 
 @dataclass(slots=True, frozen=True)
@@ -30,6 +32,10 @@ class Asked:
     request: Request
     binding: Binding | None = None
     """The browser that the PBX means, where it knows each by a Contact of its own (pass-through)."""
+    user: SipUri | None = None
+    """The user here whom `called` names, registered or not; None: nobody that we know."""
+    diverted: int = 0
+    """How often the call has been led elsewhere by 3xx; `called` is then where to."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -102,3 +108,49 @@ class Routing(Protocol):
 
     def record(self, record: CallRecord) -> None:
         """A call has ended."""
+
+
+class DefaultRouting:
+    """Users here are called at all their browsers, everybody else at the PBX. Can be inherited from."""
+
+    def __init__(self, settings: B2buaSettings) -> None:
+        self.settings = settings
+
+    def from_browser(self, asked: Asked) -> Decision | Awaitable[Decision]:
+        if asked.user is not None:
+            return Route(groups=((ToUser(asked.user),),))
+        if not asked.domain.pbx:
+            return Refusal(404)
+        known = {asked.domain.name, *(uri.host.lower() for uri in asked.domain.pbx)}
+        if asked.called.host.lower() in known:
+            at_domain = SipUri(
+                asked.called.scheme, asked.called.user, asked.domain.name, None, asked.called.without("transport", "maddr").params
+            )
+            return Route(groups=((ToPbx(at_domain),),))
+        return Route(groups=((ToPbx(asked.called, asked.domain.pbx[0]),),))  # whether strangers are called is for the PBX to say
+
+    def from_pbx(self, asked: Asked) -> Decision | Awaitable[Decision]:
+        if asked.binding is not None:
+            return Route(groups=((ToUser(asked.binding.aor, asked.binding),),))
+        if asked.user is not None:
+            return Route(groups=((ToUser(asked.user),),))
+        return self.from_browser(asked) if asked.diverted else Refusal(404)
+
+    def record(self, record: CallRecord) -> None:
+        """The log and the records file have it already."""
+
+
+def load_routing(settings: B2buaSettings) -> Routing:
+    """Return the policy that `b2bua.routing` names, or the default. Raises ConfigError."""
+    if not settings.routing:
+        return DefaultRouting(settings)
+    name, _, member = settings.routing.partition(":")
+    try:
+        made = getattr(importlib.import_module(name), member)(settings)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ConfigError("b2bua.routing", f"cannot be had: {error}") from error
+    missing = [method for method in ("from_browser", "from_pbx", "record") if not callable(getattr(made, method, None))]
+    if missing:
+        raise ConfigError("b2bua.routing", f"has no {', '.join(missing)}")
+    routing: Routing = made
+    return routing

@@ -84,7 +84,7 @@ class Registrar:
         refused = bindings.check(asked)
         if refused is not None:
             return refused
-        self._shared.run(bindings.register(asked, flow, now))
+        self._shared.bind(asked, flow)
         headers = [("Contact", binding.contact_text(now)) for binding in bindings.of(asked.aor)]
         headers += [("Date", formatdate(self._wallclock(), usegmt=True)), ("Supported", "path, outbound")]
         if asked.outbound and any(contact.instance and contact.reg_id for contact in granted):
@@ -121,6 +121,9 @@ class Registrar:
 
     def presented(self, identity: Identity) -> tuple[SipUri, str]:
         return self._trunk.presented(identity)
+
+    def unbound(self, binding: Binding) -> None:
+        pass
 
     def knows(self, aor: SipUri) -> bool:
         return any(users.knows(aor.user_name) for users in self._users)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from boringsdp.b2bua.policy import Refusal
 from boringsdp.sip.account import AccountSettings, Hear
 
 if TYPE_CHECKING:
     from boringsdp.b2bua.bindings import Binding, BindingAction, Bindings
+    from boringsdp.b2bua.registering import Registering
     from boringsdp.b2bua.settings import B2buaSettings, DomainSettings
     from boringsdp.b2bua.wrong_passwords import WrongPasswords
     from boringsdp.sip.facades import Account
@@ -33,6 +36,7 @@ class Stack(Protocol):
     def keep(self, flow: Flow, seconds: float) -> None: ...
     def succeed(self, old: Flow, new: Flow) -> None: ...
     def blame(self, flow: Flow, cause: str) -> None: ...
+    def is_open(self, flow: Flow) -> bool: ...
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -46,3 +50,16 @@ class Shared:
     run: Callable[[Iterable[BindingAction]], None]
     """Performs what a command of `bindings` returned."""
     hear: HearPbx
+
+    def bind(self, asked: Registering, flow: Flow, account: Account | None = None) -> None:
+        """Do what a REGISTER asks for that was checked; its connection may have ended since."""
+        now = self.stack.now()
+        self.run(self.bindings.register(asked, flow, now, account))
+        if not self.stack.is_open(flow):
+            self.bindings.lost(flow, now)
+
+
+def too_many_wrong(shared: Shared, flow: Flow) -> Refusal | None:
+    """Return the refusal of who has guessed too often."""
+    wait = shared.wrong_passwords.wait(flow.remote[0], shared.stack.now())
+    return Refusal(403, "Too Many Wrong Passwords", (("Retry-After", str(math.ceil(wait))),)) if wait > 0 else None

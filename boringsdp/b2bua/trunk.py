@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from boringsdp.b2bua.settings import DomainSettings
-from boringsdp.b2bua.shared import Shared
+from boringsdp.b2bua.shared import OWN_HEADERS, Shared
 from boringsdp.errors import WrongState
 from boringsdp.sip.account import AccountSettings, TrunkSettings
 from boringsdp.sip.digest import Credentials
@@ -32,7 +32,7 @@ class Trunk:
         return self._account
 
     def start(self) -> None:
-        self._account = self._shared.stack.account(account_settings(self._settings), self._hear)
+        self._account = self._shared.stack.account(account_settings(self._settings, self._shared.settings.headers), self._hear)
         if self._settings.trunk is not None and self._settings.trunk.register:
             self._account.register()
 
@@ -58,16 +58,17 @@ def called_back(rule: str, aor: SipUri, own: SipUri) -> SipUri:
     return SipUri("sip", escape_user(user), own.host, own.port)
 
 
-def account_settings(domain: DomainSettings) -> AccountSettings:
-    """Return the account of a domain: everything from its PBX is for it."""
+def account_settings(domain: DomainSettings, headers: tuple[str, ...] = ()) -> AccountSettings:
+    """Return the account of a domain: everything from its PBX is for it. `headers` are those that are passed from side to side."""
+    own_headers = (*OWN_HEADERS, *headers)
     networks = tuple(uri.host for uri in domain.pbx if _is_address(uri.host))
     trunk = domain.trunk
     own = TrunkSettings(sources=(*domain.sources, *networks))
     if trunk is None:
-        return AccountSettings(identity=SipUri("sip", None, domain.name), trunk=own)
+        return AccountSettings(identity=SipUri("sip", None, domain.name), trunk=own, own_headers=own_headers)
     credentials = (Credentials(trunk.username or trunk.identity.user_name, secret=trunk.password),) if trunk.password else ()
     registrar = domain.pbx[0] if domain.pbx else None
-    return AccountSettings(identity=trunk.identity, credentials=credentials, registrar=registrar, trunk=own)
+    return AccountSettings(identity=trunk.identity, credentials=credentials, registrar=registrar, trunk=own, own_headers=own_headers)
 
 
 def _is_address(host: str) -> bool:

@@ -35,7 +35,7 @@ from boringsdp.sip.registrations import Registrations
 from boringsdp.sip.session import Session as SessionCore
 from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.transport import Peer, Transports, note_source
-from boringsdp.sip.transport.locator import Locator
+from boringsdp.sip.transport.locator import Asks, Locator
 from boringsdp.sip.transport.settings import Listen, parse_listen
 from boringsdp.sip.transport.websocket import WebSocketServer
 from boringsdp.sip.ua import ShellAction, Suspect, UserAgent
@@ -52,10 +52,17 @@ class Endpoint:
     """
     One stack for all accounts. Build it within a running event loop; `start`, `close`.
 
-    `token(n)` returns a random hex token of n octets, `locator` finds what hosts are (DNS by default).
+    `token(n)` returns a random hex token of n octets, `locator` finds what hosts are (by default with `resolver`, and that is DNS).
     """
 
-    def __init__(self, settings: SipSettings, *, token: Callable[[int], str] = secrets.token_hex, locator: Locator | None = None) -> None:
+    def __init__(
+        self,
+        settings: SipSettings,
+        *,
+        token: Callable[[int], str] = secrets.token_hex,
+        locator: Locator | None = None,
+        resolver: Asks | None = None,
+    ) -> None:
         self.settings = settings
         self._loop = asyncio.get_running_loop()
         self._browsers = Browsers(self._loop, settings.browsers, tell=self._tell_browsers, move=self._move, cut=self._cut)
@@ -73,7 +80,7 @@ class Endpoint:
             accepted=self._browsers.accepted,
             admits=self._browsers.admits,
         )
-        self._locator = locator or _locator(settings, penalties)
+        self._locator = locator or _locator(settings, penalties, resolver or Resolver())
         self._ladders = Ladders(settings.ladder_calls, settings.ladder_messages)
         self._driver: Driver[ShellAction] = Driver(self.ua, self._perform, self._loop)
         self._delivery = Delivery(self)
@@ -365,12 +372,12 @@ class Endpoint:
         then(targets)
 
 
-def _locator(settings: SipSettings, penalties: Penalties) -> Locator:
-    """What asks DNS, for targets that our sockets can reach."""
+def _locator(settings: SipSettings, penalties: Penalties, resolver: Asks) -> Locator:
+    """What asks for targets that our sockets can reach."""
     listeners = [parse_listen(text) for text in settings.transport.listen]
     families = tuple(family for family in (4, 6) if any((":" in listen.host) is (family == 6) for listen in listeners))
     udp = (FlowProtocol.UDP,) if any(listen.protocol is FlowProtocol.UDP for listen in listeners) else ()
-    return Locator(Resolver(), (*udp, FlowProtocol.TCP, FlowProtocol.TLS), families or (4, 6), penalties=penalties)
+    return Locator(resolver, (*udp, FlowProtocol.TCP, FlowProtocol.TLS), families or (4, 6), penalties=penalties)
 
 
 def _nowhere(place: Place, want: FlowProtocol | None) -> Target:

@@ -30,12 +30,13 @@ class SessionTimer:
     """
     The timer of one session. `wanted` and `min_se` in seconds; `wanted` 0: only what the peer asks for.
 
-    No timer runs while `interval` is 0.
+    No timer runs while `interval` is 0. `smallest` is what no interval and no Min-SE is below.
     """
 
-    def __init__(self, wanted: int = 1800, min_se: int = SMALLEST_MIN_SE) -> None:
+    def __init__(self, wanted: int = 1800, min_se: int = SMALLEST_MIN_SE, smallest: int = SMALLEST_MIN_SE) -> None:
         self._wanted = max(wanted, min_se) if wanted else 0
-        self._min_se = max(min_se, SMALLEST_MIN_SE)
+        self._min_se = max(min_se, smallest)
+        self._smallest = smallest
         self.interval = 0
         self.ours = False
         """Whether we are the refresher."""
@@ -50,7 +51,7 @@ class SessionTimer:
             return []
         role = "" if not self.interval else ";refresher=uac" if self.ours else ";refresher=uas"
         lines = [("Session-Expires", f"{max(interval, self._min_se)}{role}")]
-        if self._min_se > SMALLEST_MIN_SE:
+        if self._min_se > self._smallest:
             lines.append(("Min-SE", str(self._min_se)))
         return lines
 
@@ -70,7 +71,7 @@ class SessionTimer:
             self.interval = 0
             return
         seconds, refresher = asked
-        self._run(max(seconds, SMALLEST_MIN_SE), refresher != "uas", now)
+        self._run(max(seconds, self._smallest), refresher != "uas", now)
 
     # --- as server ----------------------------------------------------------------------------------------------------------------
 

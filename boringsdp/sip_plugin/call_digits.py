@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from boringsdp import logs
 from boringsdp.call import Block, Party
+from boringsdp.call.digits import RELAY, Digit, DtmfMode, Echoes, InfoQueue, takes_events
 from boringsdp.errors import BoringError, JanusError
 from boringsdp.sip_plugin.codes import WRONG_STATE
-from boringsdp.sip_plugin.digits import RELAY, Digit, DtmfMode, Echoes, InfoQueue, takes_events
 
 if TYPE_CHECKING:
     from boringsdp.sip_plugin.phone_call import PhoneCall

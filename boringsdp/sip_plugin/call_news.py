@@ -7,6 +7,7 @@ from typing import Any
 
 from boringsdp import logs
 from boringsdp.call import CallClosed, CallEvent, CallTimedOut, LegDtmf, LegMediaTimeout, Party
+from boringsdp.call.digits import Digit, read_digit, wants_picture
 from boringsdp.errors import Exhausted, SdpError, WrongState
 from boringsdp.janus_api.plugin import Jsep
 from boringsdp.sdp import Description
@@ -14,7 +15,6 @@ from boringsdp.sip import account as told
 from boringsdp.sip.message import Message, Request
 from boringsdp.sip.session import events as sip
 from boringsdp.sip_plugin import events
-from boringsdp.sip_plugin.digits import Digit, read_digit, wants_picture
 from boringsdp.sip_plugin.headers import reason_of
 from boringsdp.sip_plugin.media_side import read_sdp, srtp_of
 from boringsdp.sip_plugin.phone_call import CallState, Open, PhoneCall

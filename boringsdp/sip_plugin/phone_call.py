@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from boringsdp.call import CallEvent
+from boringsdp.call.digits import DtmfMode
 from boringsdp.errors import JanusError, WrongState
 from boringsdp.janus_api.plugin import Jsep, JsepType
 from boringsdp.sdp import Direction
@@ -15,7 +16,6 @@ from boringsdp.sip.message import Message
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.call_digits import CallDigits
 from boringsdp.sip_plugin.codes import INVALID_ELEMENT, IO_ERROR, MISSING_SDP, TOO_STRICT, WRONG_STATE
-from boringsdp.sip_plugin.digits import DtmfMode
 from boringsdp.sip_plugin.headers import HeaderLines
 from boringsdp.sip_plugin.media_side import MediaSide
 

@@ -6,13 +6,13 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from boringsdp.call.digits import DtmfMode
 from boringsdp.errors import JanusError
 from boringsdp.janus_api.elements import Elements
 from boringsdp.sdp import SUITES
 from boringsdp.sip_plugin import requests as ask
 from boringsdp.sip_plugin.addresses import checked_identity, checked_proxy, checked_target, checked_uri
 from boringsdp.sip_plugin.codes import INVALID_ELEMENT, INVALID_REQUEST, MISSING_ELEMENT, NO_MESSAGE
-from boringsdp.sip_plugin.digits import DtmfMode
 from boringsdp.sip_plugin.headers import has_control, read_headers, read_parameters
 from boringsdp.sip_plugin.requests import SipRequest
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from boringsdp.call.digits import DtmfMode
 from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, LegStyle, Protocol, Sdes
-from boringsdp.sip_plugin.digits import DtmfMode
 from boringsdp.sip_plugin.headers import HeaderLines
 
 DTLS = LegStyle(protocol=Protocol.DTLS_SAVP, dtls=True)

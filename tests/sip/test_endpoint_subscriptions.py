@@ -6,10 +6,9 @@ import pytest
 
 from boringsdp.sip.account import IncomingSubscribe, NotifyReceived, SubscriptionActive, SubscriptionEnded, SubscriptionFailed
 from boringsdp.sip.endpoint import Endpoint
-from boringsdp.sip.facades import Account
+from boringsdp.sip.facades import Account, NotifierHandle
 from boringsdp.sip.flow import Protocol
-from boringsdp.sip.notifier import Notifier, NotifierEnded, NotifierRefreshed
-from boringsdp.sip.ua import Entry
+from boringsdp.sip.notifier import NotifierEnded, NotifierRefreshed
 from tests.support.sip_endpoints import Ear, at, endpoint, settings_of
 
 
@@ -21,24 +20,20 @@ class Board:
         self.ear = Ear(self._hear)
         self.news = Ear()
         self.account: Account = here.account(settings_of(at(here, user)), self.ear)
-        self.core: Notifier | None = None
-        self.entry: Entry | None = None
+        self.handle: NotifierHandle | None = None
 
     def _hear(self, event: object) -> None:
         if not isinstance(event, IncomingSubscribe) or event.event != "presence":
             return
-        event.incoming.later()
-        self.core = Notifier(event.request, event.incoming._news.transaction, event="presence", expires=600)
-        self.entry = self.here.ua.adopt(self.core, self.account.line, dialog=(self.core.dialog.id.call_id, self.core.local_tag))
-        self.entry.face = self.news
-        self.here.run(self.entry, self.core.accept(self.here.now()))
+        self.handle = event.accept(600, self.news)
         self.post(b"here")
 
     def post(self, body: bytes, *, last: bool = False) -> None:
-        assert self.core is not None
-        assert self.entry is not None
-        say = self.core.terminate if last else self.core.notify
-        self.here.run(self.entry, say(self.here.now(), content_type="text/plain", body=body))
+        assert self.handle is not None
+        if last:
+            self.handle.terminate("noresource", "text/plain", body)
+        else:
+            self.handle.notify("active", "text/plain", body)
 
 
 @pytest.mark.parametrize("protocol", [Protocol.UDP, Protocol.TCP])

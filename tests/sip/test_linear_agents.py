@@ -28,7 +28,7 @@ from boringsdp.sip.transport.udp import not_sip
 from boringsdp.sip.ua import UserAgent
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 from boringsdp.sip_plugin.addresses import telephone_number
-from boringsdp.sip_plugin.digits import read_digit
+from boringsdp.call.digits import read_digit
 from boringsdp.sip_plugin.headers import reason_of, shown_headers
 from tests.sip.test_linear import NAMES, STARTS, UNITS, check_linear, quietly
 

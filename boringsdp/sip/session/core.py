@@ -81,7 +81,7 @@ class Core:
         self.ends: list[Callable[[], None]] = []
         """What lets go of each other when all is done, so that the session is freed at once and not by the garbage collector."""
         self.timers = Timers()
-        self.session_timer = SessionTimer(settings.session_expires, settings.min_se)
+        self.session_timer = SessionTimer(settings.session_expires, settings.min_se, settings.smallest_se)
         self.lingers_until = 0.0
         """When the last 2xx of our INVITE can have come (RFC 6026, timer M)."""
         self._exchanges = 0

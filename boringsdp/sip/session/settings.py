@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from boringsdp.sip.session_timer import SMALLEST_MIN_SE
+
 
 class Prack(Enum):
     """Reliable provisional responses (RFC 3262)."""
@@ -27,6 +29,8 @@ class SessionSettings:
     """Of our own asking; 0: session timers are off, and only kept when the peer wants them."""
     min_se: int = 90
     """RFC 4028 §5: not below 90."""
+    smallest_se: int = SMALLEST_MIN_SE
+    """What is never gone below, whatever the peer says; less than 90 is for tests alone."""
     ring_limit: float = 180.0
     """How long an outgoing call may ring (and an incoming one, before its 2xx); 0: for ever."""
     allow: tuple[str, ...] = (

@@ -1,0 +1,103 @@
+"""Which headers go from one side to the other. Pure."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from boringsdp.errors import SipError
+from boringsdp.sip import headers as views
+from boringsdp.sip.message import Message, Response, key_of
+
+Lines = tuple[tuple[str, str], ...]
+
+OURS = frozenset(
+    (
+        "accept", "accept-contact", "accept-encoding", "allow", "allow-events", "also", "authentication-info", "authorization",
+        "call-id", "contact", "content-disposition", "content-encoding", "content-length", "content-type", "cseq", "date", "event",
+        "expires", "flow-timer", "from", "identity", "in-reply-to", "join", "max-forwards", "mime-version", "min-expires", "min-se",
+        "path", "proxy-authenticate", "proxy-authorization", "proxy-require", "rack", "reason", "record-route", "refer-sub", "refer-to",
+        "referred-by", "replaces", "require", "retry-after", "route", "rseq", "security-client", "security-server", "security-verify",
+        "server", "service-route", "session-expires", "session-id", "sip-etag", "sip-if-match", "subscription-state", "supported",
+        "target-dialog", "timestamp", "to", "unsupported", "user-agent", "via", "warning", "www-authenticate",
+    )
+)  # fmt: skip
+"""Of one dialog or one hop: never passed by the list, whatever it says. What of them goes across, goes by rules of its own."""
+IDENTITY = frozenset(("p-asserted-identity", "p-preferred-identity", "remote-party-id", "privacy", "diversion", "history-info"))
+"""Who somebody is: passed by trust, not by the list."""
+ASSERTED = ("P-Asserted-Identity", "Diversion", "History-Info", "Remote-Party-ID")
+CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
+CREDENTIALS = ("Authorization", "Proxy-Authorization")
+
+
+def passed(message: Message | None, allow: tuple[str, ...]) -> Lines:
+    """Return the headers of a message that the list lets go across, as they came and in their order."""
+    if message is None:
+        return ()
+    return tuple((name, value) for name, value in message.headers if _goes(name, allow) and _clean(value))
+
+
+def _goes(name: str, allow: tuple[str, ...]) -> bool:
+    key = key_of(name)
+    if key in OURS or key in IDENTITY:
+        return False
+    lower = name.lower()
+    return any(lower.startswith(each[:-1].lower()) if each.endswith("*") else key == key_of(each) for each in allow)
+
+
+def _clean(value: str) -> bool:
+    return not any(char in value for char in "\r\n\0")
+
+
+def reason(cause: int, text: str, protocol: str = "SIP") -> Lines:
+    """Return a Reason header (RFC 3326) of our own."""
+    plain = "".join(char if " " <= char <= "~" and char not in '"\\' else "." for char in text)[:120]
+    return (("Reason", f'{protocol};cause={cause};text="{plain}"'),)
+
+
+def reasons_of(message: Message | None) -> Lines:
+    """Return the Reason headers of a message, as they came."""
+    return () if message is None else named(message, "Reason")
+
+
+def reason_text(message: Message | None) -> str:
+    """Return the first Reason of a message; empty without."""
+    return next((value for _, value in reasons_of(message)), "")
+
+
+def named(message: Message, *names: str) -> Lines:
+    """Return the headers of those names."""
+    return tuple((name, value) for name in names for value in message.headers.all(name) if _clean(value))
+
+
+def challenges(response: Response | None) -> Lines:
+    """Return what a 401 or 407 asks."""
+    return () if response is None else named(response, *CHALLENGES)
+
+
+def identity_to_browser(message: Message, *, trusted: bool) -> Lines:
+    """Return who the PBX says it is: nothing where it is not trusted, or where the caller wants to stay unknown (RFC 3325 §7)."""
+    if not trusted:
+        return ()
+    words = {word.strip().lower() for value in message.headers.all("Privacy") for word in value.replace(",", ";").split(";")}
+    return named(message, "Privacy") if words & {"id", "user", "header"} else named(message, *ASSERTED)
+
+
+def identity_to_pbx(message: Message, asserted: str, *, trusted: bool) -> Lines:
+    """Return who a browser's user is, as we know it (a name-addr, empty: nobody); what the browser itself asserts is not passed."""
+    privacy = named(message, "Privacy")
+    return ((("P-Asserted-Identity", asserted),) if trusted and asserted else ()) + privacy
+
+
+def warning(text: str) -> Lines:
+    """Return a Warning of our own (RFC 3261 §20.43)."""
+    plain = "".join(char if " " <= char <= "~" and char not in '"\\' else "." for char in text)[:120]
+    return (("Warning", f'399 boringsdp "{plain}"'),)
+
+
+def contacts_of(response: Response | None) -> Lines:
+    """Return the Contacts of a 3xx."""
+    if response is None:
+        return ()
+    with suppress(SipError):
+        return tuple(("Contact", f"<{found.uri_text}>") for found in views.contacts(response))
+    return ()
