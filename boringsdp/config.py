@@ -135,8 +135,8 @@ class _Reader:
                 self._complain(keys[0], f"{reason} ({', '.join(origins)})" if origins else reason)
         if self._complaints:
             raise ConfigErrors(tuple(self._complaints))
-        origins = {dotted: self._origins.get(dotted, "default") for dotted in (*KEYS, *self._origins)}
-        return Loaded(config, MappingProxyType(origins), self._kinds or NO_PLUGINS)
+        where = {dotted: self._origins.get(dotted, "default") for dotted in (*KEYS, *self._origins)}
+        return Loaded(config, MappingProxyType(where), self._kinds or NO_PLUGINS)
 
     def _build(self) -> Config:
         sections: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,13 +22,13 @@ from boringsdp.sip.delivery import Delivery
 from boringsdp.sip.entries import Entry, Strayed
 from boringsdp.sip.exchange import Locate
 from boringsdp.sip.facades import Account, NotifierHandle, Refer, Session, Subscription
-from boringsdp.sip.flow import Flow, Target
+from boringsdp.sip.flow import Destination, Flow, Target
 from boringsdp.sip.flow import Protocol as FlowProtocol
 from boringsdp.sip.hop import direct
-from boringsdp.sip.ladder import Ladders
+from boringsdp.sip.ladder import Ladders, peer_of, start_line
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties, Place
-from boringsdp.sip.message import Request, Response
+from boringsdp.sip.message import Message, Request, Response
 from boringsdp.sip.parse import parse
 from boringsdp.sip.policy import within
 from boringsdp.sip.register import Unregistered
@@ -305,7 +306,7 @@ class Endpoint:
 
     def _perform(self, action: ShellAction) -> None:
         if isinstance(action, Transmit):
-            self._ladders.note(action.message, action.to, self.now(), sent=True)
+            self._note(action.message, action.to, sent=True)
             self._browsers.send(action)
         elif isinstance(action, Locate):
             number = action.number
@@ -326,8 +327,17 @@ class Endpoint:
             return
         if isinstance(message, Request):
             note_source(message, flow)
-        self._ladders.note(message, flow, self.now(), sent=False)
+        self._note(message, flow, sent=False)
         self._driver.run(self.ua.receive(message, parsed.defects, flow, self.now()))
+        call_id = message.headers.get("Call-ID") or ""
+        if self._ladders.is_strange(call_id) and self.ua.of_call(call_id):
+            self._ladders.keep(call_id)
+
+    def _note(self, message: Message, where: Destination, *, sent: bool) -> None:
+        self._ladders.note(message, where, self.now(), sent=sent)
+        if log.isEnabledFor(logging.DEBUG):
+            facts = {"peer": peer_of(where), "message_line": start_line(message), "call_id": message.headers.get("Call-ID")}
+            log.debug("sent" if sent else "received", extra=facts)
 
     def _spares(self, host: str) -> bool:
         """Whether an address is never banned: that of a registrar, a proxy or a trunk of ours."""

@@ -25,12 +25,17 @@ class Step(NamedTuple):
 
 
 class Ladders:
-    """The last `calls` Call-IDs, of each the last `messages` messages."""
+    """
+    The last `calls` Call-IDs, of each the last `messages` messages.
+
+    What peers have begun is kept apart, as many again, until `keep` says that somebody here has it: strangers push out nothing else.
+    """
 
     def __init__(self, calls: int, messages: int) -> None:
         self._calls = calls
         self._messages = messages
         self._steps: OrderedDict[str, deque[Step]] = OrderedDict()
+        self._strange: OrderedDict[str, deque[Step]] = OrderedDict()
 
     def note(self, message: Message, where: Destination, now: float, *, sent: bool) -> None:
         """Remember a message."""
@@ -38,15 +43,31 @@ class Ladders:
         if not self._calls or call_id is None:
             return
         key = call_id[:MAX_CALL_ID]
-        steps = self._steps.get(key)
+        steps = self._steps.get(key) or self._strange.get(key)
         if steps is None:
-            steps = self._steps[key] = deque(maxlen=self._messages)
-            while len(self._steps) > self._calls:
-                self._steps.popitem(last=False)
+            steps = deque(maxlen=self._messages)
+            self._add(self._steps if sent and isinstance(message, Request) else self._strange, key, steps)
         steps.append(Step(now, sent, peer_of(where), summary(message)))
 
+    def is_strange(self, call_id: str) -> bool:
+        """Whether a peer has begun with it, and it is not kept yet."""
+        return call_id[:MAX_CALL_ID] in self._strange
+
+    def keep(self, call_id: str) -> None:
+        """What a peer has begun has been given to somebody here."""
+        key = call_id[:MAX_CALL_ID]
+        steps = self._strange.pop(key, None)
+        if steps is not None:
+            self._add(self._steps, key, steps)
+
+    def _add(self, those: OrderedDict[str, deque[Step]], key: str, steps: deque[Step]) -> None:
+        those[key] = steps
+        while len(those) > self._calls:
+            those.popitem(last=False)
+
     def steps(self, call_id: str) -> tuple[Step, ...]:
-        return tuple(self._steps.get(call_id[:MAX_CALL_ID], ()))
+        key = call_id[:MAX_CALL_ID]
+        return tuple(self._steps.get(key) or self._strange.get(key) or ())
 
     def draw(self, call_id: str) -> str:
         """Return the ladder of a Call-ID; empty when nothing is known of it."""
@@ -57,6 +78,15 @@ class Ladders:
 def peer_of(where: Destination) -> str:
     host, port = where.remote if isinstance(where, Flow) else (where.host, where.port)
     return f"{where.protocol.value} [{host}]:{port}" if ":" in host else f"{where.protocol.value} {host}:{port}"
+
+
+def start_line(message: Message) -> str:
+    """Return what a message is as the log says it: `INVITE sip:bob@example.com`, `200 OK to INVITE`."""
+    if isinstance(message, Request):
+        return f"{message.method[:16]} {message.uri[:200]}"
+    if isinstance(message, Response):
+        return f"{message.code} {message.reason[:100]} to {(message.headers.get('CSeq') or '').rpartition(' ')[2][:16]}"
+    return ""
 
 
 def summary(message: Message) -> str:

@@ -81,7 +81,7 @@ class CallDigits:
 
     def _answered(self, code: int, _reason: str) -> None:
         if code >= 300:
-            log.info("the peer takes no digits by INFO", extra={"call": self._call.call_id, "code": code})
+            log.info("the peer takes no digits by INFO", extra={**self._call.name(), "code": code})
         self._info(self._queue.answered(code))
 
     def _info(self, digit: Digit | None) -> None:
@@ -90,5 +90,5 @@ class CallDigits:
         try:
             self._call.send("INFO", (), RELAY, digit.body, self._answered)
         except BoringError as error:
-            log.info("a digit has no call to go to", extra={"call": self._call.call_id, "reason": str(error)})
+            log.info("a digit has no call to go to", extra={**self._call.name(), "reason": str(error)})
             self._queue.answered(481)

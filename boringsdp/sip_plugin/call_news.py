@@ -23,6 +23,9 @@ from boringsdp.sip_plugin.view import contacts_of, content_type_of, header_of, i
 NOT_ACCEPTABLE = 488
 REQUEST_PENDING = 491
 TERMINATED = 487
+HUNG_UP_HERE, HUNG_UP_THERE = "to BYE", "Session Terminated"
+"""What clients of Janus are told of a call that had been answered."""
+IN_WORDS = {HUNG_UP_HERE: "hung up here", HUNG_UP_THERE: "hung up by the peer"}
 TICKS_PER_MS = 8
 """RFC 4733 counts in the audio's clock, which is 8000 Hz on telephones; clients expect that."""
 
@@ -48,7 +51,7 @@ class CallNews:
                 self._over(TERMINATED, "Request Terminated", request)
             case sip.Ended(by, code, reason, message):
                 if code == 200:
-                    reason = "to BYE" if by is sip.By.LOCAL else "Session Terminated"
+                    reason = HUNG_UP_HERE if by is sip.By.LOCAL else HUNG_UP_THERE
                 self._over(code, reason, message)
             case sip.RequestAnswered(number, response):
                 if (done := self._call.requests.pop(number, None)) is not None:
@@ -109,7 +112,7 @@ class CallNews:
         try:
             text = media.early_of_peer(sdp, tag)
         except (SdpError, WrongState, Exhausted) as error:
-            log.info("early media cannot be served", extra={"call": self._call.call_id, "reason": str(error)})
+            log.info("early media cannot be served", extra={**self._call.name(), "reason": str(error)})
             return
         if text is None:
             return
@@ -146,7 +149,7 @@ class CallNews:
         try:
             offer = media.offer_to_browser()
         except (SdpError, WrongState, Exhausted) as error:
-            log.info("the browser cannot be offered the final answer", extra={"call": call.call_id, "reason": str(error)})
+            log.info("the browser cannot be offered the final answer", extra={**call.name(), "reason": str(error)})
             return
         call.open, call.state = Open.BROWSER, CallState.REINVITED
         self._tell(self._incoming("updatingcall", call.session.request, None), Jsep.offer(offer))
@@ -328,7 +331,7 @@ class CallNews:
         self._tell(events.hangup(code, reason, reason_of(message), self._headers(message), contacts))
         self._record({"event": "hangup", "call-id": call.call_id, "code": code, "reason": reason})
         call.state = CallState.CLOSING
-        call.outlet.over(call, reason)
+        call.outlet.over(call, IN_WORDS.get(reason, f"{code} {reason}"))
 
     # --- telling ---------------------------------------------------------------------------------------------------------------------
 

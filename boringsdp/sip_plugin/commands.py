@@ -192,6 +192,8 @@ class Commands:
             return {"event": "unregistering"}
         if not master.registers:
             raise JanusError(WRONG_STATE, "Wrong state (a guest is not registered)", "request")
+        if not master.occupied_at_registrar:
+            raise JanusError(WRONG_STATE, f"Wrong state (not registered: {master.account.state.value})", "request")
         master.account.unregister()
         for helper in list(master.helpers):
             master.remove(helper)
@@ -229,7 +231,7 @@ class Commands:
         handle = self._handle
         master = self._usable_master()
         if handle.call is not None:
-            raise JanusError(WRONG_STATE, f"Wrong state (the handle has a call: {handle.call.state.value})", "request")
+            raise JanusError(WRONG_STATE, f"Wrong state (the handle has a call, which is {handle.call.state.words})", "request")
         if jsep is None or jsep.type is not JsepType.OFFER:
             raise JanusError(MISSING_SDP, "Missing SDP: call needs a jsep offer", "jsep")
         if request.call_id and self._desk.endpoint.session(request.call_id) is not None:

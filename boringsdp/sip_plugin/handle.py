@@ -155,7 +155,7 @@ class SipHandle(PluginHandle):
         except (SdpError, Exhausted) as error:
             self.drop_media(phone)
             code = NOT_ACCEPTABLE if isinstance(error, SdpError) else UNAVAILABLE
-            log.info("call cannot be served", extra={"call": call.session.call_id, "reason": str(error)})
+            log.info("call cannot be served", extra={"call_id": call.session.call_id, "code": code, "reason": str(error)})
             call.session.hear = None
             call.session.reject(code)
             return
@@ -214,8 +214,12 @@ class SipHandle(PluginHandle):
         self.call = phone
         self.last_call_id = phone.call_id
         handle = self.handle
-        facts = {"call": phone.media.call.id if phone.media else "", "call_id": phone.call_id, "session": handle.session_id}
-        log.info("call attached", extra={**facts, "handle": handle.handle_id, "opaque_id": handle.opaque_id})
+        mine, theirs = phone.session.local_uri, phone.session.remote_uri
+        facts = {"direction": "in", "from": theirs, "to": mine} if phone.incoming else {"direction": "out", "from": mine, "to": theirs}
+        beside: dict[str, Any] = {"session": handle.session_id, "handle": handle.handle_id}
+        if handle.opaque_id is not None:
+            beside["opaque_id"] = handle.opaque_id
+        log.info("call attached", extra={**phone.name(), **facts, **beside})
 
     def forget_call(self, reason: str, *, hang_up: bool = True) -> None:
         """The handle has no call any more, whatever its state; nothing is told."""
@@ -298,10 +302,11 @@ class SipHandle(PluginHandle):
         """The call has ended and the application knows: the PeerConnection goes too."""
         if self.call is not call:
             return
+        name = call.name()
         self.forget_call(reason, hang_up=False)
         self.handle.close_pc()
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("messages of the call:\n%s", self.desk.endpoint.ladder(call.call_id), extra={"call": call.call_id})
+            log.debug("messages of the call:\n%s", self.desk.endpoint.ladder(call.call_id), extra=name)
         if self.master is not None:
             self.master.line_free()
 

@@ -57,7 +57,7 @@ def read_headers(elements: Elements, name: str = "headers", allowed: Iterable[st
 
 def _check(name: str, header: str, value: str, patterns: list[str]) -> None:
     if not header or len(header) > 128 or not _TOKEN.issuperset(header):
-        raise _refusal(name, f"'{header[:64]!a}' is no header name")
+        raise _refusal(name, f"{header[:64]!a} is no header name")
     if has_control(value):
         raise _refusal(name, f"the value of '{header}' has a line break or another control character")
     if key_of(header) in RESERVED:

@@ -284,6 +284,7 @@ class Master:
         except WrongState:
             return
         finally:
+            log.info("call missed", extra={"call_id": call.session.call_id, "from": who.uri, "to": callee, "code": BUSY})
             line.push(events.missed_call(who.uri, who.name, callee))
             line.record({"event": "missed_call", "caller": who.uri, "callee": callee})
 

@@ -39,6 +39,25 @@ class CallState(enum.Enum):
     """An offer of the peer is with the browser."""
     CLOSING = "closing"
 
+    @property
+    def words(self) -> str:
+        """What is said of it in errors."""
+        return WORDS[self]
+
+
+WORDS = {
+    CallState.INVITING: "not answered yet by the peer",
+    CallState.INVITED: "ringing here",
+    CallState.PROGRESS: "ringing here, with early media",
+    CallState.ACCEPTING: "accepted, and its ACK awaited",
+    CallState.INCALL: "established",
+    CallState.REINVITING: "established, with an offer at the peer",
+    CallState.REINVITED: "established, with an offer of the peer's to be answered",
+    CallState.CLOSING: "ending",
+}
+RINGS_HERE = "one that comes in and is not answered"
+ESTABLISHED = "an established one"
+
 
 class Open(enum.Enum):
     """Which exchange of an established call is under way."""
@@ -114,6 +133,10 @@ class PhoneCall:
     def call_id(self) -> str:
         return self.session.call_id
 
+    def name(self) -> Json:
+        """What its lines in the log have: the number of its media, and its Call-ID."""
+        return ({"call": self.media.call.id} if self.media is not None else {}) | {"call_id": self.call_id}
+
     @property
     def incoming(self) -> bool:
         return self.session.incoming
@@ -127,7 +150,7 @@ class PhoneCall:
 
     def accept(self, request: ask.Accept, jsep: Jsep | None) -> Reply:
         """Take the call: with the browser's answer, or its offer when the caller made none."""
-        self._needed(CallState.INVITED, CallState.PROGRESS)
+        self._needed(RINGS_HERE, CallState.INVITED, CallState.PROGRESS)
         media = self._media()
         self._check_srtp(request.srtp)
         self.digits.choose(request.dtmf)
@@ -169,7 +192,7 @@ class PhoneCall:
 
     def progress(self, request: ask.Progress, jsep: Jsep | None) -> Reply:
         """Send early media: the browser's answer, or its offer when the caller made none."""
-        self._needed(CallState.INVITED)
+        self._needed(RINGS_HERE, CallState.INVITED)
         media = self._media()
         if not self.offered:
             self._offer_caller(jsep, request.srtp, media, lambda sdp: self.session.progress(sdp, 183, request.headers))
@@ -188,12 +211,12 @@ class PhoneCall:
 
     def ring(self, headers: HeaderLines) -> None:
         """Tell the caller that it rings."""
-        self._needed(CallState.INVITED)
+        self._needed(RINGS_HERE, CallState.INVITED)
         self.session.ring(headers)
 
     def decline(self, code: int, headers: HeaderLines) -> Reply:
         """Refuse the call; `hangup` follows."""
-        self._needed(CallState.INVITED, CallState.PROGRESS)
+        self._needed(RINGS_HERE, CallState.INVITED, CallState.PROGRESS)
         self.session.reject(code, "", headers)
         self.state = CallState.CLOSING
         self.outlet.record({"event": "declined", "callee": self.session.local_uri, "call-id": self.call_id, "code": code})
@@ -205,7 +228,7 @@ class PhoneCall:
         """The browser's offer goes to the peer; its answer belongs to what the peer, or we, have offered."""
         if jsep is None:
             raise JanusError(MISSING_SDP, "Missing SDP: update needs a jsep", "jsep")
-        self._needed(CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self._needed(ESTABLISHED, CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
         media = self._media()
         if jsep.type is JsepType.ANSWER:
             return self._answer_update(request, jsep, media)
@@ -233,7 +256,7 @@ class PhoneCall:
 
     def hold(self, direction: Direction, headers: HeaderLines) -> Reply:
         """Limit the media, SENDRECV for no limit; `held` or `resumed` follows, or `update_failed`."""
-        self._needed(CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self._needed(ESTABLISHED, CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
         name = "resuming" if direction is Direction.SENDRECV else "holding"
         media = self._media()
         if media.direction is direction and self.open is Open.NONE:
@@ -247,7 +270,7 @@ class PhoneCall:
 
     def transfer(self, uri: str, replaces: Session | None, headers: HeaderLines, hear: Callable[[Any], None]) -> Reply:
         """Ask the peer to call somebody else."""
-        self._needed(CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self._needed(ESTABLISHED, CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
         self.session.refer(uri, hear=hear, replaces=replaces, headers=headers)
         return {"event": "transferring"}, None
 
@@ -262,7 +285,7 @@ class PhoneCall:
     ) -> None:
         """Send a request within the call; `done` hears the final response."""
         if not (self.established or (self.session.dialog is not None and self.state is not CallState.CLOSING)):
-            raise self._wrong()
+            raise self._wrong("one with a dialog")
         number = self.session.send(method, headers, content_type=content_type, body=body)
         if done is not None:
             self.requests[number] = done
@@ -316,12 +339,12 @@ class PhoneCall:
         if self.open is not Open.NONE:
             raise JanusError(WRONG_STATE, f"Wrong state (another offer is under way: {self.open.name.lower()})", "request")
 
-    def _needed(self, *states: CallState) -> None:
+    def _needed(self, wanted: str, *states: CallState) -> None:
         if self.state not in states:
-            raise self._wrong()
+            raise self._wrong(wanted)
 
-    def _wrong(self) -> JanusError:
-        return JanusError(WRONG_STATE, f"Wrong state (the call is {self.state.value})", "request")
+    def _wrong(self, wanted: str) -> JanusError:
+        return JanusError(WRONG_STATE, f"Wrong state (the call is {self.state.words}; this is for {wanted})", "request")
 
     @staticmethod
     def _or_undo(act: Callable[[], None], undo: Callable[[], None]) -> None:

@@ -99,7 +99,8 @@ class _Reader:
         profile = self.elements.choice("srtp_profile", *SUITES)
         if profile is not None and mode == "dtls":
             raise JanusError(INVALID_ELEMENT, "Conflicting elements: srtp_profile is about SDES, and srtp is dtls", "srtp_profile")
-        return ask.Srtp(mode, profile)
+        # Who names a suite wants SDES. Optional: Janus ignores the name and calls in the clear, and such calls should still come about.
+        return ask.Srtp("sdes_optional" if profile is not None and mode is None else mode, profile)
 
     def dtmf(self) -> DtmfMode | None:
         named = self.elements.choice("dtmf", *[mode.value for mode in DtmfMode])
@@ -286,7 +287,7 @@ def _dtmf_info(reader: _Reader) -> SipRequest:
 def _dtmf(reader: _Reader) -> SipRequest:
     digits = reader.elements.required_text("digits")
     if not 0 < len(digits) <= MAX_DIGITS or digits.upper().strip(DIGITS):
-        raise JanusError(INVALID_ELEMENT, f"digits should be 1 to {MAX_DIGITS} of 0-9*#ABCD", "digits")
+        raise reader.elements.refuse("digits", f"1 to {MAX_DIGITS} of 0-9*#ABCD")
     return ask.Dtmf(digits.upper(), reader.elements.integer("duration", least=40, most=6000) or 100)
 
 

@@ -65,7 +65,7 @@ class Subscriptions:
         """Unsubscribe; returns the reply."""
         present = self._by_key.get((package, target))
         if present is None:
-            raise JanusError(WRONG_STATE, "Wrong state (not subscribed to this)", "event")
+            raise JanusError(WRONG_STATE, f"Wrong state (no subscription to event {package} of {target})", "event")
         present.unsubscribe()
         return {"event": "unsubscribing"}
 

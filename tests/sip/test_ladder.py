@@ -40,6 +40,20 @@ def test_only_the_last_calls_and_messages_are_kept() -> None:
     assert [step.text for step in ladders.steps("c3")] == ["ACK SDP", "INFO SDP", "BYE SDP"]
 
 
+def test_strangers_push_out_no_ladder_of_ours() -> None:
+    ladders = Ladders(2, 3)
+    ladders.note(made(call_id="ours"), PEER, 0.0, sent=True)
+    ladders.note(made(call_id="theirs"), PEER, 0.0, sent=False)
+    ladders.keep("theirs")
+    for number in range(9):
+        ladders.note(made(call_id=f"s{number}"), PEER, 0.0, sent=False)
+        ladders.note(response_to(made(call_id=f"s{number}"), 404), PEER, 0.0, sent=True)
+    assert [len(ladders.steps(call_id)) for call_id in ("ours", "theirs", "s0", "s7", "s8")] == [1, 1, 0, 2, 2]
+    assert not ladders.is_strange("theirs")
+    ladders.note(made("BYE", "theirs", b""), PEER, 0.0, sent=False)
+    assert [step.text for step in ladders.steps("theirs")] == ["INVITE SDP", "BYE"]
+
+
 def test_no_calls_are_kept_when_none_shall_be() -> None:
     ladders = Ladders(0, 3)
     ladders.note(made(), PEER, 0.0, sent=True)

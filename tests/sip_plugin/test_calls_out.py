@@ -183,7 +183,7 @@ async def test_a_client_that_does_not_answer_our_offer_can_go_on(world: World):
         ({"request": "keyframe", "user": True}, 447, "not in a call"),
         ({"request": "send_ringing"}, 447, "not in a call"),
         ({"request": "unregister"}, 447, "guest"),
-        ({"request": "unsubscribe", "event": "dialog"}, 447, "not subscribed"),
+        ({"request": "unsubscribe", "event": "dialog"}, 447, "no subscription to event dialog of sip:alice@"),
         ({"request": "recording", "action": "start", "audio": True}, 451, "Recording"),
         ({"request": "rtp_forward", "streams": []}, 450, "forwarding"),
         ({"request": "stop_rtp_forward", "stream_id": 1}, 455, "1"),
@@ -258,3 +258,59 @@ async def test_news_for_event_handlers_hold_no_keys(world: World):
     assert len(key) >= 40
     assert '"event": "calling"' in json.dumps([news.data for news in alice.news])
     assert key not in str(alice.news)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"request": "decline"}, "the call is established; this is for one that comes in and is not answered"),
+        ({"request": "accept"}, "the call is established; this is for one that comes in and is not answered"),
+        ({"request": "call", "uri": "sip:x@127.0.0.1"}, "the handle has a call, which is established"),
+    ],
+)
+async def test_a_wrong_state_is_told_in_words(world: World, body: dict[str, object], words: str):
+    alice = world.guest()
+    await world.talk(alice)
+    number, text = alice.refusal(body, offer() if body["request"] == "call" else None)
+    assert (number, text) == (447, f"Wrong state ({words})")
+
+
+async def test_who_names_a_suite_gets_sdes(world: World):
+    alice = world.guest()
+    world.telephone()
+    alice.result({"request": "call", "uri": world.peer(), "srtp_profile": "AEAD_AES_128_GCM"}, offer())
+    call, _ = await world.rings()
+    lines = (call.sdp or b"").decode().splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("a=crypto:")] == ["AEAD_AES_128_GCM"]
+    assert any(line.startswith("m=audio ") and " RTP/AVP " in line for line in lines)
+
+
+async def test_the_log_tells_of_a_call_from_whom_to_whom_and_how_it_ended(world: World, caplog: pytest.LogCaptureFixture):
+    alice = world.guest()
+    with caplog.at_level("INFO", "boringsdp"):
+        await world.talk(alice)
+        alice.result({"request": "hangup"})
+        await alice.hears("hangup")
+        world.telephone("carol")
+        alice.result({"request": "call", "uri": world.peer("carol")}, offer())
+        call, _ = await world.rings()
+        call.session.reject(486)
+        await alice.hears("hangup")  # of the first call's PeerConnection
+        await alice.hears("hangup")
+    begun = [vars(record) for record in caplog.records if record.getMessage() == "call attached"]
+    over = [vars(record) for record in caplog.records if record.getMessage() == "call ended"]
+    assert [(line["direction"], line["from"], line["to"]) for line in begun] == [
+        ("out", world.uri("alice"), world.peer()),
+        ("out", world.uri("alice"), world.peer("carol")),
+    ]
+    assert [line["call"] for line in begun] == [line["call"] for line in over]
+    assert [line["reason"] for line in over] == ["hung up here", "486 Busy Here"]
+
+
+async def test_every_message_is_a_line_at_debug(world: World, caplog: pytest.LogCaptureFixture):
+    alice = world.guest()
+    with caplog.at_level("DEBUG", "boringsdp"):
+        await world.talk(alice)
+    lines = [(record.getMessage(), vars(record).get("message_line")) for record in caplog.records]
+    assert ("sent", f"INVITE {world.peer()}") in lines
+    assert ("received", "200 OK to INVITE") in lines
