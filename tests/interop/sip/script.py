@@ -296,13 +296,14 @@ async def running_script(
     *,
     calls: str = "",
     at: str = "",
+    host: str = "127.0.0.1",
     transport: str = "u1",
     more: Sequence[str] = ("-m", "1"),
     trace: bool = True,
     files: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
     """
-    A script on a port of its own: a callee waits; a caller calls the user `calls` at `at` (host:port).
+    A script on a port of its own of `host`: a callee waits; a caller calls the user `calls` at `at` (host:port).
 
     `more` are SIPp's options, `files` what stands in files beside it.
     """
@@ -313,9 +314,9 @@ async def running_script(
             (folder / file).write_text(text)
         (port, control), media = free_ports(), free_media_port()
         process = await asyncio.create_subprocess_exec(
-            *("sipp", "-sf", "script.xml", "-i", "127.0.0.1", "-p", str(port), "-t", transport, "-nostdin", "-trace_err", *more),
+            *("sipp", "-sf", "script.xml", "-i", host, "-p", str(port), "-t", transport, "-nostdin", "-trace_err", *more),
             *(("-trace_msg",) if trace else ()),
-            *("-mi", "127.0.0.1", "-mp", str(media), "-cp", str(control)),
+            *("-mi", host, "-mp", str(media), "-cp", str(control)),
             *(("-s", calls) if calls else ()),
             *((at,) if script.role == "caller" else ()),
             cwd=name,
@@ -324,7 +325,7 @@ async def running_script(
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            yield Running(f"sip:callee@127.0.0.1:{port}{';transport=tcp' if transport.startswith('t') else ''}", folder, process)
+            yield Running(f"sip:callee@{host}:{port}{';transport=tcp' if transport.startswith('t') else ''}", folder, process)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -53,10 +53,18 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def script(
-        self, script: Script, *, calls: str = "", at: str = "", transport: str = "u1", more: Sequence[str] = (), seconds: float = 8
+        self,
+        script: Script,
+        *,
+        calls: str = "",
+        at: str = "",
+        host: str = "127.0.0.1",
+        transport: str = "u1",
+        more: Sequence[str] = (),
+        seconds: float = 8,
     ) -> AsyncIterator[Running]:
         """A script at work, which has to come to its end; a failure shows its messages."""
-        async with running_script(script, calls=calls, at=at or self.sip, transport=transport, more=("-m", "1", *more)) as phone:
+        async with running_script(script, calls=calls, at=at or self.sip, host=host, transport=transport, more=("-m", "1", *more)) as phone:
             try:
                 if not calls:
                     await phone.listening()
