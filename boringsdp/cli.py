@@ -16,7 +16,7 @@ from boringsdp.errors import ConfigError, NgError, PeerTimeout, SdpError
 
 OK, FAILED, BAD_CONFIG = 0, 1, 2
 
-_FLAG = re.compile(r"--([a-z]+\.[a-z0-9_]+)(?:=(.*))?", re.DOTALL)
+_FLAG = re.compile(r"--([a-z0-9]+\.[a-z0-9_]+)(?:=(.*))?", re.DOTALL)
 
 _EPILOG = """\
 Every key of the configuration is a flag as well, --section.key=value, and an environment variable, BORINGSDP_SECTION_KEY.

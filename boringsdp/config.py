@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from boringsdp import config_checks as checks
+from boringsdp.config_b2bua import DomainConfig, domain_section, read_domains
 from boringsdp.config_keys import ENVIRONMENT_PREFIX, Key, checked, keys_of, read_table, suggest
 from boringsdp.config_sections import Config as Config
 from boringsdp.config_values import from_text, to_toml
@@ -34,13 +35,14 @@ class ConfigErrors(LocalError):
 
 
 PLUGINS = "plugins"
+DOMAINS = "domains"
 PluginKinds = Mapping[str, type | None]
 """The plugins that are installed, by package name: the dataclass of what can be set, None for one that does not say."""
 NO_PLUGINS: PluginKinds = MappingProxyType({})
 
 
 def _sections() -> Iterator[dataclasses.Field[Any]]:
-    return (section for section in dataclasses.fields(Config) if section.name != PLUGINS)
+    return (section for section in dataclasses.fields(Config) if section.name not in (PLUGINS, DOMAINS))
 
 
 def _keys() -> Iterator[Key]:
@@ -91,6 +93,7 @@ class _Reader:
         self._values: dict[str, Any] = {}
         self._origins: dict[str, str] = {}
         self._plugins: dict[str, Mapping[str, Any]] = {}
+        self._domains: dict[str, DomainConfig] = {}
         self._complaints: list[ConfigError] = []
 
     def read_file(self, path: Path) -> None:
@@ -111,7 +114,10 @@ class _Reader:
                 self._complain(section, f"is a section: write [{section}] above its keys (file {path})")
             else:
                 for name, value in table.items():
-                    self._take(f"{section}.{name}", value, f"file {path}")
+                    if (section, name) == ("b2bua", DOMAINS):
+                        self._take_domains(value, f"file {path}")
+                    else:
+                        self._take(f"{section}.{name}", value, f"file {path}")
 
     def read_environment(self, environment: Mapping[str, str]) -> None:
         known = {key.variable: key for key in KEYS.values()}
@@ -131,8 +137,8 @@ class _Reader:
         bad = {complaint.key for complaint in self._complaints}
         for keys, reason in _across(config):
             if bad.isdisjoint(keys):
-                origins = dict.fromkeys(self._origins[key] for key in keys if key in self._origins)
-                self._complain(keys[0], f"{reason} ({', '.join(origins)})" if origins else reason)
+                sources = dict.fromkeys(self._origins[key] for key in keys if key in self._origins)
+                self._complain(keys[0], f"{reason} ({', '.join(sources)})" if sources else reason)
         if self._complaints:
             raise ConfigErrors(tuple(self._complaints))
         where = {dotted: self._origins.get(dotted, "default") for dotted in (*KEYS, *self._origins)}
@@ -143,7 +149,15 @@ class _Reader:
         for section in SECTIONS:
             values = {key.name: self._values[key.dotted] for key in KEYS.values() if key.section == section and key.dotted in self._values}
             sections[section] = type(getattr(Config(), section))(**values)
-        return Config(**sections, plugins=MappingProxyType(self._plugins))
+        return Config(**sections, domains=MappingProxyType(self._domains), plugins=MappingProxyType(self._plugins))
+
+    def _take_domains(self, tables: Any, origin: str) -> None:
+        self._domains, wrong = read_domains(tables, origin)
+        self._complaints += wrong
+        if not wrong:
+            self._origins |= {
+                f"{domain_section(name.lower().rstrip('.'))}.{key}": origin for name, table in tables.items() for key in table
+            }
 
     def _take_plugins(self, tables: Any, origin: str) -> None:
         if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
@@ -214,6 +228,8 @@ def _across(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
         yield ("janus.allow_origin", "janus.enforce_cors"), "is needed by janus.enforce_cors"
     if config.janus.tokens and config.janus.token_secret:
         yield ("janus.token_secret", "janus.tokens"), "cannot be set beside janus.tokens: tokens are either stored or signed"
+    if config.b2bua.expires_max < config.b2bua.expires_min:
+        yield ("b2bua.expires_max", "b2bua.expires_min"), f"must be at least b2bua.expires_min ({config.b2bua.expires_min})"
     yield from _across_trunk(config)
     yield from _across_ng(config)
     for local in config.webrtc.advertised:
@@ -277,6 +293,10 @@ def effective(loaded: Loaded) -> str:
     for section in SECTIONS:
         values = getattr(loaded.config, section)
         lines += [*_shown(section, values, [key for key in KEYS.values() if key.section == section], loaded.origins), ""]
+        if section == "b2bua":
+            for name, domain in loaded.config.domains.items():
+                written = domain_section(name)
+                lines += [*_shown(written, domain, keys_of(written, DomainConfig), loaded.origins), ""]
     for package, kind in loaded.plugins.items():
         if kind is not None:
             section = plugin_section(package)
@@ -304,10 +324,20 @@ def example(plugins: PluginKinds = NO_PLUGINS) -> str:
     ]
     for section, text in SECTIONS.items():
         lines += _annotated(section, text, (key for key in KEYS.values() if key.section == section))
+        if section == "b2bua":
+            lines += _domain_example()
     for package, kind in plugins.items():
         if kind is not None:
             lines += _annotated(plugin_section(package), (kind.__doc__ or "").strip(), keys_of(plugin_section(package), kind))
     return "\n".join(lines) + "\n"
+
+
+def _domain_example() -> Iterator[str]:
+    """A domain has no default: all of it is a comment."""
+    text = (DomainConfig.__doc__ or "").strip()
+    yield from ("", f"# {text} A table for each; keys that are left out are as they stand here.", f"# [{domain_section('example.com')}]")
+    for key in keys_of(domain_section("example.com"), DomainConfig):
+        yield from (f"#   # {key.text}", f"#   {key.name} = {to_toml(key.default)}")
 
 
 def _annotated(section: str, text: str, keys: Iterable[Key]) -> Iterator[str]:

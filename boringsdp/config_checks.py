@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from boringsdp.errors import SipError
+from boringsdp.sip.uri import parse_sip_uri
+
 Check = Callable[[Any], str | None]
 
 
@@ -145,10 +148,75 @@ def sip_listeners(values: tuple[str, ...]) -> str | None:
     return "names an address twice" if len(set(fixed)) < len(fixed) else None
 
 
+def ws_listeners(values: tuple[str, ...]) -> str | None:
+    """WebSocket transports with an address and a port, as wss:0.0.0.0:8443, each once."""
+    for value in values:
+        protocol, _, rest = value.partition(":")
+        if protocol not in ("ws", "wss") or endpoints((rest,)):
+            return f"must be ws or wss, an IP address and a port, such as wss:0.0.0.0:8443, not {value!r}"
+    fixed = [value for value in values if not value.endswith(":0")]
+    return "names an address twice" if len(set(fixed)) < len(fixed) else None
+
+
+def origins(values: tuple[str, ...]) -> str | None:
+    """Origins of web pages: scheme, host and port where it is not the usual one."""
+    bad = [value for value in values if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+", value)]
+    return f"must be origins such as https://phone.example.com, without a path, not {bad[0]!r}" if bad else None
+
+
+def sip_uris(values: tuple[str, ...]) -> str | None:
+    """SIP URIs, each once."""
+    reason = next((reason for value in values if (reason := sip_uri_or_empty(value) or (None if value else "names nobody"))), None)
+    return reason or ("names one twice" if len(set(values)) < len(values) else None)
+
+
+def sip_uri_or_empty(value: str) -> str | None:
+    """A SIP URI, or nothing."""
+    try:
+        if value:
+            parse_sip_uri(value)
+    except SipError as error:
+        return f"must be a SIP URI such as sip:pbx.example.com;transport=tcp, not {value!r} ({error.reason})"
+    return None
+
+
+def module_name(value: str) -> str | None:
+    """A name in a Python module, or nothing."""
+    name = r"[A-Za-z_]\w*"
+    return None if not value or re.fullmatch(rf"{name}(\.{name})*:{name}", value) else f"must be module:name, not {value!r}"
+
+
+def secret_or_empty(shortest: int) -> Check:
+    """Return a check for a key that is long enough, or nothing; what it is is not told."""
+
+    def check(value: str) -> str | None:
+        return None if not value or len(value) >= shortest else f"must have at least {shortest} characters"
+
+    return check
+
+
+def digests(values: tuple[str, ...]) -> str | None:
+    """Algorithms of digest, each once."""
+    known = ("MD5", "SHA-256", "SHA-512-256")
+    if not values or not set(values) <= set(known) or len(set(values)) < len(values):
+        return f"must be some of {', '.join(known)}, each once, not {', '.join(values) or 'none'}"
+    return None
+
+
+def caller_rule(value: str) -> str | None:
+    """What becomes of a user's name, or nothing."""
+    return None if not re.search(r"[\s<>\"@:]|\{(?!user\})", value) else f"must be a user part such as +4930{{user}}, not {value!r}"
+
+
 def hosts(values: tuple[str, ...]) -> str | None:
     """Names or addresses of hosts; `*.example.com` stands for all below."""
     bad = [value for value in values if not re.fullmatch(r"(\*\.)?[A-Za-z0-9_.:-]+", value)]
     return f"must be hosts such as pbx.example.com or *.example.com, not {bad[0]!r}" if bad else None
+
+
+def domain(value: str) -> str | None:
+    """The name of a domain, or an address that stands for one."""
+    return None if re.fullmatch(r"[A-Za-z0-9_.:-]+", value) else f"must be a domain such as example.com, not {value!r}"
 
 
 def header_names(values: tuple[str, ...]) -> str | None:

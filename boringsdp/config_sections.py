@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from boringsdp import config_checks as checks
+from boringsdp.config_b2bua import B2buaConfig, Domains
 from boringsdp.config_keys import setting
 
 NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
@@ -291,8 +292,11 @@ class Config:
     nosip: NoSipConfig = NoSipConfig()
     ng: NgConfig = NgConfig()
     sip: SipConfig = SipConfig()
+    b2bua: B2buaConfig = dataclasses.field(default_factory=B2buaConfig)
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()
     demo: DemoConfig = DemoConfig()
+    domains: Domains = dataclasses.field(default_factory=dict)
+    """Tables `[b2bua.domains."example.com"]`, by name in lower case."""
     plugins: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     """Tables `[plugins."janus.plugin.name"]` of the file, checked where the plugin has said what is in it."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from boringsdp import config
+from boringsdp.b2bua.configuration import b2bua_settings
 from boringsdp.config import ConfigErrors, load
 from boringsdp.janus_api.plugins import plugin_settings
 from boringsdp.sip_plugin.settings import PluginSettings, read_settings
@@ -260,3 +261,70 @@ def test_a_guess_that_is_far_is_not_made(name: str):
     with pytest.raises(ConfigErrors) as caught:
         load(flags={name: "1"})
     assert "did you mean" not in str(caught.value)
+
+
+DOMAINS = """
+    [b2bua]
+    grace = 10
+    [b2bua.domains."Example.com"]
+    mode = "pass-through"
+    pbx = ["sip:192.0.2.1", "sip:pbx.example.com;transport=tls"]
+    [b2bua.domains."other.example"]
+    token_secret = "0123456789abcdef"
+"""
+
+
+def test_domains_are_read_and_shown(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    file.write_text(DOMAINS)
+    loaded = load(file)
+    assert loaded.config.domains.keys() == {"example.com", "other.example"}
+    assert loaded.config.domains["example.com"].pbx[1] == "sip:pbx.example.com;transport=tls"
+    shown = config.effective(loaded)
+    assert '[b2bua.domains."example.com"]' in shown
+    assert "0123456789abcdef" not in shown
+    settings = b2bua_settings(loaded.config)
+    assert settings is not None
+    assert (settings.grace_s, settings.domains["example.com"].mode.value) == (10, "pass-through")
+    assert b2bua_settings(load(file, flags={"b2bua.enabled": "false"}).config) is None
+    assert b2bua_settings(load().config) is None
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "told"),
+    [
+        ("mode = 1", "mode", "wanted a text"),
+        ('modes = "registrar"', "modes", "no such key; did you mean mode?"),
+        ('mode = "registrar"', "mode", '"registrar" needs users, users_url or token_secret'),
+        ('mode = "pass-through"\nusers_url = "http://a/b"', "users_url", 'means nothing with mode = "pass-through"'),
+        ('mode = "trunk"\ntoken_secret = "0123456789abcdef"', "pbx", "is needed by mode"),
+        ('users_url = "http://a/b"\ncaller = "+49{user}"', "caller", 'means nothing with mode = "registrar"'),
+        ('mode = "trunk"\nusers_url = "http://a/b"\npbx = ["sip:a"]\nregister = true', "register", "needs account and password"),
+        ('pbx = ["pbx.example.com"]', "pbx", "must be a SIP URI"),
+        ('pbx = ["sip:a", "sip:a"]', "pbx", "names one twice"),
+        ('token_secret = "short"', "token_secret", "must have at least 16 characters"),
+        ('caller = "{name}"', "caller", "must be a user part such as +4930{user}"),
+        ('algorithms = ["SHA-1"]', "algorithms", "must be some of MD5, SHA-256, SHA-512-256"),
+        ('users = "/nowhere/at/all"', "users", "cannot be read"),
+    ],
+)
+def test_a_domain_that_cannot_be_served_is_complained_of(tmp_path: Path, table: str, key: str, told: str):
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[b2bua.domains."example.com"]\n{table}\n')
+    with pytest.raises(ConfigErrors) as caught:
+        load(file)
+    found = {complaint.key: complaint.reason for complaint in caught.value.complaints}
+    assert told in found[f'b2bua.domains."example.com".{key}']
+    assert "short" not in str(caught.value)
+
+
+def test_domains_are_tables_with_names_of_hosts(tmp_path: Path):
+    file = tmp_path / "gateway.toml"
+    for text, told in (
+        ('[b2bua]\ndomains = ["example.com"]', "holds one table for each domain"),
+        ('[b2bua.domains."*.example.com"]\nusers_url = "http://a/b"', "must be a domain such as example.com"),
+        ('[b2bua.domains.A]\nusers_url = "http://a/b"\n[b2bua.domains.a]\nusers_url = "http://a/b"', "stands there twice"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigErrors, match=told):
+            load(file)

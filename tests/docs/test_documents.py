@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 LINK = re.compile(r"\[[^]]+\]\(([^)#]+)(?:#[^)]*)?\)")
 FILE = re.compile(r"`((?:boringsdp|tests|docs|bench)/[\w./-]+)`")
-KEY = re.compile(r"`([a-z]+\.[a-z_]+)(?:=[^`]*)?`")
+KEY = re.compile(r"`([a-z0-9]+\.[a-z_]+)(?:=[^`]*)?`")
 
 
 def ids(path: Path) -> str:
