@@ -53,6 +53,11 @@ class Browsers:
     def attach(self, transports: Transports) -> None:
         self._transports = transports
 
+    def leave(self) -> None:
+        """Wait for nobody: everything is closed soon."""
+        for flow in self._successions.keep_nothing():
+            self.abandon(flow)
+
     def close(self) -> None:
         self._driver.close()
 
@@ -80,7 +85,7 @@ class Browsers:
 
     def blame(self, flow: Flow, cause: str) -> None:
         """Count a bad message against its source, and its connection where a browser has made that."""
-        if self._there.accepts(flow):
+        if flow.protocol in WEBSOCKETS and self._there.accepts(flow):
             self._conduct.blame(flow, self._loop.time(), UNREADABLE if cause in ("unreadable", "not SIP") else 1)
             self._end_bad(flow)
         self._there.blame(flow, cause)
@@ -98,12 +103,14 @@ class Browsers:
         self._there.send(message.data, to, message.transaction)
 
     def keep(self, flow: Flow, seconds: float) -> None:
-        self._successions.keep(flow, seconds)
+        """Bear the end of a connection for so long; of one that has ended it is too late."""
+        if self._there.accepts(self._successions.current(flow)):
+            self._successions.keep(flow, seconds)
 
     def succeed(self, old: Flow, new: Flow) -> None:
         """Let one connection take the place of another."""
         old, new = self._successions.current(old), self._successions.current(new)
-        if old == new:
+        if old == new or not self.accepted(new):
             return
         self._there.forgive(old)
         waited = self._successions.succeed(old, new)
@@ -114,7 +121,7 @@ class Browsers:
 
     def stray(self, old: Flow, new: Flow) -> None:
         """A browser whose connection is lost goes on with its call by another."""
-        if self._successions.waits(old):
+        if not self._there.accepts(self._successions.current(old)):
             self.succeed(old, new)
             self._tell(FlowSucceeded(old, new))
 
@@ -155,4 +162,4 @@ class Browsers:
     def _end_bad(self, flow: Flow) -> None:
         if self._conduct.is_enough(flow):
             log.warning("browser disconnected", extra={"source": flow.remote[0], "reason": CLOSED})
-            self._there.drop(flow, CLOSED)
+            self._there.drop(flow, CLOSED, bad=True)

@@ -102,6 +102,7 @@ class Endpoint:
     async def close(self) -> None:
         """Unregister and hang up everything (waits a moment for the answers), close all sockets."""
         self._closing = True
+        self._browsers.leave()
         for account in tuple(self._accounts.values()):
             account.close()
         end = self._loop.time() + CLOSING_S

@@ -113,6 +113,11 @@ class Successions:
         self._forget(flow)
         return True
 
+    def keep_nothing(self) -> list[Flow]:
+        """Bear no more ends; returns the lost ones, for `abandon`."""
+        self._keeps.clear()
+        return list(self._lost)
+
     def tick(self, now: float) -> list[Flow]:
         """Return those whose time is up, for `abandon`."""
         due: list[Flow] = []

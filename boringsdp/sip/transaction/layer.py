@@ -243,11 +243,14 @@ class Transactions:
         Let another connection take the place of one, for all that goes on by it.
 
         What has no final response is sent again, and so is our last answer to an INVITE: nobody knows what the old one has still carried.
+        A 2xx is not: whoever made it repeats it until there is an ACK.
         """
         actions: list[TransactionAction] = []
         for machine in tuple(self._machines.values()):
             if machine.to == old:
-                actions += machine.redirect(new)
+                again = machine.redirect(new)
+                accepted = isinstance(machine, ServerInvite) and machine.accepted
+                actions += [] if accepted else again
         return actions
 
     def cut(self, flow: Flow, reason: str, now: float) -> list[TransactionAction]:

@@ -70,6 +70,11 @@ class ServerInvite:
         return self.state is not State.PROCEEDING
 
     @property
+    def accepted(self) -> bool:
+        """Whether it was answered with 2xx."""
+        return self.state is State.ACCEPTED
+
+    @property
     def to_tag(self) -> str:
         """The To tag of our responses: the user agent may have chosen another than `tag`."""
         return (self._sent is not None and to(self._sent.message).tag) or self.tag

@@ -51,6 +51,10 @@ class Connection:
         self.liveness = hub.liveness(accepted)
         self.unheard: list[int] = []
         """Transactions whose requests were sent since the peer last said anything: should it be gone, they have failed."""
+        self.broken = 0
+        """Messages that were none."""
+        self.bad = False
+        """Whether we end it for what the peer does."""
         self.reason = ""
         """Why we end it, once we do."""
         self._hub = hub

@@ -53,6 +53,8 @@ class Limits:
     message: int = 65_536
     unsent: int = 262_144
     """That wait in one connection to be written, or for it to be made; beyond, it is closed and what waits fails."""
+    broken: int = 10
+    """Messages of an accepted connection that are none, after which it is closed."""
     connect_s: float = 5.0
     handshake_s: float = 10.0
     first_message_s: float = 60.0

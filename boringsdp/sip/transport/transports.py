@@ -226,10 +226,11 @@ class Transports:
             log.warning("sip source banned", extra={"source": flow.remote[0], "cause": cause})
             self._pool.abort_accepted(flow.remote[0], "banned")
 
-    def drop(self, flow: Flow, reason: str = "closed by us") -> None:
-        """Close a connection once what waits has been written."""
+    def drop(self, flow: Flow, reason: str = "closed by us", *, bad: bool = False) -> None:
+        """Close a connection once what waits has been written; `bad`: for what its peer does."""
         connection = self._pool.find(flow) if flow.protocol is not Protocol.UDP else None
         if connection is not None:
+            connection.bad = bad
             connection.close(reason)
 
     def reload_certificates(self) -> None:
@@ -274,6 +275,9 @@ class Transports:
 
     def broken(self, connection: Connection, cause: str) -> None:
         self.blame(connection.flow, cause)
+        connection.broken += 1
+        if connection.accepted and connection.broken >= self.limits.broken:
+            self.drop(connection.flow, cause, bad=True)
 
     def ended(self, connection: Connection, reason: str) -> None:
         if self._bears(connection.flow):

@@ -10,7 +10,7 @@ from collections import deque
 from typing import Any, cast
 
 import aiohttp
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from yarl import URL
 
 from boringsdp.sip.flow import Address, Flow, Protocol, Target
@@ -25,6 +25,10 @@ SUBPROTOCOL = "sip"
 HEARTBEAT_S = 30.0
 """Between the pings of WebSocket itself, for both ends' NATs."""
 CLOSE_S = 2.0
+MAX_CLOSE_REASON = 120
+"""Octets that fit into the frame that closes."""
+MAX_LINE_ENDS = 16
+"""Octets of a message that keeps the connection open."""
 
 AnySocket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
@@ -66,7 +70,7 @@ class _WebSocket(Connection):
     def _take(self, data: bytes) -> None:
         if self.reason:
             return
-        if data in (LINE_END, PING):
+        if len(data) <= MAX_LINE_ENDS and not data.strip(LINE_END):
             for _ in range(len(data) // 2):
                 self._line_end()
         elif not_sip(data):
@@ -85,12 +89,18 @@ class _WebSocket(Connection):
                     except UnicodeDecodeError:
                         await self._socket.send_bytes(data)
                 if self.reason:
-                    await self._socket.close()
+                    await self._socket.close(code=self._close_code(), message=self.reason.encode()[:MAX_CLOSE_REASON])
                     return
                 self._changed.clear()
                 await self._changed.wait()
         except (OSError, RuntimeError, aiohttp.ClientError):  # closed meanwhile: who reads notices
             self._abort()
+
+    def _close_code(self) -> int:
+        """What the peer is told of why (RFC 6455 §7.4.1)."""
+        if self.bad:
+            return WSCloseCode.POLICY_VIOLATION
+        return WSCloseCode.GOING_AWAY if self.accepted else WSCloseCode.OK
 
     def _write(self, data: bytes) -> bool:
         if self._socket.closed or self.reason:
