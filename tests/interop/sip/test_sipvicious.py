@@ -142,17 +142,44 @@ async def test_a_password_guesser_learns_nothing(tmp_path: Path) -> None:
         assert dropped(gateway, "method not served") >= 1
 
 
-def crash() -> bytes:
-    """What svcrash answers scanners with. It imports scapy, which it needs for listening only."""
-    script = "import sys, types; sys.modules['scapy'] = types.ModuleType('scapy'); from sipvicious import svcrash; print(svcrash.crashmsg)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
-    if done.returncode:
+SVCRASH = """
+import socket, sys, types
+
+class Anywhere(socket.socket):
+    def bind(self, address):
+        super().bind((address[0], 0))
+
+socket.socket = Anywhere
+sys.modules["scapy"] = types.ModuleType("scapy")
+from sipvicious import svcrash
+"""
+"""svcrash imports scapy, which it needs for listening only, and sends from port 5060, which may be taken."""
+
+
+def svcrash(*arguments: object, then: str = "svcrash.main()") -> str:
+    """What svcrash writes."""
+    command = [sys.executable, "-c", f"{SVCRASH}{then}", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE_S)
+    if b"No module named 'sipvicious'" in done.stderr:
         pytest.skip("pip install sipvicious")
-    return done.stdout.rstrip(b"\n")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode()
+
+
+async def test_svcrash_crashes_nothing() -> None:
+    async with running() as (gateway, port):
+        stranger = Stranger(port)
+        for _ in range(3):
+            said = await asyncio.to_thread(svcrash, "-d", "127.0.0.1", "-p", port)
+            assert f"Attacking back 127.0.0.1:{port}" in said
+            answer, _ = stranger.ask("OPTIONS", "999")
+            assert answer.startswith("SIP/2.0 200 ")
+        assert dropped(gateway, "defect") == 3  # it has come
+        stranger.close()
 
 
 async def test_what_crashes_scanners_is_let_pass() -> None:
-    octets = crash()
+    octets = svcrash(then="print(svcrash.crashmsg)").rstrip("\n").encode()
     assert octets.startswith(b"SIP/2.0 ")
     async with running() as (_, port):
         stranger = Stranger(port)
