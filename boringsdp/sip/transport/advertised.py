@@ -72,7 +72,7 @@ class Advertised:
         """Return what to tell somebody there."""
         flow = to if isinstance(to, Flow) else None
         peer = flow.remote[0] if flow else to.host  # type: ignore[union-attr]
-        if to.protocol in (Protocol.WS, Protocol.WSS) and not (flow and self._accepted(flow)):
+        if to.protocol in (Protocol.WS, Protocol.WSS) and not (flow and self.is_bound(flow)):
             return Reach(self._unnamed, 0, to.protocol)
         own = ("", 0) if flow is None else flow.local if flow.local[1] in self._ports else (flow.local[0], 0)
         key = (to.protocol, peer, own)
@@ -82,6 +82,14 @@ class Advertised:
                 self._known.clear()
             known = self._known[key] = self._find(to.protocol, peer, own)
         return known
+
+    def of_accepted(self, flow: Flow) -> Reach:
+        """Return what to tell the peer of a WebSocket that somebody else's server has accepted for us: where it connected to."""
+        host = flow.local[0]
+        if flow.remote[0] in self._direct:
+            return Reach(in_uri(host), flow.local[1], flow.protocol)
+        public, port = next((self._public[key] for key in (host, ANYWHERE[":" in host]) if key in self._public), (host, None))
+        return Reach(in_uri(public), port or flow.local[1], flow.protocol)
 
     def listener(self, protocol: Protocol, peer: str, local: Address = ("", 0)) -> Listen | None:
         """Return the listener a peer is told about, and sent to from: that of a `local` address, else where the system would send from."""
@@ -102,7 +110,8 @@ class Advertised:
         fit = [each for each in fit if each.host == host] or [each for each in fit if each.anywhere] or fit
         return next((each for each in fit if each.port == local[1]), fit[0])
 
-    def _accepted(self, flow: Flow) -> bool:
+    def is_bound(self, flow: Flow) -> bool:
+        """Whether a flow came to a listener of ours."""
         return any(each.protocol is flow.protocol and each.port == flow.local[1] for each in self._bound)
 
     def _find(self, protocol: Protocol, peer: str, own: Address) -> Reach:

@@ -159,10 +159,12 @@ class Transports:
 
     def sent_by(self, to: Destination) -> str:
         """Return host and port for the Via of a request to there."""
-        return self._advertised.reach(to).host_port
+        return self.contact_address(to).host_port
 
     def contact_address(self, to: Destination) -> Reach:
         """Return where a peer there can reach us, for Contact and Record-Route."""
+        if isinstance(to, Flow) and to.protocol in (Protocol.WS, Protocol.WSS) and not self._advertised.is_bound(to) and self.accepts(to):
+            return self._advertised.of_accepted(to)
         return self._advertised.reach(to)
 
     def flow(self, to: Destination) -> Flow | None:

@@ -14,7 +14,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from yarl import URL
 
 from boringsdp.sip.flow import Address, Flow, Protocol, Target
-from boringsdp.sip.framing import LINE_END, PING
+from boringsdp.sip.framing import LINE_END
 from boringsdp.sip.transport.connection import Connection, Hub, Peer
 from boringsdp.sip.transport.settings import Listen, TransportSettings, in_uri
 from boringsdp.sip.transport.stream import Acceptor, Check, ListenerHub, address_of, tls_arguments

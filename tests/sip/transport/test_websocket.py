@@ -143,6 +143,7 @@ async def test_on_a_route_of_somebody_elses_server() -> None:
             async with session.ws_connect(f"ws://{host}:{port}/phones", protocols=("sip",)) as socket:
                 await socket.send_str(message().decode())
                 assert await told(socket) == answer().decode()
+                assert server.transports.contact_address(server.heard[0][1]) == (host, port, WS)
                 await socket.send_str("hello")
                 assert (await socket.receive()).type in (WSMsgType.CLOSED, WSMsgType.CLOSE, WSMsgType.ERROR, WSMsgType.CLOSING)
             with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
