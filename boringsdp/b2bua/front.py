@@ -125,6 +125,8 @@ class Front:
                 self._relay_from_browser(incoming, request, lambda plan: self.subscriptions.relay(event, plan))
             case told.FlowLost(flow):
                 self.domains.lost(flow)
+            case told.FlowSucceeded(old, new):
+                self.domains.succeeded(old, new)
             case told.FlowAbandoned(flow):
                 self.domains.abandoned(flow)
                 self._abandoned(flow)
