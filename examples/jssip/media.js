@@ -31,9 +31,11 @@ export class Media {
 
   /** Let a media element sound from the chosen loudspeaker; returns whether the browser can. */
   async speak(element) {
+    const wanted = this.settings.get("speaker");
     if (!element.setSinkId) return false;
+    if (element.sinkId === wanted) return true;
     try {
-      await element.setSinkId(this.settings.get("speaker"));
+      await element.setSinkId(wanted);
       return true;
     } catch {
       throw new PhoneError("The chosen loudspeaker is gone. Choose another in the settings.");

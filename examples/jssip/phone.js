@@ -39,7 +39,8 @@ export class Phone extends EventTarget {
     await this.#try(async () => {
       this.account = account;
       this.#connected({ state: "connecting" });
-      this.#agent = await this.#connect(account, (name, detail) => this.#heard(name, detail));
+      const agent = await this.#connect(account, (name, detail) => agent === this.#agent && this.#heard(name, detail));
+      this.#agent = agent;
       this.history.open(`${account.user}@${this.#agent.domain}`);
       this.#agent.start();
     }, () => (this.account = null));

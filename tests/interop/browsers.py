@@ -89,6 +89,9 @@ class Page(Protocol):
     async def screenshot(self, path: Path) -> None:
         """Writes what is seen as PNG."""
 
+    async def resize(self, width: int, height: int) -> None:
+        """Gives the page another size, in CSS pixels."""
+
     async def close(self) -> None:
         """Closes the tab."""
 
@@ -130,6 +133,9 @@ class ChromiumPage:
 
     async def screenshot(self, path: Path) -> None:
         await self._page.screenshot(path=path)
+
+    async def resize(self, width: int, height: int) -> None:
+        await self._page.set_viewport_size({"width": width, "height": height})
 
     async def close(self) -> None:
         await self._page.close()
@@ -188,6 +194,10 @@ class FirefoxPage:
     async def screenshot(self, path: Path) -> None:
         result = await self._connection.call("browsingContext.captureScreenshot", {"context": self._context})
         path.write_bytes(base64.b64decode(result["data"]))
+
+    async def resize(self, width: int, height: int) -> None:
+        viewport = {"width": width, "height": height}
+        await self._connection.call("browsingContext.setViewport", {"context": self._context, "viewport": viewport})
 
     async def close(self) -> None:
         self._connection.listeners.remove(self._hear)

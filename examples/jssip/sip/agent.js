@@ -29,6 +29,7 @@ export class Agent {
   #hear;
   #calls = new Map(); // JsSIP session to SipCall
   #link;
+  #stopped = false;
 
   constructor(JsSIP, link, account, hear) {
     this.#hear = hear;
@@ -58,6 +59,7 @@ export class Agent {
   }
 
   stop() {
+    this.#stopped = true;
     this.#ua.stop();
   }
 
@@ -73,7 +75,7 @@ export class Agent {
     const ua = this.#ua;
     let refused = false;
     ua.on("connecting", () => !refused && this.#hear("connection", { state: "connecting" }));
-    ua.on("disconnected", ({ error }) => this.#hear("connection", { state: error === false ? "closed" : "lost" }));
+    ua.on("disconnected", () => this.#hear("connection", { state: this.#stopped ? "closed" : "lost" }));
     ua.on("registered", () => this.#hear("connection", { state: "registered" }));
     ua.on("registrationFailed", ({ response, cause }) => {
       refused = [401, 403, 404, 407].includes(response?.status_code);

@@ -1,0 +1,75 @@
+"""Where the web phone's page is served, and by whom its calls are passed on."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from boringsdp.demo.phones import FOLDER, Phones, PhoneSettings, User
+from tests.interop.browsers import Browser
+from tests.interop.phone.sip_server import SipServer
+from tests.interop.phone.tab import PhoneTab, open_tab
+from tests.interop.rig import NODE_MODULES
+
+USERS = (User("alice", "a", "Alice"), User("bob", "b", "Bob"))
+
+
+@dataclass
+class Place:
+    """A served phone: the address of its page, and the SIP server if it is one without media."""
+
+    url: str
+    server: SipServer | None = None
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def library() -> None:
+    """JsSIP beside the page."""
+    if (FOLDER / "lib" / "jssip.js").exists():
+        return
+    node = shutil.which("node")
+    if node is None or not (NODE_MODULES / "jssip").exists():
+        pytest.skip("npm ci (JsSIP and esbuild)")
+    process = await asyncio.create_subprocess_exec(node, str(FOLDER / "bundle.mjs"))
+    assert await process.wait() == 0
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def place(library: None) -> AsyncIterator[Place]:
+    """The page with a SIP server that leaves the media to the browsers."""
+    server = SipServer()
+    app = web.Application()
+    app.add_routes(Phones(PhoneSettings(websocket="/sip", domain="demo.invalid", users=USERS, echo="echo"), lambda: 0, lambda: "").routes())
+    app.router.add_get("/sip", server.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield Place(f"http://127.0.0.1:{runner.addresses[0][1]}/phone/", server)
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def alice(browser: Browser, place: Place) -> AsyncIterator[PhoneTab]:
+    """A tab of the browser under test, logged in."""
+    async with open_tab(browser, place.url, "alice") as tab:
+        yield tab
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def carol(chromium: Browser, place: Place) -> AsyncIterator[PhoneTab]:
+    """A third one, who writes name and password."""
+    async with open_tab(chromium, place.url, "carol") as tab:
+        yield tab
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bob(chromium: Browser, place: Place) -> AsyncIterator[PhoneTab]:
+    """The other side, always in Chromium."""
+    async with open_tab(chromium, place.url, "bob") as tab:
+        yield tab
