@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-PAGES = {"phone": "jssip", "phone-sipjs": "sipjs", "phone-janus": "janus"}
+PAGES = {"phone": "jssip", "phone-sipjs": "sipjs", "phone-janus": "janus", "common": "common"}
 """By the first part of the path: a folder of `examples/`."""
 LIBRARIES = "lib"
 """Path and folder of what `examples/bundle.mjs` makes; pages say what to install when it is not there."""
