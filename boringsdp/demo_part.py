@@ -9,6 +9,7 @@ from boringsdp.config import Config, Loaded
 from boringsdp.config_checks import parse_endpoint
 from boringsdp.demo.echo_peer import EchoPeer
 from boringsdp.demo.phones import Phones, PhoneSettings
+from boringsdp.demo.ready_users import NOBODYS
 from boringsdp.demo.server import Demo
 from boringsdp.listening import LOOPBACK, can_bind, joined
 from boringsdp.net.interfaces import local_addresses
@@ -56,5 +57,5 @@ def make_demo(gateway: Gateway) -> Demo:
         found = (listen for listen in gateway.sip.endpoint.addresses() if listen.protocol is Protocol.UDP) if gateway.sip.endpoint else ()
         return next((joined(listen.host, listen.port) for listen in found), "")
 
-    phones = Phones(PhoneSettings(secrets=secrets | token), port, sip)
+    phones = Phones(PhoneSettings(users=NOBODYS, secrets=secrets | token), port, sip)
     return Demo(EchoPeer(config.rtp.address or LOOPBACK, delay_ms=config.demo.echo_delay_ms), port, secrets | token, phones)

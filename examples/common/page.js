@@ -42,7 +42,7 @@ class Page {
     for (const input of $("account").elements) if (input.name && typed[input.name]) input.value = typed[input.name];
     $("account").onsubmit = (event) => {
       event.preventDefault();
-      this.logIn(Object.fromEntries(new FormData($("account"))));
+      this.logIn({ ...typed, ...Object.fromEntries(new FormData($("account"))) });
     };
     $("dial").onsubmit = (event) => {
       event.preventDefault();

@@ -14,6 +14,11 @@ export function accountOf(offer, user) {
   return { server: offer.websocket && `${location.protocol.replace("http", "ws")}//${location.host}${offer.websocket}`, domain: offer.domain, ...user };
 }
 
+/** What is wrong with the gateway's offer, in words; nothing if it serves. */
+export function problem(offer) {
+  return offer.janus && !offer.websocket ? "This gateway has no SIP over WebSocket: b2bua.enabled is off. Write the address of another one below." : "";
+}
+
 export class Phone {
   calls = new Set();
 

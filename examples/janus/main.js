@@ -1,0 +1,3 @@
+import { run } from "../common/page.js";
+
+run(() => import("./phone.js"), "janus.js");

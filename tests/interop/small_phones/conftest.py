@@ -1,0 +1,53 @@
+"""The demo with its phones, and people at them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urljoin
+
+import pytest
+import pytest_asyncio
+
+from boringsdp.demo.phones import FOLDER
+from tests.demo.running import RunningDemo
+from tests.interop.browsers import Browser
+from tests.interop.conftest import ARTIFACTS
+from tests.interop.small_phones.person import Person
+
+Comer = Callable[[str], Awaitable[Person]]
+"""Opens a page and logs in as a user of that name."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningDemo]:
+    """The gateway as `make run` starts it."""
+    running = RunningDemo(tmp_path_factory.mktemp("phones") / "log")
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def comes(browser: Browser, demo: RunningDemo, request: pytest.FixtureRequest) -> AsyncIterator[Comer]:
+    """People at the page that the module's PAGE names; they are gone after the test, and had no trouble in it."""
+    page: str = request.module.PAGE
+    if not (FOLDER / "lib" / request.module.LIBRARY).exists():
+        pytest.skip("npm, then make setup (it makes examples/lib)")
+    people: list[Person] = []
+
+    async def come(name: str) -> Person:
+        person = Person(await browser.new_page(), name)
+        people.append(person)
+        await person.open(urljoin(demo.address, page))
+        await person.log_in()
+        return person
+
+    yield come
+    for person in people:
+        with contextlib.suppress(Exception):
+            ARTIFACTS.mkdir(exist_ok=True)
+            await person.page.screenshot(ARTIFACTS / f"{request.node.name}-{person.name}.png")
+        await person.no_trouble()
+    for person in people:
+        await person.page.close()
