@@ -19,7 +19,7 @@ from boringsdp.sip.actions import AgainReceived, ResponseReceived, TransactionAc
 from boringsdp.sip.flow import Destination
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.timers import TimerSettings
-from boringsdp.sip.transaction.messages import ack_of, local_answer
+from boringsdp.sip.transaction.messages import ack_of, local_answer, unanswered
 
 
 class State(enum.Enum):
@@ -112,7 +112,7 @@ class ClientInvite:
 
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:
-            return self._end(487 if self.cancelled else 408)
+            return self._end(487) if self.cancelled else self._end(408, unanswered(self._sent.to))
         if self._again_at is not None and self._again_at <= now:
             self._interval *= 2
             self._again_at = now + self._interval

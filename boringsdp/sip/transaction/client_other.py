@@ -15,7 +15,7 @@ from boringsdp.sip.actions import ResponseReceived, TransactionAction, Transmit
 from boringsdp.sip.flow import Destination
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.timers import TimerSettings
-from boringsdp.sip.transaction.messages import local_answer
+from boringsdp.sip.transaction.messages import local_answer, unanswered
 
 
 class State(enum.Enum):
@@ -81,7 +81,7 @@ class ClientOther:
 
     def tick(self, now: float) -> list[TransactionAction]:
         if self._end_at is not None and self._end_at <= now:
-            return self._end(408)
+            return self._end(408, unanswered(self._sent.to))
         if self._again_at is not None and self._again_at <= now:
             self._interval = self._timers.t2 if self.state is State.PROCEEDING else min(2 * self._interval, self._timers.t2)
             self._again_at = now + self._interval

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from boringsdp.sip.build import MAX_FORWARDS, response_to
+from boringsdp.sip.flow import Destination, Flow
 from boringsdp.sip.message import Headers, Request, Response
 from boringsdp.sip.params import quote
 
@@ -14,6 +15,12 @@ def local_answer(request: Request, code: int, why: str = "") -> Response:
     response = response_to(request, code, headers=[("Warning", f"399 localhost {quote(' '.join(why.split()))}")] if why else ())
     response.local = True
     return response
+
+
+def unanswered(to: Destination) -> str:
+    """Return the reason of a local 408: who was asked."""
+    host, port = to.remote if isinstance(to, Flow) else (to.host, to.port)
+    return f"no answer from [{host}]:{port}" if ":" in host else f"no answer from {host}:{port}"
 
 
 def ack_of(request: Request, response: Response) -> Request:

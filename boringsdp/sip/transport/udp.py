@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 from collections import OrderedDict
@@ -57,6 +58,7 @@ class UdpSocket:
         self._six = ":" in listen.host
         self.anywhere = listen.anywhere
         self._socket: socket.socket | None = None
+        self._epoll: select.epoll | None = None
         self._flows: dict[tuple[str, Address], Flow] = {}
         self._recent: OrderedDict[Address, list[tuple[int, bytes]]] = OrderedDict()
         """What ICMP errors may be about: the last requests to the last addresses."""
@@ -68,20 +70,43 @@ class UdpSocket:
         level = socket.IPPROTO_IPV6 if self._six else socket.IPPROTO_IP
         if self.anywhere:
             sock.setsockopt(level, _IPV6_RECVPKTINFO if self._six else _IP_PKTINFO, 1)
-        # Without it failures show by timeouts. libuv stops to poll a socket for good when its error queue fills (EPOLLERR).
-        if not type(self._loop).__module__.startswith("uvloop"):
-            with contextlib.suppress(OSError):
-                sock.setsockopt(level, _IPV6_RECVERR if self._six else _IP_RECVERR, 1)
         self._socket = sock
         self.listen = Listen(Protocol.UDP, self.listen.host, sock.getsockname()[1])
-        self._loop.add_reader(sock.fileno(), self._read)
+        self._watch(sock)
+        # Without it failures show by timeouts.
+        if self._epoll is not None or not _is_libuv(self._loop):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(level, _IPV6_RECVERR if self._six else _IP_RECVERR, 1)
         return self.listen
 
+    def _watch(self, sock: socket.socket) -> None:
+        """
+        Be told of datagrams and errors.
+
+        libuv stops to poll a socket for good when its error queue fills (EPOLLERR). What it polls is therefore an epoll object that watches
+        the socket: that is readable for either, and never in error itself.
+        """
+        if _is_libuv(self._loop) and hasattr(select, "epoll"):
+            self._epoll = select.epoll()
+            self._epoll.register(sock.fileno(), select.EPOLLIN)
+            self._loop.add_reader(self._epoll.fileno(), self._woken)
+        else:
+            self._loop.add_reader(sock.fileno(), self._read)
+
+    def _woken(self) -> None:
+        """Read what the epoll object has woken us for; an error left unread would wake us again at once."""
+        if self._epoll is not None and any(events & select.EPOLLERR for _, events in self._epoll.poll(0)):
+            self._read_errors()
+        self._read()
+
     def close(self) -> None:
-        if self._socket is not None:
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+        if self._socket is None:
+            return
+        self._loop.remove_reader(self._socket.fileno() if self._epoll is None else self._epoll.fileno())
+        if self._epoll is not None:
+            self._epoll.close()
+        self._socket.close()
+        self._socket = self._epoll = None
 
     def send(self, data: bytes, to: Address, local: str | None = None, transaction: int | None = None) -> str:
         """Send a datagram, for a socket on all addresses from a `local` one if told; returns why it was not, empty when it was."""
@@ -173,6 +198,10 @@ class UdpSocket:
             self._recent.pop(to)
             for transaction in dict.fromkeys(hit):
                 self._hub.unsent(transaction, os.strerror(code))
+
+
+def _is_libuv(loop: asyncio.AbstractEventLoop) -> bool:
+    return type(loop).__module__.startswith("uvloop")
 
 
 def not_sip(data: bytes) -> str:

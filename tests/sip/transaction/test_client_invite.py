@@ -33,6 +33,7 @@ def test_timers_a_and_b() -> None:
     assert net.times("INVITE") == [0.0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     [(at, told)] = alice.heard
     assert (at, told.transaction, told.response.code, told.response.local) == (32.0, number, 408, True)
+    assert "no answer from 192.0.2.99:5060" in (told.response.headers.get("Warning") or "")
     assert len(alice.transactions) == 0
     assert alice.deadline() is None
 

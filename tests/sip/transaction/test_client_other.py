@@ -20,6 +20,7 @@ def test_timers_e_and_f() -> None:
     assert net.times("OPTIONS") == [0.0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
     [(at, told)] = alice.heard
     assert (at, told.response.code, told.response.local) == (32.0, 408, True)
+    assert "no answer from 192.0.2.99:5060" in (told.response.headers.get("Warning") or "")
     assert (len(alice.transactions), alice.deadline()) == (0, None)
 
 

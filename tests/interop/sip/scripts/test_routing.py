@@ -62,10 +62,25 @@ async def test_503_and_nobody_else(stage: Stage) -> None:
         assert (await agent.result("hangup"))["code"] == 503
 
 
-async def test_nobody_listens(stage: Stage, dead: str) -> None:
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_nobody_listens(stage: Stage, dead: str, transport: str) -> None:
+    """The refusal (ICMP for UDP) is heard at once."""
     agent = await stage.agent()
-    await agent.place(f"sip:bob@{dead};transport=tcp")
-    assert (await agent.result("hangup"))["code"] in (408, 503)
+    await agent.place(f"sip:bob@{dead};transport={transport}")
+    over = await agent.result("hangup", seconds=2)
+    assert (over["code"], "refused" in over["reason"]) == (503, True), over
+    agent.close()
+
+
+async def test_nobody_answers(hasty_stage: Stage) -> None:
+    """The 408 of our own making says who did not."""
+    agent = await hasty_stage.agent()
+    with socket.socket(type=socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{mute.getsockname()[1]}"
+        await agent.place(f"sip:bob@{address}")
+        over = await agent.result("hangup")
+    assert (over["code"], over["reason"]) == (408, f"Request Timeout (no answer from {address})")
     agent.close()
 
 
