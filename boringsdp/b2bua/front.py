@@ -58,7 +58,7 @@ class Front:
         self.domains = Domains(settings, endpoint, self.from_pbx)
         self.messages = Messages()
         self.subscriptions = Subscriptions()
-        self.transfers = Transfers()
+        self.transfers = Transfers(self)
         self.records = Records(settings.records, endpoint.ladder, self.routing.record)
         self.draining = False
         self._web: Account | None = None
@@ -69,7 +69,9 @@ class Front:
     async def start(self) -> None:
         """Serve. Raises ConfigError."""
         identity = SipUri("sip", None, "browsers.invalid")
-        self._web = self.endpoint.serve_browsers(told.AccountSettings(identity=identity, own_headers=(*OWN_HEADERS, "*")), self.hear_web)
+        self._web = self.endpoint.serve_browsers(
+            told.AccountSettings(identity=identity, own_headers=(*OWN_HEADERS, "*"), passes_replaces=True), self.hear_web
+        )
         self._planning = Planning(self.domains, self._web, self.settings.headers)
         await self.domains.start()
 
@@ -152,7 +154,7 @@ class Front:
         replaced = came.replaces
         if replaced is not None and (bridge := self.bridge_of(replaced)) is not None:
             self.domains.identify(
-                came.request, flow, lambda who: refuse(who) if isinstance(who, Refusal) else self.transfers.replace(bridge, came)
+                came.request, flow, lambda who: refuse(who) if isinstance(who, Refusal) else self.transfers.replace(bridge, came, who)
             )
             return
         self._from_browser(came.request, flow, lambda asked, plan, route: self._bridge(came, asked, plan, route), refuse)
@@ -339,6 +341,7 @@ class Front:
     def over(self, bridge: Bridge, record: Any) -> None:
         """A call has ended."""
         self._bridges.pop(bridge, None)
+        self.transfers.over(bridge)
         if record is not None:
             self.records.ended(record)
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from boringsdp.errors import SipError
 from boringsdp.sip import headers as views
-from boringsdp.sip.message import Message, Response, key_of
+from boringsdp.sip.message import Message, Request, Response, key_of
 
 Lines = tuple[tuple[str, str], ...]
 
@@ -67,6 +67,11 @@ def reason_text(message: Message | None) -> str:
 def named(message: Message, *names: str) -> Lines:
     """Return the headers of those names."""
     return tuple((name, value) for name in names for value in message.headers.all(name) if _clean(value))
+
+
+def transfer(message: Message) -> Lines:
+    """Return what an INVITE that comes of a transfer says of it: the dialog elsewhere whose place it takes, and who has asked."""
+    return named(message, "Replaces", "Referred-By") if isinstance(message, Request) and message.method == "INVITE" else ()
 
 
 def challenges(response: Response | None) -> Lines:

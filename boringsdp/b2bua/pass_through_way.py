@@ -84,6 +84,7 @@ class Way:
             identity=self._aor,
             outbound_proxy=pbx[self.at % len(pbx)] if pbx else None,
             own_headers=(*OWN_HEADERS, *self._shared.settings.headers),
+            passes_replaces=True,
         )
 
     def _heard(self, event: Any) -> None:
@@ -119,6 +120,7 @@ class Ways:
             identity=SipUri("sip", None, self._domain.name),
             outbound_proxy=pbx[0] if pbx else None,
             own_headers=(*OWN_HEADERS, *self._shared.settings.headers),
+            passes_replaces=True,
         )
         self._own = self._shared.stack.account(settings, lambda event: self._shared.hear(self._domain, None, event))
 

@@ -162,7 +162,7 @@ class Planning:
         added = tuple(route.headers)
         names = {name.lower() for name, _ in added}
         passed = tuple((name, value) for name, value in headers.passed(message, self._allow) if name.lower() not in names)
-        return passed + added
+        return passed + headers.transfer(message) + added
 
 
 def with_flow(attempt: Attempt, binding: Binding) -> Attempt:

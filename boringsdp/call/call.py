@@ -250,10 +250,10 @@ class Call:
         turn = self._legs.find(branch)
         if turn is None:
             raise WrongState("no such branch", "one of " + ", ".join(self._legs.by_name))
-        assert self._legs.near is not None
         self._legs.remove(turn)
         turn.leg.close()
-        self._translator.rounds.leave(turn, self._legs.near)
+        if self._legs.near is not None:
+            self._translator.rounds.leave(turn, self._legs.near)
         self._blocks.forget(turn.name)
         if turn is self._legs.current:
             self._translator.fall_back(self._legs)
@@ -426,7 +426,7 @@ class Call:
 
     def _meet(self, turn: Branch) -> None:
         """Party A and the branch have come together, each agreed with before: what fits is joined."""
-        if handover.meet(self._legs, turn):
+        if handover.meet(self._relay, self._legs, turn):
             self._begin(turn)
 
     def _begin(self, turn: Branch | None = None) -> None:

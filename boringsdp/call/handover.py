@@ -40,9 +40,11 @@ def release(relay: Relay, legs: Legs, rounds: Rounds, party: Party, branch: str)
     return leg
 
 
-def meet(legs: Legs, turn: Branch) -> bool:
+def meet(relay: Relay, legs: Legs, turn: Branch) -> bool:
     """Make the branch the current one and link it with party A's leg; False when one of the two has agreed on nothing yet."""
-    near, legs.current = legs.near, turn
+    near, former, legs.current = legs.near, legs.current, turn
+    if near is not None and former is not None and former is not turn:
+        routes.part(relay, near, former.leg)
     if near is None or not near.plans or not turn.leg.plans:
         return False
     link(near, turn.leg)

@@ -68,6 +68,8 @@ class AccountSettings:
     `Path`, `Contact`, `Max-Forwards` …; a final `*` stands for any ending. Those that make a message what it is (Via, From, CSeq …) are not
     to be had.
     """
+    passes_replaces: bool = False
+    """Calls that come in may name any session here by Replaces, and dialogs that are elsewhere: who passes calls on passes that on too."""
     trunk: TrunkSettings | None = None
 
 

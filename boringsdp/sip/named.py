@@ -24,7 +24,11 @@ class Refused(Exception):
 
 
 def replaced_by(request: Request, line: Line, session_of: Callable[[str, str], Entry | None]) -> Entry | None:
-    """Return the session that Replaces names, None without the header (RFC 3891 §3). Raises Refused."""
+    """
+    Return the session that Replaces names, None without the header (RFC 3891 §3). Raises Refused.
+
+    With `AccountSettings.passes_replaces` it may be a session of any account here, and None too where it is nobody's.
+    """
     try:
         wanted = views.replaces(request)
     except SipError as problem:
@@ -32,7 +36,10 @@ def replaced_by(request: Request, line: Line, session_of: Callable[[str, str], E
     if wanted is None:
         return None
     entry = session_of(wanted.call_id, wanted.to_tag)
-    if entry is None or entry.line is not line or not isinstance(entry.usage, Session):
+    passes = line.settings.passes_replaces
+    if entry is None or (entry.line is not line and not passes) or not isinstance(entry.usage, Session):
+        if passes:
+            return None
         raise Refused(told(481, "Replaces", "no such dialog"))
     session = entry.usage
     if session.state is State.ENDED:

@@ -211,9 +211,9 @@ class Referred:
             return [*actions, Done()]
         return [*self.notifier.accept(now, 202, headers), *self.notify(100, now=now)]
 
-    def reject(self, code: int = 603, reason: str = "") -> list[UsageAction]:
+    def reject(self, code: int = 603, reason: str = "", headers: HeaderLines = ()) -> list[UsageAction]:
         """Refuse it."""
-        return self.notifier.reject(code, reason)
+        return self.notifier.reject(code, reason, headers)
 
     def notify(self, code: int, reason: str = "", *, now: float) -> list[UsageAction]:
         """Tell the status of the call; a final one is the last. Nothing happens when nobody listens."""

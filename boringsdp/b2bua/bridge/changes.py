@@ -212,6 +212,17 @@ class Changes:
             return
         self._source, self._target, self.turn = None, source, Turn.OWN
 
+    def give_up(self) -> None:
+        """Leave whatever is under way, for the call is about to become another: who made the offer is refused."""
+        source, turn = self._source, self.turn
+        self._media_refused()
+        self._free()
+        if source is not None and turn in (Turn.OFFERED, Turn.WANTED):
+            try:
+                source.session.refuse(REQUEST_PENDING, tag=self._tag)
+            except WrongState:
+                log.info("an offer was taken back", extra={"call": self._bridge.notes.id})
+
     def timed_out(self, branch: str) -> None:
         """Nobody has answered an offer within the time that offers have; the media is what it was."""
         if branch != self._bridge.branch or self.turn is Turn.FREE:

@@ -11,6 +11,7 @@ from boringsdp.sdp import LegStyle
 
 if TYPE_CHECKING:
     from boringsdp.b2bua.bindings import Binding
+    from boringsdp.b2bua.identity import Identity
     from boringsdp.sip.facades import Session
 
 
@@ -28,3 +29,5 @@ class Side:
     binding: Binding | None = None
     passes_challenges: bool = False
     """Its user has the password that the other side asks for."""
+    identity: Identity | None = None
+    """Who it is, where that is known beside the call's beginning: of a browser that has taken somebody's place."""

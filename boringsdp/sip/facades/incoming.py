@@ -134,13 +134,14 @@ class Refer:
             self.accepted = True
             self._endpoint.run(self._entry, self._core.accept(self._endpoint.now(), lines))
 
-    def reject(self, code: int = 603, reason: str = "") -> None:
-        """Refuse: the response itself, or after `accept` a final NOTIFY."""
+    def reject(self, code: int = 603, reason: str = "", headers: Lines = ()) -> None:
+        """Refuse: the response itself, with `headers`, or after `accept` a final NOTIFY."""
         if self.accepted:
             self.notify(code, reason)
         elif not self.rejected:
             self.rejected = True
-            self._endpoint.run(self._entry, self._core.reject(code, reason))
+            lines = self._endpoint.check_headers(headers, self._entry.line)
+            self._endpoint.run(self._entry, self._core.reject(code, reason, lines))
 
     def notify(self, code: int, reason: str = "") -> None:
         """Tell how the call fares; a final code ends the subscription. `Account.invite(refer=…)` does that by itself."""

@@ -1,0 +1,124 @@
+"""Two who have just come together: one takes the place of another in a call, and both agree on their media anew."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from boringsdp import logs
+from boringsdp.b2bua.bridge.media import POLICY, written
+from boringsdp.b2bua.bridge.side import Side
+from boringsdp.errors import BoringError
+from boringsdp.sip.session import events as sip
+
+if TYPE_CHECKING:
+    from boringsdp.b2bua.bridge.bridge import Bridge
+    from boringsdp.b2bua.bridge.transfer import Transfers
+    from boringsdp.b2bua.identity import Identity
+    from boringsdp.call.leg import Leg
+    from boringsdp.sip.facades import Session
+
+REQUEST_PENDING = 491
+log = logs.bind("b2bua")
+
+
+def watch(bridge: Bridge, side: Side, first: Callable[[Side, Any], bool]) -> None:
+    """Let `first` hear what a session tells; what it does not take (False) the bridge hears as ever."""
+    side.session.hear = lambda event: None if first(side, event) else bridge.hear(side, event)
+
+
+def unwatch(bridge: Bridge, side: Side) -> None:
+    """The bridge hears it again."""
+    side.session.hear = lambda event: bridge.hear(side, event)
+
+
+def exchange_side(bridge: Bridge, old: Side, session: Session, leg: Leg, *, like: Side, identity: Identity | None = None) -> Side:
+    """
+    Let a session with its leg take the place of `old` in a call, and return its side; what it is and speaks is as of `like`.
+
+    The leg of `old` is closed, its session is for the caller to end. No offer may wait in the call.
+    """
+    branch = bridge.branch if old is bridge.callee else ""
+    bridge.call.hand_over(old.party, branch).close()
+    bridge.call.take_over(old.party, leg)
+    side = Side(
+        session,
+        like.kind,
+        old.party,
+        like.style,
+        binding=like.binding,
+        passes_challenges=like.passes_challenges,
+        identity=identity or like.identity,
+    )
+    bridge.put(side, old)
+    return side
+
+
+class Meeting:
+    """Offers each side in turn what the other can do. Who refuses stays with what it had."""
+
+    def __init__(self, home: Transfers, bridge: Bridge, sides: tuple[Side, ...]) -> None:
+        self._home = home
+        self._bridge = bridge
+        self._sides = sides
+        self._waiting = deque(sides)
+        self._asked: Side | None = None
+        self._over = False
+
+    def start(self) -> None:
+        for each in (self._bridge.caller, self._bridge.callee):
+            if each is not None:
+                watch(self._bridge, each, self._hear)
+        self._next()
+
+    def stop(self) -> None:
+        """The call is over."""
+        self._over = True
+
+    def _next(self) -> None:
+        bridge = self._bridge
+        self._asked = None
+        while self._waiting and not self._over:
+            side = self._waiting.popleft()
+            try:
+                before = bridge.call.alone.ability(side.party, bridge.branch)
+                text = bridge.call.alone.offer(side.party, policy=POLICY, branch=bridge.branch, renewed=True)
+                if before.we_offered and text == before.sent:
+                    bridge.media.refused(bridge.branch)  # it has said yes to just that
+                    continue
+                self._asked = side
+                side.session.offer(written(text))
+                return
+            except BoringError as error:
+                self._asked = None
+                log.info("cannot be asked after a transfer", extra={"call": bridge.notes.id, "reason": str(error)})
+                bridge.media.refused(bridge.branch)
+        if not self._over:
+            self._over = True
+            for each in (bridge.caller, bridge.callee):
+                if each is not None:
+                    unwatch(bridge, each)
+            self._home.done(bridge, self)
+
+    def _hear(self, side: Side, event: Any) -> bool:
+        bridge = self._bridge
+        if self._over:
+            return False
+        match event:
+            case sip.AnswerReceived(sdp) if side is self._asked:
+                try:
+                    bridge.media.settle(side.party, sdp, bridge.branch)
+                except BoringError as error:
+                    log.info("an answer after a transfer cannot be served", extra={"call": bridge.notes.id, "reason": str(error)})
+                    bridge.media.refused(bridge.branch)
+                self._next()
+            case sip.OfferRefused(code) if side is self._asked:
+                log.info("an offer after a transfer is refused", extra={"call": bridge.notes.id, "code": code})
+                bridge.media.refused(bridge.branch)
+                self._next()
+            case sip.OfferReceived(tag=tag):
+                side.session.refuse(REQUEST_PENDING, tag=tag)
+            case _:
+                return False
+        return True
