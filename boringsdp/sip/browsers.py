@@ -161,5 +161,9 @@ class Browsers:
 
     def _end_bad(self, flow: Flow) -> None:
         if self._conduct.is_enough(flow):
+            self._loop.call_soon(self._drop_bad, flow)  # the answer to the last one goes out before
+
+    def _drop_bad(self, flow: Flow) -> None:
+        if self._there.accepts(flow):
             log.warning("browser disconnected", extra={"source": flow.remote[0], "reason": CLOSED})
             self._there.drop(flow, CLOSED, bad=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from boringsdp.call.digits import read_digit
 from boringsdp.sip import body
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import AccountSettings
@@ -28,7 +29,6 @@ from boringsdp.sip.transport.udp import not_sip
 from boringsdp.sip.ua import UserAgent
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 from boringsdp.sip_plugin.addresses import telephone_number
-from boringsdp.call.digits import read_digit
 from boringsdp.sip_plugin.headers import reason_of, shown_headers
 from tests.sip.test_linear import NAMES, STARTS, UNITS, check_linear, quietly
 

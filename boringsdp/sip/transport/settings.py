@@ -48,8 +48,8 @@ class Limits:
 
     connections: int = 5000
     """Accepted ones, and as many that we make: those who fill the first do not keep us from the second."""
-    connections_per_source: int = 200
-    """Accepted ones, of one address that is not trusted."""
+    connections_per_source: int = 1000
+    """Accepted ones, of one address that is not trusted: a whole company may be behind one."""
     message: int = 65_536
     unsent: int = 262_144
     """That wait in one connection to be written, or for it to be made; beyond, it is closed and what waits fails."""
