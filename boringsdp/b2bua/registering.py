@@ -108,7 +108,7 @@ def _contact(one: NameAddress, usual: int) -> Contact:
     text = params.get("expires")
     # What is no number counts as 3600 (RFC 3261 §10.2.1.1).
     expires = usual if text is None else min(int(text), MAX_SECONDS) if text.isascii() and text.isdigit() and len(text) < 11 else 3600
-    _ = one.uri  # raises for what is no URI
+    _ = one.sip_uri  # raises for what we could not call
     number = params.get("reg-id") or ""
     return Contact(
         uri=one.uri_text,
