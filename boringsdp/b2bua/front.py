@@ -121,10 +121,18 @@ class Front:
                 pass  # for us: 200 with what we can
             case told.IncomingRequest(incoming, request) | told.IncomingMessage(incoming, request):
                 incoming.later()
-                self._relay_from_browser(incoming, request, lambda plan: self.messages.relay(incoming, plan))
+                self._relay_from_browser(incoming, request, lambda plan, own: self.messages.relay(incoming, plan, challenges=own))
             case told.IncomingSubscribe(incoming, request):
                 incoming.later()
-                self._relay_from_browser(incoming, request, lambda plan: self.subscriptions.relay(event, plan))
+                self._relay_from_browser(incoming, request, lambda plan, own: self.subscriptions.relay(event, plan, challenges=own))
+            case told.IncomingRefer(refer, request):
+                refer.later()
+                self._from_browser(
+                    request,
+                    refer.flow,
+                    lambda asked, plan, _: self.messages.relay_refer(refer, plan, challenges=asked.domain.mode is Mode.PASS_THROUGH),
+                    lambda no: refer.reject(no.code, no.reason, no.headers),
+                )
             case told.FlowLost(flow):
                 self.domains.lost(flow)
             case told.FlowSucceeded(old, new):
@@ -133,12 +141,14 @@ class Front:
                 self.domains.abandoned(flow)
                 self._abandoned(flow)
 
-    def _relay_from_browser(self, incoming: Any, request: Request, relay: Callable[[Plan], None]) -> None:
+    def _relay_from_browser(self, incoming: Any, request: Request, relay: Callable[[Plan, bool], None]) -> None:
+        """`relay` is told too whether the browser has the password that the PBX may ask for."""
+
         def refuse(refusal: Refusal) -> None:
             if not incoming.answered:
                 incoming.answer(refusal.code, refusal.reason, refusal.headers)
 
-        self._from_browser(request, incoming.flow, lambda _, plan, __: relay(plan), refuse)
+        self._from_browser(request, incoming.flow, lambda asked, plan, _: relay(plan, asked.domain.mode is Mode.PASS_THROUGH), refuse)
 
     def _call_from_browser(self, came: told.IncomingCall) -> None:
         session, flow = came.session, came.session.flow
