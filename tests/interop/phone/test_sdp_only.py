@@ -49,8 +49,8 @@ async def test_calls_hold_and_video_through_the_gateway(browser, chromium, own_s
         assert own_server.server is not None
         offer, answer = own_server.server.sdps[-2:]
         for sdp in (offer, answer):
-            assert "m=audio" in sdp and "RTP/AVP " in sdp
-            assert "fingerprint" not in sdp and "candidate" not in sdp
+            assert "RTP/AVP " in sdp
+            assert not {"fingerprint", "candidate", "ice-ufrag"} & {line[2:].split(":")[0] for line in sdp.splitlines()}
         await alice.click("hold", 1)
         await alice.reaches(1, "held")
         await bob.shows("remark", "put you on hold")
