@@ -15,6 +15,7 @@ from functools import partial
 from aiohttp import web
 
 from boringsdp import __version__, certificates, logs
+from boringsdp.b2bua_part import B2buaPart, wants_front
 from boringsdp.call import Calls, CallSettings, DestinationPolicy
 from boringsdp.certificates import server_context
 from boringsdp.config import Config, Loaded
@@ -74,12 +75,14 @@ class Gateway:
         settings = janus_settings(config)
         self._janus_tls = settings.http[0].ssl if settings.http else None
         found = find_plugins(settings.disabled_plugins) if config.janus.enabled else {}
-        self.sip = SipPart(config, self._relay_settings, wanted=SIP_PLUGIN in found)
+        phones = wants_front(config)
+        self.sip = SipPart(config, self._relay_settings, wanted=SIP_PLUGIN in found or phones, phones=phones)
         plugins = build_plugins(found, lambda package: PluginContext(self.calls, settings.plugins.get(package, {}), self.sip.endpoint))
+        self.b2bua = B2buaPart(config, self.sip, self.calls)
         self._ng_settings = ng_settings(config)
         self.ng = NgFront(self.calls, self._ng_settings, metrics=self.metrics, media=self.relay.statistics)
         self._demo = make_demo(self) if demo else None
-        routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics)]
+        routes: list[web.AbstractRouteDef] = [web.get("/metrics", self._serve_metrics), *self.b2bua.routes()]
         self.janus = JanusServer(
             settings,
             plugins,
@@ -91,6 +94,7 @@ class Gateway:
         self.metrics.watch("calls", lambda: {"active": len(self.calls), "created": self.calls.created})
         self.metrics.watch("janus", lambda: {"sessions": self.janus.core.session_count, "handles": self.janus.core.handle_count})
         self.metrics.watch("sip", self.sip.statistics)
+        self.metrics.watch("b2bua", self.b2bua.statistics)
         self.metrics.watch("ng", lambda: {"sessions": self.ng.sessions, **self.ng_server.statistics()})
         counts = self.ng_server.requests
         self.metrics.watch_counts("ng_requests", "NG requests by command and result", ("command", "result"), lambda: counts().items())
@@ -112,7 +116,9 @@ class Gateway:
             log.warning("setting not heeded", extra={"key": key, "value": value, "why": f"{effect} with the {facts.name} engine"})
         try:
             await self.sip.start()
+            await self.b2bua.start()
         except ConfigError:
+            await self.sip.close()
             await self.relay.close()
             raise
         try:
@@ -155,6 +161,7 @@ class Gateway:
         """End everything that is left and close every port."""
         if self._demo is not None:
             self._demo.close()
+        await self.b2bua.close()
         await self.ng_server.close()
         self.calls.close("shutdown")
         await self.ng.close()
@@ -183,6 +190,7 @@ class Gateway:
                 told = media.interface_advertised[name].get(host, host)
                 yield "interface", f"{name}: {host}{f' (announced as {told})' if told != host else ''}"
         yield from self.sip.addresses()
+        yield from self.b2bua.addresses(self.janus.http_addresses)
         secure = "s" if self.config.janus.tls_certificate else ""
         if not self.config.janus.enabled:
             yield "Janus API", "off (janus.enabled)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from boringsdp import logs
 from boringsdp.config import Config
@@ -17,15 +18,22 @@ log = logs.bind()
 
 
 class SipPart:
-    """`endpoint` is None where nobody would use it (`wanted`) or the configuration has none."""
+    """
+    `endpoint` is None where nobody would use it (`wanted`) or the configuration has none. With `phones` it also listens for those that are
+    browsers.
+    """
 
-    def __init__(self, config: Config, media: RelaySettings, *, wanted: bool) -> None:
+    def __init__(self, config: Config, media: RelaySettings, *, wanted: bool, phones: bool = False) -> None:
         self._chosen = bool(config.sip.listen)
         self.endpoint: Endpoint | None = None
         if config.sip.enabled and wanted:
             own = {config.rtp.address, config.rtp.address_v6} - {""}
             hosts = tuple(host for host in media.plain_hosts if not own or host in own) or media.plain_hosts[:1]
-            self.endpoint = Endpoint(sip_settings(config.sip, hosts, dict(media.plain_advertised), config.limits.calls))
+            settings = sip_settings(config.sip, hosts, dict(media.plain_advertised), config.limits.calls)
+            if phones:
+                own_ports = (*settings.transport.listen, *config.b2bua.listen)
+                settings = replace(settings, transport=replace(settings.transport, listen=own_ports, origins=config.b2bua.origins))
+            self.endpoint = Endpoint(settings)
 
     async def start(self) -> None:
         """Listen. Raises ConfigError that names the key."""
@@ -35,7 +43,7 @@ class SipPart:
             await self.endpoint.start()
         except OSError as error:
             raise ConfigError("sip.listen", f"cannot listen: {error.strerror or error}; choose others with --sip.listen=...") from error
-        ports = {listen.port for listen in self.endpoint.addresses() if listen.protocol is not Protocol.TLS}
+        ports = {listen.port for listen in self.endpoint.addresses() if listen.protocol in (Protocol.UDP, Protocol.TCP)}
         if not self._chosen and ports != {USUAL_PORT}:
             log.warning("SIP port taken, listening on another", extra={"taken": USUAL_PORT, "ports": sorted(ports), "key": "sip.listen"})
 
@@ -56,7 +64,8 @@ class SipPart:
     def addresses(self) -> Iterator[tuple[str, str]]:
         """Yield where it listens, for people; after `start`."""
         for listen in self.endpoint.addresses() if self.endpoint else ():
-            yield "SIP", f"{listen.protocol.value.lower()} {joined(listen.host, listen.port)}"
+            if listen.protocol not in (Protocol.WS, Protocol.WSS):
+                yield "SIP", f"{listen.protocol.value.lower()} {joined(listen.host, listen.port)}"
 
     def statistics(self) -> dict[str, int | dict[str, int]]:
         """Counts for metrics."""

@@ -85,6 +85,7 @@ class Way:
             outbound_proxy=pbx[self.at % len(pbx)] if pbx else None,
             own_headers=(*OWN_HEADERS, *self._shared.settings.headers),
             passes_replaces=True,
+            follow_redirects=False,
         )
 
     def _heard(self, event: Any) -> None:
@@ -121,6 +122,7 @@ class Ways:
             outbound_proxy=pbx[0] if pbx else None,
             own_headers=(*OWN_HEADERS, *self._shared.settings.headers),
             passes_replaces=True,
+            follow_redirects=False,
         )
         self._own = self._shared.stack.account(settings, lambda event: self._shared.hear(self._domain, None, event))
 

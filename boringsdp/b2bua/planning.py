@@ -122,10 +122,10 @@ class Planning:
             return [(uri, _hop(to.next_hop))]
         if uri.host.lower() != domain.name or not domain.pbx:
             return [(uri, "")]
-        if account.settings.outbound_proxy is not None:
-            return [(uri, "")]  # the one that it is registered at
         if domain.mode is Mode.PASS_THROUGH:
-            return [(uri, _hop(hop)) for hop in domain.pbx]
+            own = account.settings.outbound_proxy  # where it is registered
+            others = [hop for hop in domain.pbx if hop != own]
+            return [*([(uri, "")] if own is not None else []), *((uri, _hop(hop)) for hop in others)]
         return [(_at(uri, hop), "") for hop in domain.pbx]
 
     def _at_pbx(self, asked: Asked, route: Route, account: Account, uri: SipUri, hop: str, otherwise: Attempt | None) -> Attempt:

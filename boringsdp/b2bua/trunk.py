@@ -65,11 +65,19 @@ def account_settings(domain: DomainSettings, headers: tuple[str, ...] = ()) -> A
     trunk = domain.trunk
     own = TrunkSettings(sources=(*domain.sources, *networks))
     if trunk is None:
-        return AccountSettings(identity=SipUri("sip", None, domain.name), trunk=own, own_headers=own_headers, passes_replaces=True)
+        return AccountSettings(
+            identity=SipUri("sip", None, domain.name), trunk=own, own_headers=own_headers, passes_replaces=True, follow_redirects=False
+        )
     credentials = (Credentials(trunk.username or trunk.identity.user_name, secret=trunk.password),) if trunk.password else ()
     registrar = domain.pbx[0] if domain.pbx else None
     return AccountSettings(
-        identity=trunk.identity, credentials=credentials, registrar=registrar, trunk=own, own_headers=own_headers, passes_replaces=True
+        identity=trunk.identity,
+        credentials=credentials,
+        registrar=registrar,
+        trunk=own,
+        own_headers=own_headers,
+        passes_replaces=True,
+        follow_redirects=False,
     )
 
 

@@ -60,6 +60,8 @@ class AccountSettings:
     instance: str = ""
     """RFC 5626 `+sip.instance`, a URN such as `urn:uuid:…`; empty: no outbound."""
     reg_id: int = 1
+    follow_redirects: bool = True
+    """Whether a 3xx is followed, where policy lets it at all; else it is told as a failure."""
     rfc2543_cancel: bool = False
     """CANCEL at once, without waiting for a provisional response."""
     own_headers: tuple[str, ...] = ()

@@ -46,6 +46,7 @@ class Commands:
         refer: Refer | None,
         flow: Flow | None,
         to: str,
+        route: str = "",
     ) -> Session:
         _check_open(account)
         extra = [*headers]
@@ -65,6 +66,7 @@ class Commands:
             display_name=display_name,
             flow=flow,
             to=to,
+            route=route,
         )
         session = Session(self._endpoint, account, core, entry, hear, incoming=False)
         entry.face = session

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from boringsdp.errors import SipError
-from boringsdp.net.networks import networks
 from boringsdp.sip.account import AccountSettings, AccountState
 from boringsdp.sip.digest import Authenticator, Credentials
 from boringsdp.sip.flow import Destination, Flow, Protocol
 from boringsdp.sip.message import Request
 from boringsdp.sip.name_address import name_address_text, parse_name_address
-from boringsdp.sip.policy import Policy
+from boringsdp.sip.policy import Policy, networks
 from boringsdp.sip.redirect import Redirects
 from boringsdp.sip.transport import Reach
 from boringsdp.sip.uri import SipUri, escape_param
@@ -60,8 +59,7 @@ class Line:
         """Take new settings; what the registrar gave for the old ones is forgotten by the next registration."""
         self.settings = settings
         self.user_agent = settings.user_agent or self._user_agent
-        servers = (settings.identity, settings.registrar, settings.outbound_proxy)
-        self.authenticator = Authenticator(settings.credentials, self._random, [server.host for server in servers if server is not None])
+        self.authenticator = Authenticator(settings.credentials, self._random)
         self.protocol: Protocol | None = settings.protocol
         self.sources = networks(settings.trunk.sources) if settings.trunk else ()
 
@@ -79,7 +77,8 @@ class Line:
 
     def redirects(self) -> Redirects:
         limits = self._policy.settings
-        return Redirects(limits.redirects if limits.follow_redirects else 0, self._policy.target_allowed)
+        follows = limits.follow_redirects and self.settings.follow_redirects
+        return Redirects(limits.redirects if follows else 0, self._policy.target_allowed)
 
     def routes(self) -> tuple[str, ...]:
         """Route values of requests outside of dialogs: the outbound proxy, then what the registrar asked for (RFC 3608)."""

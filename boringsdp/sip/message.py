@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -149,7 +148,7 @@ class Headers:
         return index
 
 
-class Message(ABC):
+class Message:
     """
     What requests and responses share. Changed only by who builds it: once given away a message stays as it is (`copy` first).
 
@@ -167,9 +166,8 @@ class Message(ABC):
         return self.headers.views
 
     @property
-    @abstractmethod
     def start_line(self) -> str:
-        """The first line, without its end."""
+        raise NotImplementedError
 
     def to_bytes(self) -> bytes:
         """

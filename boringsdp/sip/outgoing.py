@@ -20,7 +20,7 @@ from boringsdp.sip.session import Session
 from boringsdp.sip.single import SingleRequest
 from boringsdp.sip.subscription import Subscription, SubscriptionSettings
 from boringsdp.sip.ua import UserAgent
-from boringsdp.sip.uri import OtherUri, SipUri, number_at, parse_uri
+from boringsdp.sip.uri import OtherUri, SipUri, parse_uri
 from boringsdp.values import replace
 
 HeaderLines = Iterable[tuple[str, str]]
@@ -35,7 +35,9 @@ def target_uri(ua: UserAgent, line: Line, uri: SipUri | str) -> SipUri:
     if isinstance(parsed, OtherUri):
         if parsed.scheme != "tel":
             raise SipError("no sip:, sips: or tel: URI")
-        parsed = number_at(parsed.text, line.settings.registrar or line.settings.identity)
+        number = parsed.text.partition(":")[2].partition(";")[0]
+        domain = line.settings.registrar or line.settings.identity
+        parsed = SipUri("sip", number, domain.host, domain.port, (("user", "phone"),))
     ua.policy.check_target(parsed)
     return SipUri(parsed.scheme, parsed.user, parsed.host, parsed.port, parsed.without("method").params, (), parsed.password)
 
@@ -74,6 +76,7 @@ def call(
     display_name: str | None = None,
     flow: Flow | None = None,
     to: str = "",
+    route: str = "",
 ) -> tuple[Entry, Session]:
     """Return a call that its `start` sends. Raises SipError, Forbidden, Exhausted."""
     session = Session.outgoing(
@@ -82,7 +85,7 @@ def call(
         remote=to,
         sdp=sdp,
         headers=ua.policy.check_headers(headers, line.settings.own_headers),
-        routes=line.routes() if flow is None else (),
+        routes=() if flow is not None else (route,) if route else line.routes(),
         call_id=call_id,
         settings=ua.settings.session,
         token=ua.token,

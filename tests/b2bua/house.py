@@ -78,6 +78,12 @@ class Phone:
     async def hears(self, kind: type[Event]) -> Event:
         return await self.talk.hears(kind)
 
+    async def until(self, heard: Callable[[Ear], Any], within_s: float = PATIENCE_S) -> None:
+        """Wait for something of what is heard in its call."""
+        async with asyncio.timeout(within_s):
+            while not heard(self.talk):  # noqa: ASYNC110 (rare, and other tasks hear it)
+                await asyncio.sleep(0.01)
+
     @property
     def call(self) -> Session:
         assert self.session is not None

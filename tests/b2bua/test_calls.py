@@ -60,7 +60,7 @@ async def test_the_pbx_calls_a_browser(house: House):
 async def test_a_browser_calls_another(house: House):
     alice, carol = await house.phone("alice"), await house.phone("carol")
     await talk(alice, carol, carol.uri)
-    assert describe(carol.offered.decode()).medias[0].fingerprints or describe(carol.offered.decode()).fingerprints
+    assert "a=fingerprint:" in carol.offered.decode()
     carol.call.hang_up()
     await alice.hears(Ended)
     record = await house.record()

@@ -262,7 +262,7 @@ class Bridge:
         session = self.caller.session
         self._finish("callee" if callee else "gateway", f"refused: {outcome.reason}" if outcome.reason else "refused", code, header=header)
         try:
-            session.reject(code, _phrase(outcome), lines)
+            session.reject(code, outcome.response.reason if outcome.response is not None and outcome.code == code else "", lines)
         except WrongState:
             session.hang_up(code=code)
 
@@ -322,10 +322,6 @@ class Bridge:
 
 def _nobody(_event: Any) -> None:
     """Hears what is said after the end."""
-
-
-def _phrase(outcome: Outcome) -> str:
-    return outcome.response.reason if outcome.response is not None else ""
 
 
 __all__ = ["Bridge", "Desk", "State"]

@@ -84,13 +84,15 @@ class Account:
         refer: Refer | None = None,
         flow: Flow | None = None,
         to: str = "",
+        route: str = "",
     ) -> Session:
         """
         Call somebody; without `sdp` the offer is the callee's. `identity` is for trunks: another From. `to` is the value of To, by default
         the URI.
 
         With `flow` the call and all that belongs to it goes by that connection: `uri` is only the Request-URI (a browser's Contact, whose
-        host nobody looks for), and neither proxies nor Service-Route nor redirects matter.
+        host nobody looks for), and neither proxies nor Service-Route nor redirects matter. `route` is the value of Route
+        instead of the account's.
 
         `replaces` asks the callee to take this for the dialog of that session (RFC 3891). `refer` is the transfer that this call comes
         from: its Replaces and Referred-By go along, and its sender is told how the call fares.
@@ -109,6 +111,7 @@ class Account:
             refer=refer,
             flow=flow,
             to=to,
+            route=route,
         )
 
     def request(

@@ -1,0 +1,177 @@
+"""Until a call is answered: provisional responses, early media, offers that come late, 200 that crosses CANCEL."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from boringsdp.sdp import describe
+from boringsdp.sip.session.events import (
+    Answered,
+    Cancelled,
+    Confirmed,
+    EarlyMedia,
+    Ended,
+    Failed,
+    OfferReceived,
+    Proceeding,
+    Ringing,
+)
+from tests.b2bua.house import House
+
+
+async def test_provisional_responses_are_passed_once_each(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    call = await bob.rings()
+    call.session.progress(None, 182, [("X-Place", "3")])
+    call.session.ring()
+    call.session.ring()
+    call.session.accept(bob.answer())
+    await alice.hears(Answered)
+    heard = [event.response.code for event in alice.talk.all if isinstance(event, Proceeding | Ringing)]
+    assert [code for code in heard if code > 100] == [182, 180]
+    proceeding = next(event for event in alice.talk.all if isinstance(event, Proceeding) and event.code == 182)
+    assert proceeding.response.headers.get("X-Place") == "3"
+
+
+async def test_early_media_reaches_the_browser(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    call = await bob.rings()
+    sdp = bob.answer()
+    call.session.progress(sdp)
+    early = await alice.hears(EarlyMedia)
+    assert b"a=fingerprint:" in early.sdp
+    call.session.accept(sdp)
+    answered = await alice.hears(Answered)
+    assert answered.sdp is not None
+    alice.call.hang_up()
+    await bob.hears(Ended)
+
+
+async def test_an_offer_by_the_callee(house: House):
+    """INVITE without SDP, from the PBX to a browser: the browser offers in its 2xx, the PBX answers in its ACK."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    bob.calls(house.number("alice"), None)
+    call = await alice.rings()
+    assert call.sdp is None
+    call.session.accept(alice.offer())
+    offer = await bob.hears(OfferReceived)
+    assert describe((offer.sdp or b"").decode()).medias[0].protocol_text == "RTP/AVP"
+    bob.call.answer(bob.answer(), tag=offer.tag)
+    confirmed = await alice.hears(Confirmed)
+    assert describe((confirmed.sdp or b"").decode()).medias[0].protocol_text == "UDP/TLS/RTP/SAVPF"
+    bob.call.hang_up()
+    await alice.hears(Ended)
+    assert (await house.record()).result == "answered"
+
+
+async def test_an_offer_by_the_pbx(house: House):
+    """INVITE without SDP from a browser."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri, None)
+    call = await bob.rings()
+    assert call.sdp is None
+    call.session.accept(bob.offer())
+    offer = await alice.hears(OfferReceived)
+    alice.call.answer(alice.answer(offer.sdp), tag=offer.tag)
+    confirmed = await bob.hears(Confirmed)
+    assert confirmed.sdp is not None
+    alice.call.hang_up()
+    await bob.hears(Ended)
+
+
+async def test_an_early_offer_by_the_callee(house: House):
+    """In a reliable 183; the caller's answer goes in PRACKs."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    bob.calls(house.number("alice"), None)
+    call = await alice.rings()
+    call.session.progress(alice.offer(), reliable=True)
+    offer = await bob.hears(OfferReceived)
+    bob.call.answer(bob.answer(), tag=offer.tag)
+    await asyncio.sleep(0.1)
+    call.session.accept(None)
+    await bob.hears(Answered)
+    await alice.hears(Confirmed)
+    bob.call.hang_up()
+    await alice.hears(Ended)
+
+
+async def test_the_caller_gives_up_while_an_answer_is_awaited(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    bob.calls(house.number("alice"), None)
+    call = await alice.rings()
+    call.session.accept(alice.offer())
+    await bob.hears(OfferReceived)
+    bob.call.hang_up()
+    await alice.hears(Ended)
+    record = await house.record()
+    assert record.ended_by in ("caller", "gateway")
+    assert len(house.calls) == 0
+
+
+async def test_the_reason_of_a_cancel_is_passed(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    call = await bob.rings()
+    call.session.ring()
+    await alice.hears(Ringing)
+    alice.call.hang_up([("Reason", 'SIP;cause=200;text="Call completed elsewhere"')])
+    cancelled = await bob.hears(Cancelled)
+    assert cancelled.reason == "Call completed elsewhere"
+    record = await house.record()
+    assert (record.result, record.code, record.ended_by, record.reason) == ("cancelled", 487, "caller", "cancelled")
+    assert record.reason_header == 'SIP;cause=200;text="Call completed elsewhere"'
+
+
+async def test_a_200_crosses_the_cancel(house: House):
+    """The callee has answered, which the gateway does not know when the CANCEL comes: the callee gets ACK and BYE, the caller 487."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    call = await bob.rings()
+    call.session.ring()
+    await alice.hears(Ringing)
+    bridge = next(iter(house.front.bridges()))
+    call.session.accept(bob.answer())
+    bridge.hear(bridge.caller, Cancelled(None))  # before the 200 is read
+    bridge.caller.session.hang_up(code=487)
+    await bob.hears(Ended)
+    assert (await alice.hears(Failed)).code == 487
+    record = await house.record()
+    assert (record.result, record.ended_by) == ("cancelled", "caller")
+    assert len(house.calls) == 0
+
+
+async def test_a_cancel_crosses_the_200(house: House):
+    """The caller's stack cancels while our 200 is on its way: it ends the call by BYE, and so does the other side."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    call = await bob.rings()
+    call.session.ring()
+    await alice.hears(Ringing)
+    call.session.accept(bob.answer())
+    alice.call.hang_up()
+    await bob.hears(Ended)
+    record = await house.record()
+    assert record.ended_by == "caller"
+    assert record.result in ("answered", "cancelled")
+    assert len(house.calls) == 0
+
+
+class TestReliable:
+    @pytest.fixture
+    def front_settings(self) -> dict[str, Any]:
+        return {"ring_s": 0.3}
+
+    async def test_one_that_rings_too_long(self, house: House):
+        alice, bob = await house.phone("alice"), house.telephone("bob")
+        alice.calls(bob.uri)
+        call = await bob.rings()
+        call.session.ring()
+        assert (await alice.hears(Failed)).code == 480
+        assert (await bob.hears(Cancelled)).reason == "No answer"
+        record = await house.record()
+        assert (record.result, record.code, record.ended_by, record.reason) == ("failed", 480, "gateway", "refused: No answer")

@@ -1,0 +1,125 @@
+"""Whole calls in a gateway of this process: a browser over the WebSocket of the HTTP port, media with ICE, DTLS and SRTP, its record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from boringsdp import config
+from boringsdp.app import Gateway
+from boringsdp.sip.account import IncomingCall, Registered
+from boringsdp.sip.digest import Credentials
+from boringsdp.sip.endpoint import Endpoint
+from boringsdp.sip.session.events import Answered, Confirmed, Ended
+from boringsdp.sip.uri import parse_sip_uri
+from tests.b2bua.house import DOMAIN, PASSWORD
+from tests.load.test_leaks import SETTINGS
+from tests.sip_plugin.talk import Telephone, hear_each_other
+from tests.support.gateway import free_port
+from tests.support.ng_peer import KINDS, Peer
+from tests.support.sip_endpoints import LOOPBACK, Ear, at, endpoint, settings_of
+
+
+class Browser(Telephone):
+    """A telephone over WebSocket, with WebRTC."""
+
+    def __init__(self, there: Endpoint, user: str, peer: Peer, port: int) -> None:
+        self.peer = peer
+        self.ear, self.talk = Ear(), Ear()
+        self.uri = f"sip:{user}@{DOMAIN}"
+        proxy = parse_sip_uri(f"sip:127.0.0.1:{port};transport=ws")
+        instance = "urn:uuid:00000000-0000-4000-8000-000000000001"
+        settings = settings_of(self.uri, credentials=(Credentials(user, PASSWORD),), outbound_proxy=proxy, instance=instance)
+        self.account = there.account(settings, self.ear)
+        self.session = None
+        self.offer = ""
+        self.edit = str
+
+
+@dataclass
+class Place:
+    gateway: Gateway
+    there: Endpoint
+    alice: Browser
+    bob: Telephone
+    records: Path
+
+    async def record(self) -> dict[str, object]:
+        """The one record that has been written."""
+        async with asyncio.timeout(5):
+            while not self.records.exists():  # noqa: ASYNC110 (a file)
+                await asyncio.sleep(0.05)
+        made: dict[str, object] = json.loads(self.records.read_text())
+        return made
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    (tmp_path / "users").write_text(f"alice:{PASSWORD}\n")
+    records = tmp_path / "records.jsonl"
+    async with endpoint() as pbx:
+        pbx_port = next(listen.port for listen in pbx.addresses())
+        file = tmp_path / "gateway.toml"
+        file.write_text(
+            f'[b2bua]\nrecords = "{records}"\n[b2bua.domains."{DOMAIN}"]\nmode = "registrar"\n'
+            f'pbx = ["sip:127.0.0.1:{pbx_port}"]\nusers = "{tmp_path / "users"}"\n'
+        )
+        own = {"sip.listen": "udp:127.0.0.1:0", "webrtc.port": str(free_port(socket.SOCK_DGRAM))}
+        loaded = config.load(file, {}, SETTINGS | own).config
+        # All that our own stack sends to an address goes to its root.
+        gateway = Gateway(replace(loaded, b2bua=replace(loaded.b2bua, path="/")))
+        await gateway.start()
+        try:
+            async with endpoint(LOOPBACK, "udp:127.0.0.1:0") as there:
+                alice = Browser(there, "alice", await Peer.open(KINDS["WebRTC"]), gateway.janus.http_addresses[0][1])
+                bob = Telephone(pbx, "bob", await Peer.open(KINDS["AVP"]))
+                alice.account.register()
+                await alice.ear.hears(Registered)
+                yield Place(gateway, there, alice, bob, records)
+                alice.peer.close()
+                bob.peer.close()
+        finally:
+            await gateway.close()
+
+
+async def test_a_browser_talks_with_the_pbx(place: Place):
+    alice, bob = place.alice, place.bob
+    await alice.calls(f"sip:bob@{DOMAIN}")
+    await bob.takes()
+    await alice.connected()
+    await hear_each_other(alice.peer, bob.peer)
+    assert alice.session is not None
+    alice.session.hang_up()
+    await bob.talk.hears(Ended)
+    record = await place.record()
+    assert record["result"] == "answered"
+    assert [leg["protocol"] for leg in record["legs"]] == ["UDP/TLS/RTP/SAVPF", "RTP/AVP"]  # type: ignore[index, attr-defined]
+    for leg in record["legs"]:  # type: ignore[attr-defined]
+        assert leg["streams"][0]["packets_received"] > 0
+        assert leg["streams"][0]["codec"] == "PCMU/8000"
+    assert "boringsdp_b2bua_ended" in place.gateway.metrics.expose().decode()
+
+
+async def test_the_pbx_talks_with_a_browser(place: Place):
+    alice, bob = place.alice, place.bob
+    here = place.gateway.sip.endpoint
+    assert here is not None
+    await bob.calls(str(at(here, "alice")))
+    call = await alice.ear.hears(IncomingCall)
+    alice.session, alice.offer = call.session, (call.sdp or b"").decode()
+    call.session.hear = alice.talk
+    call.session.accept(alice.peer.answer(alice.offer).encode())
+    await alice.talk.hears(Confirmed)
+    await asyncio.gather(alice.peer.connect(), bob.connected())
+    await hear_each_other(alice.peer, bob.peer)
+    assert bob.session is not None
+    bob.session.hang_up()
+    await alice.talk.hears(Ended)
+    assert (await place.record())["direction"] == "pbx-browser"
+    assert not bob.talk.heard(Answered)[1:]
