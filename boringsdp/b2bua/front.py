@@ -16,12 +16,14 @@ from boringsdp.b2bua.bridge.notes import Notes
 from boringsdp.b2bua.bridge.outcome import Outcome
 from boringsdp.b2bua.bridge.transfer import Transfers
 from boringsdp.b2bua.domains import Domains
+from boringsdp.b2bua.echo import EchoCall
 from boringsdp.b2bua.headers import contacts_of
 from boringsdp.b2bua.identity import Identified, Identity
 from boringsdp.b2bua.messages import Messages
 from boringsdp.b2bua.plan import Attempt, Kind, Plan
 from boringsdp.b2bua.planning import STYLES, Planning, called_uri, user_named, with_flow
 from boringsdp.b2bua.policy import Asked, Decision, Refusal, Route, Routing, ToEcho, load_routing
+from boringsdp.b2bua.record import CallRecord
 from boringsdp.b2bua.records import Records
 from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
 from boringsdp.b2bua.shared import OWN_HEADERS
@@ -64,6 +66,7 @@ class Front:
         self._web: Account | None = None
         self._planning: Planning | None = None
         self._bridges: dict[Bridge, Asked] = {}
+        self._echoes: set[EchoCall] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -77,8 +80,8 @@ class Front:
 
     async def close(self) -> None:
         """End all calls, and what is registered at PBXs."""
-        for bridge in self.bridges():
-            bridge.hang_up("shutdown", code=503)
+        for call in self._calls():
+            call.hang_up("shutdown", code=503)
         for task in tuple(self._tasks):
             task.cancel()
         self.subscriptions.close()
@@ -100,13 +103,16 @@ class Front:
         """Those that are not over."""
         return tuple(self._bridges)
 
+    def _calls(self) -> tuple[Bridge | EchoCall, ...]:
+        return (*self._bridges, *self._echoes)
+
     def bridge_of(self, session: Session) -> Bridge | None:
         """The call that a session is a side of."""
         return next((bridge for bridge in self._bridges if bridge.side_of(session) is not None), None)
 
     def statistics(self) -> dict[str, int | dict[str, int]]:
         """Numbers for metrics."""
-        return {"bindings": len(self.domains.bindings), "calls": len(self._bridges), "ended": dict(self.records.counts)}
+        return {"bindings": len(self.domains.bindings), "calls": len(self._bridges) + len(self._echoes), "ended": dict(self.records.counts)}
 
     # --- what browsers send ----------------------------------------------------------------------------------------------------------
 
@@ -121,10 +127,18 @@ class Front:
                 pass  # for us: 200 with what we can
             case told.IncomingRequest(incoming, request) | told.IncomingMessage(incoming, request):
                 incoming.later()
-                self._relay_from_browser(incoming, request, lambda plan: self.messages.relay(incoming, plan))
+                self._relay_from_browser(incoming, request, lambda plan, own: self.messages.relay(incoming, plan, challenges=own))
             case told.IncomingSubscribe(incoming, request):
                 incoming.later()
-                self._relay_from_browser(incoming, request, lambda plan: self.subscriptions.relay(event, plan))
+                self._relay_from_browser(incoming, request, lambda plan, own: self.subscriptions.relay(event, plan, challenges=own))
+            case told.IncomingRefer(refer, request):
+                refer.later()
+                self._from_browser(
+                    request,
+                    refer.flow,
+                    lambda asked, plan, _: self.messages.relay_refer(refer, plan, challenges=asked.domain.mode is Mode.PASS_THROUGH),
+                    lambda no: refer.reject(no.code, no.reason, no.headers),
+                )
             case told.FlowLost(flow):
                 self.domains.lost(flow)
             case told.FlowSucceeded(old, new):
@@ -133,12 +147,14 @@ class Front:
                 self.domains.abandoned(flow)
                 self._abandoned(flow)
 
-    def _relay_from_browser(self, incoming: Any, request: Request, relay: Callable[[Plan], None]) -> None:
+    def _relay_from_browser(self, incoming: Any, request: Request, relay: Callable[[Plan, bool], None]) -> None:
+        """`relay` is told too whether the browser has the password that the PBX may ask for."""
+
         def refuse(refusal: Refusal) -> None:
             if not incoming.answered:
                 incoming.answer(refusal.code, refusal.reason, refusal.headers)
 
-        self._from_browser(request, incoming.flow, lambda _, plan, __: relay(plan), refuse)
+        self._from_browser(request, incoming.flow, lambda asked, plan, _: relay(plan, asked.domain.mode is Mode.PASS_THROUGH), refuse)
 
     def _call_from_browser(self, came: told.IncomingCall) -> None:
         session, flow = came.session, came.session.flow
@@ -177,11 +193,11 @@ class Front:
 
     def _abandoned(self, flow: Flow) -> None:
         """Nobody has come back for a connection: its calls are over."""
-        for bridge in self.bridges():
-            for side in bridge.sides:
+        for call in self._calls():
+            for side in call.sides:
                 session = side.session
                 if side.kind is Kind.BROWSER and session.flow is not None and self.endpoint.current(session.flow) == flow:
-                    bridge.lost(side)
+                    call.lost(side)
 
     # --- what the PBX sends ----------------------------------------------------------------------------------------------------------
 
@@ -254,7 +270,7 @@ class Front:
         if isinstance(decision, Refusal):
             refuse(decision)
             return
-        echo = any(isinstance(to, ToEcho) for group in decision.groups for to in group)
+        echo = asked.request.method == "INVITE" and any(isinstance(to, ToEcho) for group in decision.groups for to in group)
         plan = () if echo else self.planning.plan(asked, decision)
         if not plan and not echo:
             refuse(Refusal(480 if asked.user is not None else 404))
@@ -269,30 +285,38 @@ class Front:
         if session.over:
             return
         try:
+            if not plan:
+                self._echo(session, asked)
+                return
             bridge = self.new_bridge(session, asked)
         except Exhausted:
             session.reject(503, "", RETRY_AFTER)
             return
         bridge.start(plan, route.ring_s)
 
+    def _echo(self, session: Session, asked: Asked) -> None:
+        """Let the gateway itself answer. Raises Exhausted."""
+        notes = _notes(asked)
+        echo = EchoCall(self, session, notes, notes.from_kind)
+        self._echoes.add(echo)
+        echo.start()
+
+    def echo_over(self, call: EchoCall, record: CallRecord) -> None:
+        """A call that the gateway has answered is over."""
+        self._echoes.discard(call)
+        self.records.ended(record)
+
     def new_bridge(self, session: Session, asked: Asked) -> Bridge:
         """Return the bridge of a call that came in; its `start` is to follow. Raises Exhausted."""
-        who = asked.caller
-        sender = parse_name_address(asked.request.headers.get("From") or "")
-        notes = Notes(
-            domain=asked.domain.name,
-            caller=who.aor.to_text() if who is not None else sender.uri_text,
-            caller_name=who.display_name if who is not None else sender.display,
-            called=asked.request.uri,
-            from_kind=Kind.PBX if who is None else Kind.BROWSER,
-        )
+        notes = _notes(asked)
+        from_browser = asked.caller is not None
         bridge = Bridge(
             self,
             session,
             notes,
             kind=notes.from_kind,
-            style=STYLES[asked.domain.media] if who is None else WEBRTC,
-            passes_challenges=who is not None and asked.domain.mode is Mode.PASS_THROUGH,
+            style=WEBRTC if from_browser else STYLES[asked.domain.media],
+            passes_challenges=from_browser and asked.domain.mode is Mode.PASS_THROUGH,
         )
         self._bridges[bridge] = asked
         return bridge
@@ -344,6 +368,18 @@ class Front:
         self.transfers.over(bridge)
         if record is not None:
             self.records.ended(record)
+
+
+def _notes(asked: Asked) -> Notes:
+    who = asked.caller
+    sender = parse_name_address(asked.request.headers.get("From") or "")
+    return Notes(
+        domain=asked.domain.name,
+        caller=who.aor.to_text() if who is not None else sender.uri_text,
+        caller_name=who.display_name if who is not None else sender.display,
+        called=asked.request.uri,
+        from_kind=Kind.PBX if who is None else Kind.BROWSER,
+    )
 
 
 __all__ = ["BoringError", "Front", "Identity"]

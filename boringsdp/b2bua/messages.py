@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from boringsdp.b2bua.plan import Kind
 from boringsdp.errors import BoringError, Exhausted, Forbidden, SipError
 from boringsdp.sip.build import response as build_response
 from boringsdp.sip.message import Request, Response
@@ -122,7 +123,7 @@ class Relayed:
 
     def _send(self, attempt: Attempt) -> None:
         flow = flow_of(attempt)
-        if flow is None and attempt.kind.value == "browser":
+        if flow is None and attempt.kind is Kind.BROWSER:
             self._failed(build_response(480))
             return
         request = self._request
@@ -130,10 +131,10 @@ class Relayed:
             attempt.account.request(
                 request.method,
                 attempt.uri,
-                headers=[*meant(request), *self._extra, *attempt.headers],
+                headers=[*route_of(attempt), *meant(request), *self._extra, *attempt.headers],
                 content_type=_type(request),
                 body=request.body,
-                hear=self._hear,
+                hear=lambda news: self._hear(attempt, news),
                 flow=flow,
                 to=attempt.to,
                 from_=sender(attempt),
@@ -141,13 +142,16 @@ class Relayed:
         except BoringError as error:
             self._failed(build_response(code_of(error)))
 
-    def _hear(self, news: object) -> None:
+    def _hear(self, attempt: Attempt, news: object) -> None:
         if not isinstance(news, RequestAnswered) or self._done is None:
             return
         if news.response.code < 300:
             self._tell(news.response)
             return
-        self._failed(news.response)
+        if attempt.otherwise is not None and news.response.code in UNREACHED:
+            self._send(attempt.otherwise)
+        else:
+            self._failed(news.response)
         if not self._waiting and self._go_on():
             self.start()
 
@@ -174,6 +178,11 @@ class Relayed:
 def flow_of(attempt: Attempt) -> Flow | None:
     """The connection of a browser now; None where it has none, and for a PBX."""
     return attempt.flow or (None if attempt.binding is None else attempt.binding.flow)
+
+
+def route_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
+    """The next hop of an attempt, as a header."""
+    return (("Route", attempt.route),) if attempt.route else ()
 
 
 def sender(attempt: Attempt) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from boringsdp import logs
-from boringsdp.b2bua.messages import best, code_of, flow_of, sender, told
+from boringsdp.b2bua.messages import UNREACHED, best, code_of, flow_of, route_of, sender, told
+from boringsdp.b2bua.plan import Kind
 from boringsdp.errors import BoringError, SipError
 from boringsdp.sip import headers as views
 from boringsdp.sip.build import response as build_response
@@ -89,7 +89,8 @@ class _Relay:
         self._home = home
         self._came = came
         self._challenges = challenges
-        self._attempts: Iterator[Attempt] = (attempt for group in plan for attempt in group)
+        self._attempts = deque(attempt for group in plan for attempt in group)
+        self._asked: Attempt | None = None
         self._failures: list[Response] = []
         self._near: NotifierHandle | None = None
         self._far: Subscription | None = None
@@ -98,8 +99,8 @@ class _Relay:
     def start(self) -> None:
         """Ask the next attempt; without one the subscriber is refused."""
         self._came.incoming.later()
-        for attempt in self._attempts:
-            if self._ask(attempt):
+        while self._attempts:
+            if self._ask(self._attempts.popleft()):
                 return
         self._over = True
         self._home.forget(self)
@@ -122,9 +123,9 @@ class _Relay:
             self._came.incoming.answer(480)
 
     def _ask(self, attempt: Attempt) -> bool:
-        request = self._came.request
+        request, self._asked = self._came.request, attempt
         flow = flow_of(attempt)
-        if flow is None and attempt.kind.value == "browser":
+        if flow is None and attempt.kind is Kind.BROWSER:
             self._failures.append(build_response(480))
             return False
         try:
@@ -134,7 +135,7 @@ class _Relay:
                 hear=self._hear_far,
                 expires=self._wanted,
                 accept=", ".join(request.headers.all("Accept")),
-                headers=attempt.headers,
+                headers=[*route_of(attempt), *attempt.headers],
                 content_type=request.headers.get("Content-Type") or "",
                 body=request.body,
                 flow=flow,
@@ -159,6 +160,8 @@ class _Relay:
             case SubscriptionFailed(response=response) if self._near is None:
                 self._failures.append(response)
                 self._far = None
+                if response.code in UNREACHED and self._asked is not None and self._asked.otherwise is not None:
+                    self._attempts.appendleft(self._asked.otherwise)
                 self.start()
             case SubscriptionFailed(code=code):
                 self.end("deactivated" if code in (401, 407) else "noresource")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar, NamedTuple
 
 from boringsdp.sip.digest_hash import algorithm_of, digest, response_sum, secret_sum, strength
@@ -107,11 +107,21 @@ class _Space:
 
 
 class Authenticator:
-    """The credentials of one account and the nonces it was given, per realm (RFC 3261 §22.3)."""
+    """
+    The credentials of one account and the nonces it was given, per realm (RFC 3261 §22.3).
 
-    def __init__(self, credentials: tuple[Credentials, ...], token: Callable[[int], str] = secrets.token_hex) -> None:
+    Credentials for any realm answer whoever asks, until a registrar has taken them: from then on its realms alone, and those named like one
+    of `domains`. Else a callee, or who stands where a redirect leads, could have a digest to guess a password by.
+    """
+
+    def __init__(
+        self, credentials: tuple[Credentials, ...], token: Callable[[int], str] = secrets.token_hex, domains: Iterable[str] = ()
+    ) -> None:
         self._credentials = credentials
         self._token = token
+        self._domains = frozenset(domain.lower() for domain in domains)
+        self._known: set[str] = set()
+        """Realms that a registrar has taken the credentials in."""
         self._spaces: OrderedDict[SpaceKey, _Space] = OrderedDict()
 
     def answer(self, response: Response, request: Request) -> HeaderLines | None:
@@ -125,7 +135,7 @@ class Authenticator:
         sent = _sent(request)
         wanted = list(sent)
         answered = False
-        for key, challenge in self._strongest(response).items():
+        for key, challenge in self._strongest(response, request).items():
             if key in sent and self._refused(sent[key], challenge, self._spaces.get(key)):
                 return None
             if not self._learn(key, challenge, request):
@@ -150,7 +160,9 @@ class Authenticator:
         return [(key.header, self._spaces[key].line(request)) for key in good if key not in twice]
 
     def heard(self, response: Response, request: Request) -> None:
-        """Learn from a response that is no challenge: `nextnonce` of (Proxy-)Authentication-Info."""
+        """Learn from a response that is no challenge: `nextnonce` of (Proxy-)Authentication-Info, the realms of a registrar."""
+        if request.method == "REGISTER" and 200 <= response.code < 300:
+            self._known |= {key.realm for key in _sent(request)}
         for proxy, name in ((False, "Authentication-Info"), (True, "Proxy-Authentication-Info")):
             value = response.headers.get(name)
             nonce = read_words(value).get("nextnonce") if value else None
@@ -162,20 +174,22 @@ class Authenticator:
         """Drop every nonce."""
         self._spaces.clear()
 
-    def _strongest(self, response: Response) -> dict[SpaceKey, Challenge]:
+    def _strongest(self, response: Response, request: Request) -> dict[SpaceKey, Challenge]:
         """Return the challenge to answer of each realm: the strongest that we have what it takes for (RFC 8760 §2.4)."""
         best: dict[SpaceKey, Challenge] = {}
         for challenge in challenges_of(response):
             key = SpaceKey(challenge.proxy, challenge.realm)
-            if self._means(challenge) is None:
+            if self._means(challenge, request) is None:
                 continue
             if key not in best or strength(challenge.algorithm) < strength(best[key].algorithm):
                 best[key] = challenge
         return best
 
-    def _means(self, challenge: Challenge) -> tuple[Credentials, str] | None:
+    def _means(self, challenge: Challenge, request: Request) -> tuple[Credentials, str] | None:
         """Return the credentials for a realm and their H(A1); those that name the realm come first."""
-        for named in (challenge.realm, None):
+        realm = challenge.realm
+        ours = not self._known or request.method == "REGISTER" or realm in self._known or realm.lower() in self._domains
+        for named in (realm, None) if ours else (realm,):
             for credentials in self._credentials:
                 if credentials.realm == named and (ha1 := credentials.sum_for(challenge.algorithm, challenge.realm)) is not None:
                     return credentials, ha1
@@ -197,7 +211,7 @@ class Authenticator:
         return space is None or space.challenge.nonce != sent.get("nonce") or space.count <= 1
 
     def _learn(self, key: SpaceKey, challenge: Challenge, request: Request) -> bool:
-        means = self._means(challenge)
+        means = self._means(challenge, request)
         if means is None:
             return False
         old = self._spaces.pop(key, None)

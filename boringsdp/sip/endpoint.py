@@ -13,6 +13,7 @@ from boringsdp import logs
 from boringsdp.errors import WrongState
 from boringsdp.net.dns import Resolver
 from boringsdp.net.driver import Driver
+from boringsdp.net.networks import within
 from boringsdp.sip import outgoing
 from boringsdp.sip.account import AccountSettings, AccountState, Hear
 from boringsdp.sip.actions import Transmit, UsageAction
@@ -30,7 +31,6 @@ from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties, Place
 from boringsdp.sip.message import Message, Request, Response
 from boringsdp.sip.parse import parse
-from boringsdp.sip.policy import within
 from boringsdp.sip.register import Unregistered
 from boringsdp.sip.registrations import Registrations
 from boringsdp.sip.session import Session as SessionCore

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from boringsdp.errors import SipError
+from boringsdp.net.networks import networks
 from boringsdp.sip.account import AccountSettings, AccountState
 from boringsdp.sip.digest import Authenticator, Credentials
 from boringsdp.sip.flow import Destination, Flow, Protocol
 from boringsdp.sip.message import Request
 from boringsdp.sip.name_address import name_address_text, parse_name_address
-from boringsdp.sip.policy import Policy, networks
+from boringsdp.sip.policy import Policy
 from boringsdp.sip.redirect import Redirects
 from boringsdp.sip.transport import Reach
 from boringsdp.sip.uri import SipUri, escape_param
@@ -59,7 +60,8 @@ class Line:
         """Take new settings; what the registrar gave for the old ones is forgotten by the next registration."""
         self.settings = settings
         self.user_agent = settings.user_agent or self._user_agent
-        self.authenticator = Authenticator(settings.credentials, self._random)
+        servers = (settings.identity, settings.registrar, settings.outbound_proxy)
+        self.authenticator = Authenticator(settings.credentials, self._random, [server.host for server in servers if server is not None])
         self.protocol: Protocol | None = settings.protocol
         self.sources = networks(settings.trunk.sources) if settings.trunk else ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -148,7 +149,7 @@ class Headers:
         return index
 
 
-class Message:
+class Message(ABC):
     """
     What requests and responses share. Changed only by who builds it: once given away a message stays as it is (`copy` first).
 
@@ -166,8 +167,9 @@ class Message:
         return self.headers.views
 
     @property
+    @abstractmethod
     def start_line(self) -> str:
-        raise NotImplementedError
+        """The first line, without its end."""
 
     def to_bytes(self) -> bytes:
         """

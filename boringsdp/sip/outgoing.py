@@ -20,7 +20,7 @@ from boringsdp.sip.session import Session
 from boringsdp.sip.single import SingleRequest
 from boringsdp.sip.subscription import Subscription, SubscriptionSettings
 from boringsdp.sip.ua import UserAgent
-from boringsdp.sip.uri import OtherUri, SipUri, parse_uri
+from boringsdp.sip.uri import OtherUri, SipUri, number_at, parse_uri
 from boringsdp.values import replace
 
 HeaderLines = Iterable[tuple[str, str]]
@@ -35,9 +35,7 @@ def target_uri(ua: UserAgent, line: Line, uri: SipUri | str) -> SipUri:
     if isinstance(parsed, OtherUri):
         if parsed.scheme != "tel":
             raise SipError("no sip:, sips: or tel: URI")
-        number = parsed.text.partition(":")[2].partition(";")[0]
-        domain = line.settings.registrar or line.settings.identity
-        parsed = SipUri("sip", number, domain.host, domain.port, (("user", "phone"),))
+        parsed = number_at(parsed.text, line.settings.registrar or line.settings.identity)
     ua.policy.check_target(parsed)
     return SipUri(parsed.scheme, parsed.user, parsed.host, parsed.port, parsed.without("method").params, (), parsed.password)
 

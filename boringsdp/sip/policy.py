@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
-from functools import lru_cache
 
 from boringsdp.errors import Forbidden
+from boringsdp.net.networks import networks, within
 from boringsdp.sip.message import key_of
 from boringsdp.sip.params import is_token
 from boringsdp.sip.settings import PolicySettings
@@ -71,33 +70,14 @@ class Policy:
         checked = tuple(lines)
         for name, value in checked:
             key = key_of(name)
-            lent = bool(own) and key not in FRAME and _listed(name, own)
-            if not is_token(name) or not (lent or (key not in OURS and (key in STANDING or _listed(name, self.settings.headers)))):
+            lent = bool(own) and key not in FRAME and listed(name, own)
+            if not is_token(name) or not (lent or (key not in OURS and (key in STANDING or listed(name, self.settings.headers)))):
                 raise Forbidden("header", name)
             if any(char in value for char in "\r\n\0"):
                 raise Forbidden("header value", value)
         if sum(len(name) + len(value) for name, value in checked) > MAX_HEADER_TEXT:
             raise Forbidden("headers", f"of more than {MAX_HEADER_TEXT} characters")
         return checked
-
-
-Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
-
-
-def networks(texts: Iterable[str]) -> Networks:
-    return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
-
-
-@lru_cache(maxsize=4096)
-def within(host: str, those: Networks) -> bool:
-    """Whether an address is in one of the networks; an IPv4 one mapped into IPv6 counts as itself."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address.version == network.version and address in network for network in those)
 
 
 def fits(host: str, patterns: Iterable[str]) -> bool:
@@ -118,7 +98,8 @@ def _leads_to(uri: SipUri, patterns: tuple[str, ...]) -> bool:
     return fits(uri.host, patterns) and (not maddr or fits(maddr, patterns))
 
 
-def _listed(name: str, patterns: tuple[str, ...]) -> bool:
+def listed(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether the name of a header is in a list, where a final `*` stands for any ending; an empty list holds every name."""
     lower = name.lower()
     return not patterns or any(
         lower.startswith(pattern[:-1].lower()) if pattern.endswith("*") else lower == pattern.lower() for pattern in patterns

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from boringsdp.errors import SipError
+from boringsdp.net.networks import within
 from boringsdp.sip.headers import to
 from boringsdp.sip.line import Line
 from boringsdp.sip.message import Request
-from boringsdp.sip.policy import Policy, within
+from boringsdp.sip.policy import Policy
 from boringsdp.sip.uri import SipUri, parse_uri
 
 MAX_SAME_USER = 64

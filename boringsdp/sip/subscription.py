@@ -16,7 +16,7 @@ from boringsdp.sip.dialog import Dialog
 from boringsdp.sip.headers import SubscriptionState
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.timers import DEFAULT_TIMERS, back_off, refresh_after
-from boringsdp.values import Value
+from boringsdp.values import Value, replace
 
 MAX_EXPIRES = 7 * 86_400
 """Seconds: more is not asked for (423), and not believed."""
@@ -156,6 +156,10 @@ class Subscription:
         if self.state is State.RETRYING:
             self.state = State.ASKING
         return self._ask(self._wanted)
+
+    def change(self, *, accept: str, headers: tuple[tuple[str, str], ...], content_type: str, body: bytes) -> None:
+        """What SUBSCRIBEs say from now on; `refresh` sends one."""
+        self.settings = replace(self.settings, accept=accept, headers=headers, content_type=content_type, body=body)
 
     def stop(self, now: float) -> list[UsageAction]:
         """Unsubscribe; over with the last NOTIFY, or without it after a while."""

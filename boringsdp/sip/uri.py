@@ -284,3 +284,20 @@ def _same_params(one: dict[str, str | None], other: dict[str, str | None]) -> bo
 
 def _folded(headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
     return sorted(((_plain(name) or "").lower(), _plain(value) or "") for name, value in headers)
+
+
+def telephone_number(address: str) -> str:
+    """Return the digits of a tel: URI without visual separators, with a leading + if global; empty when it has none (RFC 3966)."""
+    number = address.partition(":")[2].partition(";")[0]
+    plus, digits = ("+", number[1:]) if number.startswith("+") else ("", number)
+    for separator in "-.()":
+        digits = digits.replace(separator, "")
+    return plus + digits if digits and not digits.upper().strip("0123456789*#ABCD") else ""
+
+
+def number_at(tel: str, domain: SipUri) -> SipUri:
+    """Return the SIP URI of a tel: URI in a domain (RFC 3261 §19.1.6). Raises SipError where it has no number."""
+    number = telephone_number(tel)
+    if not number:
+        raise SipError("no telephone number")
+    return SipUri("sip", number.replace("#", "%23"), domain.host, domain.port, (("user", "phone"),))

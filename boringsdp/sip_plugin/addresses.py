@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from boringsdp.errors import JanusError, SipError
-from boringsdp.sip.uri import parse_host_port
+from boringsdp.sip.uri import number_at, parse_host_port, parse_sip_uri, telephone_number
 from boringsdp.sip_plugin.codes import INVALID_ADDRESS
 
 MAX_ADDRESS = 2048
@@ -65,29 +65,11 @@ def _refusal(element: str, text: str, wanted: str) -> JanusError:
     return JanusError(INVALID_ADDRESS, f"Invalid address ({element} is '{text[:64]}', should be {wanted})", element)
 
 
-def telephone_number(address: str) -> str:
-    """Return the digits of a tel: URI without visual separators, with a leading + if global; empty when it has none (RFC 3966)."""
-    number = address.partition(":")[2].partition(";")[0]
-    plus, digits = ("+", number[1:]) if number.startswith("+") else ("", number)
-    for separator in "-.()":
-        digits = digits.replace(separator, "")
-    return plus + digits if digits and not digits.upper().strip("0123456789*#ABCD") else ""
-
-
 def user_of(address: str) -> str:
     """Return the user part of a SIP URI, as it is written."""
     return address.partition(":")[2].rpartition("@")[0].partition(":")[0]
 
 
-def host_of(address: str) -> str:
-    """Return the host of a SIP URI, without port."""
-    host = address.partition(":")[2].rpartition("@")[2].partition(";")[0].partition("?")[0]
-    return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-
-
 def as_sip(address: str, identity: str) -> str:
     """Return the SIP URI to call: a telephone number is called in the domain of our identity (RFC 3261 §19.1.6)."""
-    if not address.startswith("tel:"):
-        return address
-    number = telephone_number(address).replace("#", "%23")
-    return f"sip:{number}@{host_of(identity)};user=phone"
+    return number_at(address, parse_sip_uri(identity)).to_text() if address.startswith("tel:") else address

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from boringsdp.errors import JanusError
 from boringsdp.janus_api.elements import Elements
 from boringsdp.sip.message import Message, key_of
+from boringsdp.sip.policy import listed
 from boringsdp.sip_plugin.codes import INVALID_ELEMENT
 
 HeaderLines = tuple[tuple[str, str], ...]
@@ -35,13 +35,13 @@ def read_headers(elements: Elements, name: str = "headers", allowed: Iterable[st
     """
     Return the header lines that an application asks for by an object of names and values.
 
-    `allowed`: patterns of names (`X-*`), in any case. Raises `JanusError` 444 that names what cannot be sent: a header of the stack's own,
-    one that no pattern allows, a name or a value that would break the message.
+    `allowed`: names, or beginnings of them with a final `*`, in any case. Raises `JanusError` 444 that names what cannot be sent: a header
+    of the stack's own, one that no pattern allows, a name or a value that would break the message.
     """
     members = elements.members(name) or {}
     if len(members) > MAX_HEADERS:
         raise _refusal(name, f"{len(members)} headers, the most is {MAX_HEADERS}")
-    patterns = [pattern.lower() for pattern in allowed]
+    patterns = tuple(allowed)
     lines, octets = [], 0
     for header, value in members.items():
         if isinstance(value, bool) or not isinstance(value, str | int):
@@ -55,14 +55,14 @@ def read_headers(elements: Elements, name: str = "headers", allowed: Iterable[st
     return tuple(lines)
 
 
-def _check(name: str, header: str, value: str, patterns: list[str]) -> None:
+def _check(name: str, header: str, value: str, patterns: tuple[str, ...]) -> None:
     if not header or len(header) > 128 or not _TOKEN.issuperset(header):
         raise _refusal(name, f"{header[:64]!a} is no header name")
     if has_control(value):
         raise _refusal(name, f"the value of '{header}' has a line break or another control character")
     if key_of(header) in RESERVED:
         raise _refusal(name, f"'{header}' is written by the gateway")
-    if not any(fnmatchcase(header.lower(), pattern) for pattern in patterns):
+    if not listed(header, patterns):
         raise _refusal(name, f"'{header}' is not among the headers that may be set")
 
 
@@ -77,14 +77,17 @@ def _refusal(name: str, why: str) -> JanusError:
 
 def read_parameters(elements: Elements, name: str) -> HeaderLines:
     """Return names and values of URI or header parameters from an object. Raises `JanusError` 444."""
+    members = elements.members(name) or {}
+    if len(members) > MAX_HEADERS:
+        raise _refusal(name, f"{len(members)} parameters, the most is {MAX_HEADERS}")
     found = []
-    for key, value in (elements.members(name) or {}).items():
+    for key, value in members.items():
         if not key or len(key) > 128 or not _TOKEN.issuperset(key) or not isinstance(value, str) or len(value) > 2048:
-            raise _refusal(name, f"'{key[:64]!a}' is no parameter with a string value")
+            raise _refusal(name, f"{key[:64]!a} is no parameter with a string value")
         if has_control(value):
             raise _refusal(name, f"the value of '{key}' has a line break or another control character")
         found.append((key, value))
-    return tuple(found[:MAX_HEADERS])
+    return tuple(found)
 
 
 def shown_headers(message: Message | None, prefixes: Iterable[str]) -> dict[str, str]:

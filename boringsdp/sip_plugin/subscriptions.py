@@ -37,13 +37,19 @@ class Subscriptions:
         return len(self._by_key)
 
     def begin(self, account: Account, target: str, request: ask.Subscribe) -> dict[str, Any]:
-        """Subscribe, or refresh what is there already; returns the reply."""
+        """Subscribe, or refresh what is there already with the values of this request; returns the reply."""
         key = (request.event, target)
         present = self._by_key.get(key)
         if present is not None and not present.over:
             if request.ttl == 0:
                 return self.end(target, request.event)
-            present.refresh()
+            present.renew(
+                3600 if request.ttl is None else request.ttl,
+                accept=request.accept,
+                headers=request.headers,
+                content_type=request.content_type,
+                body=request.content.encode(),
+            )
             return {"event": "subscribing", "call_id": present.call_id}
         if len(self._by_key) >= self._limit:
             raise JanusError(IO_ERROR, f"A handle has at most {self._limit} subscriptions", "event")

@@ -116,6 +116,21 @@ async def test_who_cannot_be_asked_at_all_is_a_failure_like_others(world: World)
     assert (await world.answer()).response.code == 200
 
 
+async def test_another_address_of_the_same_pbx(world: World):
+    bob = world.someone("bob", 503)
+    other = Attempt(kind=bob.kind, account=bob.account, uri=world.someone("bert").uri, style=PLAIN)
+    world.plan = ((Attempt(kind=bob.kind, account=bob.account, uri=bob.uri, style=PLAIN, otherwise=other),),)
+    assert (await world.answer()).response.code == 200
+
+
+async def test_the_next_hop_of_an_attempt(world: World):
+    bob = world.someone("bob")
+    hop = f"<{at(world.others, 'x').to_text()};lr>".replace("x@", "")
+    world.plan = ((Attempt(kind=bob.kind, account=bob.account, uri="sip:bob@nowhere.invalid", route=hop, style=PLAIN),),)
+    world.others.account(settings_of("sip:bob@nowhere.invalid"), world.ears["bob"])
+    assert (await world.answer()).response.code == 200
+
+
 @pytest.mark.parametrize(("challenges", "code"), [(True, 401), (False, 403)])
 async def test_a_challenge_is_for_who_has_the_password(world: World, challenges: bool, code: int):
     challenge = [("WWW-Authenticate", 'Digest realm="pbx", nonce="1"')]

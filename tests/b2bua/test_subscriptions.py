@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,13 @@ async def test_refused(world: World, challenges: bool, code: int):
 async def test_the_next_is_asked(world: World):
     away = Attempt(kind=Kind.BROWSER, account=world.out, uri="sip:tab@tab.invalid", style=PLAIN)
     world.plan = ((world.notifier("bob", 489), away), (world.notifier("carol"),))
+    ear, _ = world.watch()
+    await bodies(ear, b"here")
+
+
+async def test_another_address_of_the_same_pbx(world: World):
+    first, other = world.notifier("bob", 503), world.notifier("bert")
+    world.plan = ((replace(first, otherwise=other),),)
     ear, _ = world.watch()
     await bodies(ear, b"here")
 

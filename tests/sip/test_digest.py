@@ -200,6 +200,37 @@ def test_several_realms_in_one_response() -> None:
     assert [name for name, _ in lines or ()] == ["Proxy-Authorization"] * 2
 
 
+def registered(agent: Authenticator, realm: str) -> None:
+    """A registrar has taken the credentials."""
+    request = make_request("REGISTER")
+    sent = again(request, agent.answer(challenged(f'Digest realm="{realm}", nonce="n"'), request))
+    agent.heard(response(200), sent)
+
+
+def test_credentials_are_the_registrars_once_it_has_taken_them() -> None:
+    agent = Authenticator((ALICE,), tokens(), ["pbx.example.com"])
+    invite = make_request("INVITE")
+    foreign = challenged('Digest realm="callee.invalid", nonce="x"')
+    assert agent.answer(foreign, invite) is not None, "a guest of no registrar: whoever asks"
+    agent = Authenticator((ALICE, Credentials("a", "other", realm="named.example")), tokens(), ["pbx.example.com"])
+    registered(agent, "asterisk")
+    assert agent.answer(foreign, invite) is None
+    assert agent.answer(challenged('Digest realm="callee.invalid", nonce="x"', code=407, proxy=True), invite) is None
+    for realm in ("asterisk", "PBX.example.com", "named.example"):
+        assert agent.answer(challenged(f'Digest realm="{realm}", nonce="y"'), invite) is not None, realm
+    both = agent.answer(challenged('Digest realm="callee.invalid", nonce="z"', 'Digest realm="asterisk", nonce="z"'), invite)
+    assert [words["realm"] for _, words in read_lines(again(invite, both), "Authorization")] == ["asterisk"]
+    assert agent.answer(challenged('Digest realm="renamed", nonce="n"'), make_request("REGISTER")) is not None
+
+
+def test_a_registrar_that_has_refused_ties_nothing() -> None:
+    agent = Authenticator((ALICE,), tokens())
+    request = make_request("REGISTER")
+    sent = again(request, agent.answer(challenged('Digest realm="evil", nonce="n"'), request))
+    agent.heard(response(403), sent)
+    assert agent.answer(challenged('Digest realm="asterisk", nonce="x"'), make_request("INVITE")) is not None
+
+
 def test_wrong_password_is_seen_at_once() -> None:
     client, request = Authenticator((ALICE,)), make_request("REGISTER")
     for qop in ("", ', qop="auth"'):

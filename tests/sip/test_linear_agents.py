@@ -27,8 +27,7 @@ from boringsdp.sip.settings import PolicySettings, SipSettings
 from boringsdp.sip.transport import Reach, note_source
 from boringsdp.sip.transport.udp import not_sip
 from boringsdp.sip.ua import UserAgent
-from boringsdp.sip.uri import SipUri, parse_sip_uri
-from boringsdp.sip_plugin.addresses import telephone_number
+from boringsdp.sip.uri import SipUri, parse_sip_uri, telephone_number
 from boringsdp.sip_plugin.headers import reason_of, shown_headers
 from tests.sip.test_linear import NAMES, STARTS, UNITS, check_linear, quietly
 

@@ -164,6 +164,31 @@ async def test_waiting_messages_are_told(world: World, pbx: Pbx):
     assert (await pbx.hears("SUBSCRIBE")).headers.get("Expires") == "0"
 
 
+async def test_subscribing_again_says_what_is_wanted_now(world: World, pbx: Pbx):
+    alice = await registered(world, pbx, username=pbx.address("alice"))
+    body = {"request": "subscribe", "event": "message-summary", "headers": {"X-Turn": "1"}}
+    alice.result(body)
+    first = await pbx.hears("SUBSCRIBE")
+    await alice.hears("subscribe_succeeded")
+    pbx.notify(first, "pbx", "Messages-Waiting: no\r\n")
+    await alice.hears("notify")
+    alice.result(body | {"subscribe_ttl": 60, "accept": "text/plain", "headers": {"X-Turn": "2"}, "content": "now", "content_type": "a/b"})
+    second = await pbx.hears("SUBSCRIBE")
+    names = ("Call-ID", "Expires", "Accept", "X-Turn", "Content-Type")
+    assert [second.headers.get(name) for name in names] == [first.headers.get("Call-ID"), "60", "text/plain", "2", "a/b"]
+    assert second.body == b"now"
+
+
+async def test_the_secret_is_the_registrars(world: World, pbx: Pbx):
+    """A callee that asks for credentials itself gets none, once the registrar has taken them."""
+    alice = await registered(world, pbx)
+    world.telephone()
+    alice.result({"request": "call", "uri": world.peer()}, offer())
+    call, _ = await world.rings()
+    call.session.reject(401, "", (("WWW-Authenticate", 'Digest realm="callee.invalid", nonce="guess"'),))
+    assert (await alice.hears("hangup"))["result"]["code"] == 401
+
+
 @pytest.mark.parametrize("by", ["helper", "master"])
 async def test_a_line_that_is_let_go_leaves_no_subscription(world: World, pbx: Pbx, by: str):
     alice, helper = await registered(world, pbx), world.client()

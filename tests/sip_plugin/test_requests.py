@@ -109,6 +109,11 @@ def test_small_requests():
         ({"request": "register", "username": BOB, "secret": "x", "display_name": "a\r\nb"}, 444, "display_name"),
         ({"request": "register", "username": BOB, "secret": "x", "incoming_header_prefixes": "X-"}, 444, "incoming_header_prefixes"),
         ({"request": "register", "username": BOB, "secret": "x", "contact_params": {"a b": "c"}}, 444, "contact_params"),
+        (
+            {"request": "register", "username": BOB, "secret": "x", "contact_params": {f"p{n}": "" for n in range(65)}},
+            444,
+            "contact_params",
+        ),
         ({"request": "call"}, 443, "uri"),
         ({"request": "call", "uri": "bob"}, 446, "uri"),
         ({"request": "call", "uri": "tel:abc!"}, 446, "uri"),

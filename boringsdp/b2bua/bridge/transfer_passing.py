@@ -67,7 +67,7 @@ class Passing:
                 refer.reject(code, reason)
                 self._end()
             case ReferProgress(code, reason, final=final):
-                if code >= 100 and not refer.over:
+                if code > 100 and not refer.over:  # that it is tried was told with the acceptance
                     refer.notify(code, reason)
                 if final:
                     self._end()

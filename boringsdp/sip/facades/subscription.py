@@ -29,6 +29,13 @@ class Subscription:
         if isinstance(self.core, Core) and self.entry is not None and not self.over:
             self._endpoint.run(self.entry, self.core.refresh(self._endpoint.now()))
 
+    def renew(self, expires: int, *, accept: str, headers: tuple[tuple[str, str], ...], content_type: str, body: bytes) -> None:
+        """Send SUBSCRIBE now, with other values; that of a REFER stays as it is. Raises Forbidden."""
+        if isinstance(self.core, Core) and self.entry is not None and not self.over:
+            headers = self._endpoint.check_headers(headers, self.entry.line)
+            self.core.change(accept=accept, headers=headers, content_type=content_type, body=body)
+            self._endpoint.run(self.entry, self.core.refresh(self._endpoint.now(), expires))
+
     def unsubscribe(self) -> None:
         """End it. `SubscriptionEnded` follows after the final NOTIFY or the response; of a REFER nothing more is heard."""
         if self.core is None or self.entry is None or self.over:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from boringsdp.errors import ConfigError
+from boringsdp.net.networks import networks, within
 from boringsdp.sip.flow import Address, Destination, Flow, Protocol
-from boringsdp.sip.transport.gate import Networks
 from boringsdp.sip.transport.settings import Listen, in_uri, parse_listen, split_host_port
 
 ANYWHERE = {False: "0.0.0.0", True: "::"}
@@ -51,7 +51,7 @@ class Advertised:
         self._ports = {each.port for each in bound}
         self._public = {_key(key): _public(key, value) for key, value in advertised.items()}
         try:
-            self._direct = Networks(direct)
+            self._direct = networks(direct)
         except ValueError as error:
             raise ConfigError("sip.direct", str(error)) from None
         self._source = source
@@ -124,7 +124,7 @@ class Advertised:
         else:
             local = self._source(peer) or (listen.host if listen else ANYWHERE[six])
         port = listen.port if listen is not None else self._spare(protocol, six) or protocol.default_port
-        if peer in self._direct:
+        if within(peer, self._direct):
             return Reach(in_uri(local), port, protocol)
         keys: list[object] = [listen, local, ANYWHERE[six]]
         host, public_port = next((self._public[key] for key in keys if key in self._public), (local, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 
 from boringsdp.sip.flow import Flow
@@ -41,7 +42,7 @@ class Hub(Protocol):
     def ended(self, connection: Connection, reason: str) -> None: ...
 
 
-class Connection:
+class Connection(ABC):
     """The base of stream and WebSocket connections: who is at the other end, how long it lives, what its peer has not reacted to."""
 
     def __init__(self, hub: Hub, flow: Flow, accepted: bool, peer: Peer) -> None:
@@ -101,11 +102,14 @@ class Connection:
             self._line_ends = 0
             self._write(LINE_END)
 
+    @abstractmethod
     def _write(self, data: bytes) -> bool:
-        raise NotImplementedError
+        """Write; False when too much waits already, and then the connection is given up."""
 
+    @abstractmethod
     def _close(self) -> None:
-        raise NotImplementedError
+        """End it once what waits has been written."""
 
+    @abstractmethod
     def _abort(self) -> None:
-        raise NotImplementedError
+        """End it now."""

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from boringsdp.net.address import parse_ip
 from boringsdp.net.limit import RateLimit
+from boringsdp.net.networks import networks, within
 from boringsdp.sip.transport.settings import GateSettings
 
 SPARED_S = 5.0
 """For how long an answer of `spares` holds; it may have many accounts to look at."""
-
-
-class Networks:
-    """Is an address in one of these? Raises ValueError for what is no network."""
-
-    def __init__(self, networks: Iterable[str]) -> None:
-        self._networks = tuple(ipaddress.ip_network(network, strict=False) for network in networks)
-
-    def __contains__(self, host: object) -> bool:
-        if not self._networks:
-            return False
-        try:
-            address = parse_ip(str(host).partition("%")[0])
-        except ValueError:
-            return False
-        return any(address.version == network.version and address in network for network in self._networks)
 
 
 class _Source:
@@ -51,11 +34,11 @@ class Gate:
     def __init__(self, settings: GateSettings, spares: Callable[[str], bool] = lambda host: False) -> None:
         self._settings = settings
         self._spares = spares
-        self._trusted = Networks(settings.trusted)
+        self._trusted = networks(settings.trusted)
         self._sources: OrderedDict[str, _Source] = OrderedDict()
 
     def trusts(self, host: str) -> bool:
-        return host in self._trusted
+        return within(host, self._trusted)
 
     def admits(self, host: str, now: float) -> str:
         """Return why nothing of this address is heard now, empty when it is: a word for counters."""

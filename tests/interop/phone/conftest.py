@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -40,18 +41,28 @@ async def library() -> None:
     assert await process.wait() == 0
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def place(library: None) -> AsyncIterator[Place]:
-    """The page with a SIP server that leaves the media to the browsers."""
+@contextlib.asynccontextmanager
+async def serve(janus: int = 0) -> AsyncIterator[Place]:
+    """The page with a SIP server that leaves the media to others; `janus` is the gateway's port."""
     server = SipServer()
+    settings = PhoneSettings(websocket="/sip", domain="demo.invalid", users=USERS, echo="echo")
     app = web.Application()
-    app.add_routes(Phones(PhoneSettings(websocket="/sip", domain="demo.invalid", users=USERS, echo="echo"), lambda: 0, lambda: "").routes())
+    app.add_routes(Phones(settings, lambda: janus, lambda: "").routes())
     app.router.add_get("/sip", server.handle)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield Place(f"http://127.0.0.1:{runner.addresses[0][1]}/phone/", server)
-    await runner.cleanup()
+    try:
+        yield Place(f"http://127.0.0.1:{runner.addresses[0][1]}/phone/", server)
+    finally:
+        await runner.cleanup()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def place(library: None) -> AsyncIterator[Place]:
+    """The page, and browsers that send their media to each other."""
+    async with serve() as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")

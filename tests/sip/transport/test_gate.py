@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from boringsdp.sip.transport.gate import SPARED_S, Gate, Networks
+from boringsdp.sip.transport.gate import SPARED_S, Gate
 from boringsdp.sip.transport.settings import GateSettings
 
 A, B = "192.0.2.1", "2001:db8::1"
@@ -45,14 +45,6 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(100):
         gate.admits(f"192.0.2.{number}", 1.0)
     assert len(gate._sources) == 10
-
-
-def test_networks_of_both_families() -> None:
-    networks = Networks(("192.0.2.0/24", "2001:db8::/32"))
-    assert A in networks
-    assert B in networks
-    assert "fe80::1%eth0" not in networks
-    assert "nobody" not in networks
 
 
 def test_whom_we_depend_on_is_not_banned() -> None:
