@@ -229,7 +229,11 @@ class SipConfig:
         (), "Headers that applications may add, such as X-*; empty: any but those of SIP itself.", checks.header_names
     )
     redirects: bool = setting(True, "Follow redirects (3xx); otherwise the call fails with them.")
-    prack: str = setting("supported", "Reliable provisional responses (RFC 3262).", checks.choice("off", "supported", "required"))
+    prack: str = setting(
+        "supported",
+        "Reliable provisional responses (RFC 3262); `required`: of both sides of every call, callers without them get 421.",
+        checks.choice("off", "supported", "required"),
+    )
     session_expires: int = setting(
         1800, "Seconds of session timers (RFC 4028); 0: only when the peer asks for them.", checks.between(0, 86400)
     )

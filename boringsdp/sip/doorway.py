@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from boringsdp.sip.build import response
 from boringsdp.sip.flow import Flow, Protocol
@@ -10,7 +11,7 @@ from boringsdp.sip.inspect import Inspector
 from boringsdp.sip.line import Line
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.routing import Lines
-from boringsdp.sip.session import SessionSettings
+from boringsdp.sip.session import Prack, SessionSettings
 
 SERVED = frozenset(("INVITE", "MESSAGE", "NOTIFY", "SUBSCRIBE", "REFER"))
 """What there may be outside of dialogs."""
@@ -30,6 +31,9 @@ class Doorway:
         self._accepted = accepted
         self._inspector = inspector
         self._of_browsers = Inspector(settings, OF_BROWSERS, SUPPORTED)
+        self._session = settings
+        lenient = settings.prack is Prack.REQUIRED
+        self._session_of_browsers = replace(settings, prack=Prack.SUPPORTED) if lenient else settings
 
     def way_by(self, flow: Flow) -> Flow | None:
         """Return the flow when it is the only way back to who asks by it: a WebSocket that it has made (RFC 7118). None otherwise."""
@@ -38,6 +42,10 @@ class Doorway:
     def serves(self, flow: Flow) -> bool:
         """Whether somebody here takes what comes by it as a browser's."""
         return self.browsers is not None and self.way_by(flow) is not None
+
+    def session(self, flow: Flow) -> SessionSettings:
+        """How a call is to behave that comes by a flow: of browsers 100rel is not required, for not all have it."""
+        return self._session_of_browsers if self.serves(flow) else self._session
 
     def line_of(self, request: Request, flow: Flow) -> tuple[Line, int] | None:
         """Return whom a request is for, and the claim (0: none)."""

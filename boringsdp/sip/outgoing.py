@@ -85,7 +85,7 @@ def call(
         headers=ua.policy.check_headers(headers, line.settings.own_headers),
         routes=() if flow is not None else (route,) if route else line.routes(),
         call_id=call_id,
-        settings=ua.settings.session,
+        settings=ua.settings.session if flow is None else ua.doorway.session(flow),
         token=ua.token,
     )
     outlet = outlet_of(ua, line, credentials)

@@ -434,7 +434,7 @@ class UserAgent:
             return
         try:
             session = Session.incoming(
-                request, transaction, contact=line.contact(flow), flow=None, settings=self.settings.session, token=self.token
+                request, transaction, contact=line.contact(flow), flow=None, settings=self.doorway.session(flow), token=self.token
             )
         except SipError as problem:
             self._reply(transaction, told(400, problem.header, problem.reason), now)

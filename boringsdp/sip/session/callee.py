@@ -21,6 +21,7 @@ from boringsdp.sip.session.peer import Peer
 from boringsdp.sip.session.repeated_ok import RepeatedOk
 from boringsdp.sip.session.settings import Prack
 from boringsdp.sip.session.states import RINGS_HERE, State
+from boringsdp.sip.session_timer import options_of
 
 PROVISIONAL_EVERY = 60.0
 """Seconds after which an unreliable provisional response is sent again, for the proxies' sake (RFC 3261 §13.3.1.1)."""
@@ -50,12 +51,17 @@ class Callee:
         self._repeated: RepeatedOk | None = None
 
     def start(self, now: float) -> None:
-        """Take the INVITE, or refuse it for its session interval."""
+        """Take the INVITE, or refuse it for its session interval, or because it lacks the 100rel that we are to insist on."""
         core = self._core
         core.become(State.INCOMING)
         least = core.session_timer.least(self.invite)
-        if least is not None:
-            core.reply(self.transaction, self._response(422, "", [("Min-SE", str(least))]))
+        refusal = None
+        if core.settings.prack is Prack.REQUIRED and "100rel" not in options_of(self.invite):
+            refusal = self._response(421, "", [("Require", "100rel")])
+        elif least is not None:
+            refusal = self._response(422, "", [("Min-SE", str(least))])
+        if refusal is not None:
+            core.reply(self.transaction, refusal)
             core.finish(now)
             return
         if self.sdp is not None:
@@ -108,8 +114,9 @@ class Callee:
         )
 
     def _reliably(self, sdp: bytes | None, wanted: bool | None) -> bool:
-        required = "100rel" in words_of(self.invite, "Require")
-        possible = self._core.settings.prack is not Prack.OFF and (required or "100rel" in self.main.supports)
+        ours = self._core.settings.prack
+        required = ours is Prack.REQUIRED or "100rel" in words_of(self.invite, "Require")
+        possible = ours is not Prack.OFF and (required or "100rel" in self.main.supports)
         if wanted and not possible:
             raise WrongState("the peer does not know 100rel", "an unreliable response")
         if self._reliability.full:

@@ -15,7 +15,7 @@ class Prack(Enum):
     SUPPORTED = "supported"
     """Announced; used when the peer asks for them, and for provisional responses of ours with SDP when the peer can."""
     REQUIRED = "required"
-    """Our INVITE has Require: 100rel."""
+    """Our INVITE has Require: 100rel, one without it gets 421, and every provisional response of ours is reliable."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)

@@ -217,6 +217,32 @@ def test_a_peer_that_requires_100rel_gets_its_180_reliably():
     assert caller.requests("PRACK")
 
 
+def test_a_caller_without_the_100rel_that_we_require_gets_421():
+    world = World()
+    world.callee_settings = SessionSettings(prack=Prack.REQUIRED)
+    caller, callee = ringing(world, settings=SessionSettings(prack=Prack.OFF))
+    (refusal,) = callee.responses("INVITE", 421)
+    assert refusal.headers.get("Require") == "100rel"
+    assert callee.session.state is State.ENDED
+    assert not callee.told(Ended)
+    assert caller.last(Failed).code == 421
+
+
+def test_all_that_we_answer_before_the_2xx_is_reliable_where_we_require_it():
+    world = World()
+    world.callee_settings = SessionSettings(prack=Prack.REQUIRED)
+    caller, callee = ringing(world)
+    callee.do("ring")
+    world.run(0.1)
+    callee.do("progress", ANSWER)
+    world.run(0.1)
+    assert [response.code for response in callee.responses("INVITE") if "RSeq" in response.headers] == [180, 183]
+    assert len(caller.requests("PRACK")) == 2
+    callee.do("accept")
+    world.run(0.1)
+    assert caller.session.state is State.CONFIRMED
+
+
 def test_without_prack_in_our_settings_nothing_is_reliable():
     world = World()
     world.callee_settings = SessionSettings(prack=Prack.OFF)

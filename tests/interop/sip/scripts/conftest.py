@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.interop.kamailio.phone import free_ports
 from tests.interop.sip.scripts import stage as stages
+from tests.interop.sip.scripts.inside import stage_inside
 from tests.interop.sip.scripts.stage import Stage
 from tests.support.gateway import Gateway, running_gateway
 from tests.support.janus_client import JanusClient
@@ -45,6 +46,13 @@ async def stage(scripted: Gateway) -> AsyncIterator[Stage]:
 async def hasty_stage(hasty: Gateway) -> AsyncIterator[Stage]:
     async with JanusClient(hasty.websocket) as janus:
         yield Stage(hasty, sip_of(hasty), janus)
+
+
+@pytest_asyncio.fixture
+async def strict_stage() -> AsyncIterator[Stage]:
+    """A gateway that wants 100rel of everybody."""
+    async with stage_inside(sip_prack="required") as made:
+        yield made
 
 
 def listeners() -> tuple[str, ...]:

@@ -247,3 +247,27 @@ async def test_a_caller_without_100rel_is_not_offered_early_media(stage: Stage) 
         await agent.ask("accept", {"type": "offer", "sdp": agent.peer.offer()})
         await agent.answered()
         await agent.until("hangup")
+
+
+# --- with sip.prack=required ----------------------------------------------------------------------------------------------------------
+
+
+async def test_where_100rel_is_required_a_caller_without_it_is_refused(strict_stage: Stage) -> None:
+    script = Caller("no 100rel").ask("INVITE", body=sdp()).recv(100, optional=True).recv(421, checks="Require: 100rel").ack()
+    async with strict_stage.called(script) as agent:
+        pass
+    assert not agent.waiting("incomingcall")
+
+
+async def test_where_100rel_is_required_ringing_is_reliable(strict_stage: Stage) -> None:
+    script = prack(calling("Supported: 100rel", "Supported: 100rel"), 180).recv(200, checks="CSeq: 1 INVITE").ack(number=1)
+    async with strict_stage.called(script.ask("BYE").recv(200)) as agent:  # type: ignore[attr-defined]
+        await agent.take()
+        await agent.until("accepted")
+        await agent.until("hangup")
+
+
+async def test_where_100rel_is_required_a_phone_without_it_is_not_called(strict_stage: Stage) -> None:
+    script = Callee("420").recv("INVITE", checks="Require: 100rel").send(420, tag="none", headers=["Unsupported: 100rel"]).recv("ACK")
+    async with strict_stage.calling(script) as agent:
+        assert (await agent.result("hangup"))["code"] == 420
