@@ -26,7 +26,7 @@ export class Line {
     this.stream = null; // what we send
     this.call = null; // SipCall
     this.digits = ""; // sent in this call
-    this.heardDigits = ""; // what came by SIP INFO
+    this.heardDigits = ""; // what came, by SIP INFO or as the gateway tells
     this.transfer = null; // {state: asked | ringing | done | failed, to}
     this.outcome = ""; // answered, missed, declined, cancelled, failed, elsewhere
     this.reason = "";

@@ -5,7 +5,7 @@
 //   "answered" {}                both can talk
 //   "ended" {by, code, cause, elsewhere}
 //   "hold" {on}                  the other side put us on hold, or resumed
-//   "digit" {digit}              a digit came by SIP INFO
+//   "digit" {digit}              a digit came
 //   "media" {}                   tracks or directions changed
 //   "party" {party}              who it is became known, or changed
 
@@ -91,6 +91,11 @@ export class SipCall {
   /** Send one digit: as an event within the sound (RFC 4733), or by SIP INFO. */
   digit(digit, how) {
     this.#session.sendDTMF(digit, { duration: TONE_MS, interToneGap: GAP_MS, transportType: how === "info" ? "INFO" : "RFC2833" });
+  }
+
+  /** A digit came within the sound: a browser does not tell, but the gateway may. */
+  hearDigit(digit) {
+    this.#hear("digit", { digit });
   }
 
   /** Ask the other side to call `target` instead of us, replacing our own call with it if `other` is given (RFC 3515, RFC 3891). */

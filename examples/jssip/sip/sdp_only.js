@@ -43,8 +43,9 @@ class Gateway {
 /** Make `connection` speak through the gateway. Returns what to do at the call's end. */
 export function translate(connection, call, gateway) {
   const handle = gateway.attach((name, message) => {
-    const complaint = message.plugindata?.data?.error;
+    const { error: complaint, result } = message.plugindata?.data ?? {};
     if (complaint) gateway.complain(`The gateway complained: ${complaint}`);
+    if (result?.event === "dtmf" && result.leg === "plain") call.hearDigit(result.digit);
     if (name === "hangup" || name === "detached") call.hangUp();
   });
   const own = { local: connection.setLocalDescription.bind(connection), remote: connection.setRemoteDescription.bind(connection) };

@@ -42,7 +42,7 @@ async def tab_of(browser: Browser, place: Place, user: str) -> AsyncIterator[Pho
         yield tab
 
 
-async def test_calls_hold_and_video_through_the_gateway(browser, chromium, own_server):
+async def test_calls_hold_digits_and_video_through_the_gateway(browser, chromium, own_server):
     async with tab_of(browser, own_server, "alice") as alice, tab_of(chromium, own_server, "bob") as bob:
         await connect(alice, bob)
         await hear_each_other(alice, bob)
@@ -59,6 +59,10 @@ async def test_calls_hold_and_video_through_the_gateway(browser, chromium, own_s
         await alice.click("hold", 1)
         await alice.reaches(1, "active")
         await hear_each_other(alice, bob)
+        await alice.click("keypad", 1)
+        for key in ("tone-5", "tone-star"):
+            await alice.click(key, 1)
+        await bob.shows("remark", "They pressed 5*", 1)  # as events of RFC 4733, which the gateway reports
         await alice.click("video", 1)
         await bob.until("(seen => seen && seen[0] > 150 && seen[2] < 90)(ears.seen(1))")
         await hear_each_other(alice, bob)
