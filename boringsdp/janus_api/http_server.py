@@ -16,6 +16,7 @@ from boringsdp.janus_api.elements import MAX_ID
 from boringsdp.janus_api.requests import Path
 from boringsdp.janus_api.settings import JanusSettings, Listener
 from boringsdp.janus_api.switchboard import Switchboard
+from boringsdp.net.first_request import FirstRequests
 
 PACKAGE = "janus.transport.http"
 
@@ -40,6 +41,7 @@ class HttpServer:
         self._gatekeeper = Gatekeeper(settings.access)
         self._base = "/" + settings.base_path.strip("/") if settings.base_path.strip("/") else ""
         self._serving = 0
+        self._first_requests = FirstRequests()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -51,17 +53,20 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen. Raises `OSError` when the address cannot be had."""
-        application = web.Application(client_max_size=self._settings.limits.message_size)
+        application = web.Application(client_max_size=self._settings.limits.message_size, middlewares=[self._first_requests.note])
         application.add_routes(self._routes)
         application.router.add_route("*", "/{path:.*}", self._handle)
         application.on_response_prepare.append(name_server)
         # Cancellation tells of a poll whose client has gone, so that its events go to the next one.
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT, handler_cancellation=True)
         await self._runner.setup()
+        if self._runner.server is not None:
+            self._first_requests.watch(self._runner.server)
         await web.TCPSite(self._runner, self._listener.host, self._listener.port, ssl_context=self._listener.ssl).start()
 
     async def close(self) -> None:
         """Stop to listen and close all connections."""
+        self._first_requests.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

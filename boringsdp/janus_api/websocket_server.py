@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from boringsdp.janus_api.access import Gatekeeper, name_server
 from boringsdp.janus_api.settings import JanusSettings, Listener
 from boringsdp.janus_api.switchboard import Switchboard
+from boringsdp.net.first_request import FirstRequests
 
 PACKAGE = "janus.transport.websockets"
 SUBPROTOCOL = "janus-protocol"
@@ -72,6 +73,7 @@ class WebSocketServer:
         self._settings = settings
         self._gatekeeper = Gatekeeper(settings.access)
         self._clients: set[Client] = set()
+        self._first_requests = FirstRequests()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -87,15 +89,18 @@ class WebSocketServer:
 
     async def start(self) -> None:
         """Listen. Raises `OSError` when the address cannot be had."""
-        application = web.Application()
+        application = web.Application(middlewares=[self._first_requests.note])
         application.router.add_route("*", "/{path:.*}", self._handle)
         application.on_response_prepare.append(name_server)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await self._runner.setup()
+        if self._runner.server is not None:
+            self._first_requests.watch(self._runner.server)
         await web.TCPSite(self._runner, self._listener.host, self._listener.port, ssl_context=self._listener.ssl).start()
 
     async def close(self) -> None:
         """Stop to listen and close all connections, with "going away"."""
+        self._first_requests.close()
         if self._runner is None:
             return
         closing = [client.socket.close(code=WSCloseCode.GOING_AWAY, message=b"shutting down") for client in self._clients]

@@ -64,6 +64,13 @@ def is_about(usage: Usage, request: Request) -> bool:
     return isinstance(usage, Notifier) and (request.headers.get("Event") or "") == usage.event
 
 
+def tags_of(usage: Usage) -> tuple[str, ...]:
+    """Return the peer's tags of the dialogs of a session or a subscription with us."""
+    if isinstance(usage, Session):
+        return usage.remote_tags
+    return (usage.dialog.id.remote_tag,) if isinstance(usage, Notifier) else ()
+
+
 def _package(request: Request) -> str:
     try:
         event = views.event(request)

@@ -48,7 +48,7 @@ from boringsdp.sip.inspect import SDP_METHODS, Inspector, refusal, told
 from boringsdp.sip.line import Line
 from boringsdp.sip.locate import Penalties
 from boringsdp.sip.message import Message, Request, Response
-from boringsdp.sip.named import Refused, is_about, replaced_by
+from boringsdp.sip.named import Refused, is_about, replaced_by, tags_of
 from boringsdp.sip.parse import Defect
 from boringsdp.sip.policy import Policy
 from boringsdp.sip.routing import Lines
@@ -379,10 +379,9 @@ class UserAgent:
 
     def _stray(self, entry: Entry, request: Request, flow: Flow) -> None:
         """Tell when a browser goes on with its call by another connection."""
-        usage = entry.usage
-        if entry.way is None or entry.way == flow or not isinstance(usage, Session) or self.doorway.way_by(flow) is None:
+        if entry.way is None or entry.way == flow or self.doorway.way_by(flow) is None:
             return
-        if views.from_(request).tag in usage.remote_tags:
+        if views.from_(request).tag in tags_of(entry.usage):
             self._out.append(Strayed(entry.way, flow))
 
     def _transfer_of(self, request: Request, tag: str) -> Entry | None:

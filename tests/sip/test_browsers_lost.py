@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from boringsdp.sip import headers as views
-from boringsdp.sip.account import FlowAbandoned, FlowLost, FlowSucceeded, IncomingCall, IncomingRequest, RequestAnswered
+from boringsdp.sip.account import FlowAbandoned, FlowLost, FlowSucceeded, IncomingCall, IncomingRequest, IncomingSubscribe, RequestAnswered
 from boringsdp.sip.endpoint import Endpoint
-from boringsdp.sip.facades import Account, Session
+from boringsdp.sip.facades import Account, NotifierHandle, Session
 from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.session.events import (
@@ -184,6 +184,26 @@ async def test_a_request_in_the_dialog_brings_the_call_along() -> None:
         assert (info.body, updated.code) == (b"waits", 200)
         await there.phone.answer(info, 200)
         await hears.hears(RequestAnswered)
+
+
+async def test_a_subscription_is_brought_along() -> None:
+    async with world() as there:
+        flow = await there.registers()
+        there.here.keep(flow, LONG)
+        handles: list[NotifierHandle] = []
+        there.ear.then = lambda event: handles.append(event.accept(600)) if isinstance(event, IncomingSubscribe) else None
+        event = ("Event", "presence")
+        subscribe = await there.phone.ask("SUBSCRIBE", "sip:bob@example.com", headers=(event,))
+        accepted = await there.phone.gets(200)
+        await there.loses(flow)
+        handles[0].notify("active", "text/plain", b"open")
+        await there.phone.open()
+        to, contact = accepted.headers.get("To") or "", views.contacts(accepted)[0].uri_text
+        await there.phone.ask("SUBSCRIBE", contact, to=to, call_id=views.call_id(subscribe), cseq=2, headers=(event,))
+        assert handles[0].flow == (await there.ear.hears(FlowSucceeded)).new
+        one, other = await there.phone.next(), await there.phone.next()
+        notify = one if isinstance(one, Request) else other
+        assert notify.body == b"open"
 
 
 async def test_nobody_else_brings_it_along() -> None:
