@@ -200,7 +200,8 @@ async def test_a_subscription_is_brought_along() -> None:
         await there.phone.open()
         to, contact = accepted.headers.get("To") or "", views.contacts(accepted)[0].uri_text
         await there.phone.ask("SUBSCRIBE", contact, to=to, call_id=views.call_id(subscribe), cseq=2, headers=(event,))
-        assert handles[0].flow == (await there.ear.hears(FlowSucceeded)).new
+        succeeded = await there.ear.hears(FlowSucceeded)
+        assert handles[0].flow == succeeded.new
         one, other = await there.phone.next(), await there.phone.next()
         notify = one if isinstance(one, Request) else other
         assert notify.body == b"open"
