@@ -53,9 +53,9 @@ class Place:
     async def record(self) -> dict[str, object]:
         """The one record that has been written."""
         async with asyncio.timeout(5):
-            while not self.records.exists():  # noqa: ASYNC110, ASYNC240 (a file)
+            while not self.records.exists():  # noqa: ASYNC110 (a file)
                 await asyncio.sleep(0.05)
-        made: dict[str, object] = json.loads(self.records.read_text())  # noqa: ASYNC240
+        made: dict[str, object] = json.loads(self.records.read_text())
         return made
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.outcome import NO_ANSWER, Outcome, better, is_final, is_unreachable
 from boringsdp.b2bua.bridge.side import Side
+from boringsdp.b2bua.plan import Kind
 from boringsdp.call import Party
 from boringsdp.errors import BoringError, Exhausted, SdpError
 from boringsdp.sip.session import events as sip
@@ -168,6 +169,9 @@ class Dialing:
         match event:
             case sip.Answered():
                 self._answered(tried, event)
+            case sip.Failed(503, _, _) if tried.attempt.kind is Kind.BROWSER:  # of our own making: its connection is gone
+                self._forget(tried, 480, "browser lost")
+                self._failed(Outcome(480, "browser lost", tried.attempt))
             case sip.Failed(code, reason, response):
                 self._forget(tried, code, reason)
                 self._failed(Outcome(code, reason, tried.attempt, response, rang=tried.rang))
