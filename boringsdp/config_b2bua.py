@@ -82,8 +82,8 @@ class DomainConfig:
         "", "Key of signed tokens, which stand for passwords.", checks.secret_or_empty(SHORTEST_SECRET), secret=True
     )
     algorithms: tuple[str, ...] = setting(
-        ("MD5", "SHA-256"),
-        "Of digest, in the order of their offers: JsSIP and SIP.js read the first alone and know MD5 alone.",
+        ("SHA-256", "MD5"),
+        "Of digest, in the order of their offers: JsSIP and SIP.js read the last alone and know MD5 alone.",
         checks.digests,
     )
     account: str = setting("", "Trunk: SIP URI that the PBX knows the gateway by; empty: by its address alone.", checks.sip_uri_or_empty)

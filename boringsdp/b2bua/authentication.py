@@ -98,7 +98,7 @@ class Authentication:
     def _challenge(self, proxy: bool, *, stale: bool = False) -> Refusal:
         lines = self._challengers[proxy].challenge(self._shared.stack.now(), stale=stale)
         if self._domain.token_secret:
-            lines.append(("Proxy-Authenticate" if proxy else "WWW-Authenticate", f'Bearer realm="{self._realm}"'))
+            lines.insert(0, ("Proxy-Authenticate" if proxy else "WWW-Authenticate", f'Bearer realm="{self._realm}"'))
         return Refusal(407 if proxy else 401, headers=tuple(lines))
 
     def _wrong(self, flow: Flow, proxy: bool) -> Refusal:

@@ -68,8 +68,8 @@ class DomainSettings:
     """Asked for each user."""
     token_secret: str = ""
     """Key of signed tokens."""
-    algorithms: tuple[str, ...] = ("MD5", "SHA-256")
-    """Of digest, in the order in which they are offered: JsSIP and SIP.js read the first challenge alone, and know MD5 alone."""
+    algorithms: tuple[str, ...] = ("SHA-256", "MD5")
+    """Of digest, in the order in which they are offered: JsSIP and SIP.js read the last challenge alone, and know MD5 alone."""
     media: Media = Media.AVP
     trunk: TrunkAccount | None = None
     sources: tuple[str, ...] = ()

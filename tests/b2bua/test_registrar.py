@@ -48,7 +48,7 @@ def test_md5_is_offered_first_and_both_are_good():
     assert challenged is not None
     assert challenged.code == 401
     offered = [words for _, words in read_lines(challenged, "WWW-Authenticate")]
-    assert [words["algorithm"] for words in offered] == ["MD5", "SHA-256"]
+    assert [words["algorithm"] for words in offered] == ["SHA-256", "MD5"]
     assert {words["realm"] for words in offered} == {DOMAIN}
     for number in range(2):
         request = register(contact(instance=""))
@@ -211,7 +211,7 @@ def test_a_bearer_token_is_a_password():
     desk = Desk(domain={"token_secret": SECRET})
     challenged = desk.asks(register(), flow(1))
     assert challenged is not None
-    assert challenged.headers.all("WWW-Authenticate")[-1] == f'Bearer realm="{DOMAIN}"'
+    assert challenged.headers.all("WWW-Authenticate")[0] == f'Bearer realm="{DOMAIN}"'
     good = make_jwt("carol", SECRET, DOMAIN, desk.wallclock + 60, "Carol C.")
     for token, code in ((good, 200), (good[:-2], 401), (make_jwt("carol", "another key that is long", DOMAIN, desk.wallclock + 60), 401)):
         answer = desk.asks(register(user="carol", headers=(("Authorization", f"Bearer {token}"),)), flow(1))
