@@ -166,6 +166,11 @@ class Domains:
         """From towards the PBX: URI and display name."""
         return self._domains[identity.domain.name].presented(identity)
 
+    def is_contact(self, domain: DomainSettings, uri: SipUri) -> bool:
+        """Whether that is the Contact of a domain's account."""
+        found = self._domains.get(domain.name)
+        return found is not None and uri.user == found.account_for(None).contact_user
+
     def is_user(self, aor: SipUri) -> bool:
         """Whether that is a user of a domain here: registered, or known to be one. In pass-through mode the PBX alone knows."""
         domain = self.of(aor)

@@ -32,6 +32,7 @@ from boringsdp.call import Calls
 from boringsdp.errors import BoringError, Exhausted, SipError
 from boringsdp.sdp import WEBRTC
 from boringsdp.sip import account as told
+from boringsdp.sip import headers as views
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.facades import Account, Session
 from boringsdp.sip.flow import Flow
@@ -235,6 +236,9 @@ class Front:
 
     def _from_pbx(self, domain: DomainSettings, binding: Binding | None, request: Request, then: Then, refuse: No) -> None:
         called = called_uri(request, domain.name)
+        if called is not None and binding is None and self.domains.is_contact(domain, called):
+            with suppress(SipError):  # a registered account is called by its Contact, and To says whom that is meant for
+                called = views.to(request).sip_uri
         if called is None:
             refuse(Refusal(404))
             return

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from boringsdp.sip import headers as views
 from boringsdp.sip.account import Registered, RegistrationFailed, Unregistered
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.endpoint import Endpoint
+from boringsdp.sip.message import Request
 from boringsdp.sip.session.events import Answered, Ended, Failed, Ringing
 from boringsdp.sip.uri import parse_sip_uri
 from tests.b2bua.house import Phone
@@ -101,7 +103,29 @@ async def test_kamailio_knows_web_phones_through_the_gateway(tmp_path: Path, alg
             assert (await bob.hears(Failed)).code == 404
 
 
-async def _call(caller: Phone, callee: Phone) -> None:
+@pytest.mark.parametrize("registered", [True, False])
+async def test_kamailio_knows_the_gateway_alone(tmp_path: Path, registered: bool):
+    (tmp_path / "users").write_text("gw:sesame\nalice:sesame\n")
+    async with pbx("MD5") as at, endpoint(LOOPBACK, "udp:127.0.0.1:0", "tcp:127.0.0.1:0") as there:
+        account = f'account = "sip:gw@{at.domain}"\npassword = "{at.secret}"\nregister = true'
+        domain = f'mode = "trunk"\nusers = "{tmp_path / "users"}"\npbx = ["sip:{at.domain}"]\ncaller = "trunk-{{user}}"\n'
+        ours = ports()
+        async with gateway(tmp_path, domain + (account if registered else ""), ours):
+            alice, bob = browser(there, ours, "alice", "sesame"), telephone(there, at, "bob")
+            for phone in (alice, bob):
+                phone.account.register()
+                await phone.ear.hears(Registered)
+            assert views.from_(await _call(alice, bob)).sip_uri.user == "trunk-alice"
+            if registered:
+                gw = browser(there, ours, "gw", "sesame")
+                gw.account.register()
+                await gw.ear.hears(Registered)
+                gw.uri = f"sip:gw@{at.domain}"
+                await _call(bob, gw)
+
+
+async def _call(caller: Phone, callee: Phone) -> Request:
+    """One calls the other and hangs up; the INVITE that came."""
     caller.calls(callee.uri)
     call = await callee.rings()
     call.session.ring()
@@ -111,6 +135,7 @@ async def _call(caller: Phone, callee: Phone) -> None:
     assert answered.sdp
     caller.call.hang_up()
     assert (await callee.hears(Ended)).code == 200
+    return call.request
 
 
 async def test_registrations_outlive_a_restart_of_the_gateway(tmp_path: Path):
