@@ -54,6 +54,8 @@ class Line:
         self._user_agent = user_agent
         self._random = random
         self._hosts: OrderedDict[str, None] = OrderedDict()
+        self._seen: dict[Reach, str] = {}
+        """Host and port in the place of what we would say, where a registrar has seen us elsewhere."""
         self.change(settings)
 
     def change(self, settings: AccountSettings) -> None:
@@ -64,6 +66,7 @@ class Line:
         self.authenticator = Authenticator(settings.credentials, self._random, [server.host for server in servers if server is not None])
         self.protocol: Protocol | None = settings.protocol
         self.sources = networks(settings.trunk.sources) if settings.trunk else ()
+        self._seen.clear()
 
     def contact(self, to: Destination) -> str:
         """The value of Contact towards there."""
@@ -75,7 +78,14 @@ class Line:
         scheme = "sips" if self.settings.identity.secure and reach.protocol.secure else "sip"
         transport = "" if reach.protocol is Protocol.UDP else f";transport={reach.protocol.value.lower()}"
         params = "".join(f";{name}={escape_param(value)}" if value else f";{name}" for name, value in self.settings.contact_params)
-        return f"{scheme}:{self.token}@{reach.host_port}{transport}{params}"
+        return f"{scheme}:{self.token}@{self._seen.get(reach, reach.host_port)}{transport}{params}"
+
+    def note_seen(self, to: Destination, contact: str) -> None:
+        """Say from now on what a registration has learned: the address in its Contact."""
+        reach, uri = self._reach(to), parse_name_address(contact).sip_uri
+        if len(self._seen) >= MAX_HOSTS:
+            self._seen.clear()
+        self._seen[reach] = uri.host_port
 
     def redirects(self) -> Redirects:
         limits = self._policy.settings

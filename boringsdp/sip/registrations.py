@@ -93,6 +93,8 @@ class Registrations:
             case Registered():
                 usage = self._usage(line)
                 line.service_route = usage.service_route if usage else ()
+                if usage is not None and usage.settings.learn:
+                    line.note_seen(to, usage.settings.contact)
                 line.state = line.state if closed else AccountState.REGISTERED
                 self._keep(line, to)
             case RegistrationFailed(retry_in=retry_in):
