@@ -36,7 +36,7 @@ def block(kind: str) -> str:
 def office(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The policy of the document, as the configuration would load it, at noon."""
     module = ModuleType("my_routing")
-    exec(block("python"), module.__dict__)  # noqa: S102 (the document is ours)
+    exec(block("python"), module.__dict__)
     monkeypatch.setitem(sys.modules, "my_routing", module)
     routing: Any = load_routing(B2buaSettings(routing="my_routing:Office"))
     routing.hour = lambda: 12
