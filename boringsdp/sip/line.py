@@ -46,6 +46,8 @@ class Line:
         self.usages: set[int] = set()
         self.registration: int | None = None
         """The number of its registration among the usages."""
+        self.asked: Destination | None = None
+        """Where REGISTER went last: another than the first place, where that has failed."""
         self.service_route: tuple[str, ...] = ()
         self.claims: dict[str, int] = {}
         """User parts, or beginnings of them with a `*`, to claims."""
@@ -119,6 +121,8 @@ class Line:
 
     def sent(self, request: Request, to: Destination) -> None:
         """Take note of whom a request goes to: our registrar, or with an outbound proxy that."""
+        if request.method == "REGISTER":
+            self.asked = to
         if request.method == "REGISTER" or self.settings.outbound_proxy is not None:
             self.learn(to)
 

@@ -18,6 +18,7 @@ from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.uri import parse_sip_uri
 from boringsdp.values import replace
 from tests.interop.sip.scripts.relay import running_relay
+from tests.support.gateway import free_port
 from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, Names, at, endpoint, settings_of
 from tests.support.sip_registrar import registrar
 
@@ -55,6 +56,24 @@ async def test_a_wrong_password_is_told() -> None:
         account.change(settings_of(at.identity("bob"), credentials=SECRET))
         account.register()
         await ear.hears(Registered)
+
+
+async def test_what_is_kept_open_is_the_way_to_who_has_answered() -> None:
+    async with registrar() as at:
+        live = Target(Protocol.TCP, "127.0.0.1", at.identity("bob", Protocol.TCP).port or 0)
+        dead = Target(Protocol.TCP, "127.0.0.1", free_port())
+        async with endpoint(LOOPBACK, pbx=[dead, live]) as here:
+            kept: list[tuple[object, bool]] = []
+            here._registrations._keep_alive = lambda to, on: kept.append((to, on))
+            ear = Ear()
+            identity = replace(at.identity("bob"), host="pbx.test", port=None)
+            account = here.account(settings_of(identity, credentials=SECRET, protocol=Protocol.TCP), ear)
+            account.register()
+            await ear.hears(Registered)
+            assert kept == [(live, True)]
+            account.unregister()
+            await ear.hears(Unregistered)
+            assert kept[1:] == [(live, False)]
 
 
 async def test_an_interval_too_brief_is_lengthened() -> None:
