@@ -14,11 +14,22 @@ from aiohttp import web
 
 from boringsdp.demo.phones import FOLDER, Phones, PhoneSettings, User
 from tests.interop.browsers import Browser
+from tests.interop.conftest import Gateway, free_port, running_gateway
 from tests.interop.phone.sip_server import SipServer
 from tests.interop.phone.tab import PhoneTab, open_tab
 from tests.interop.rig import NODE_MODULES
 
 USERS = (User("alice", "a", "Alice"), User("bob", "b", "Bob"))
+DOMAIN = "phones.example"
+CONFIGURATION = """
+[b2bua]
+grace = 10.0
+records = "{folder}/records"
+
+[b2bua.domains."{domain}"]
+mode = "registrar"
+users = "{folder}/users"
+"""
 
 
 @dataclass
@@ -42,10 +53,12 @@ async def library() -> None:
 
 
 @contextlib.asynccontextmanager
-async def serve(janus: int = 0) -> AsyncIterator[Place]:
-    """The page with a SIP server that leaves the media to others; `janus` is the gateway's port."""
+async def serve(websocket: str = "", domain: str = DOMAIN, janus: int = 0) -> AsyncIterator[Place]:
+    """
+    The page. `websocket` is who passes calls on; without it a SIP server that leaves the media to others. `janus` is the gateway's port.
+    """
     server = SipServer()
-    settings = PhoneSettings(websocket="/sip", domain="demo.invalid", users=USERS, echo="echo")
+    settings = PhoneSettings(websocket=websocket or "/sip", domain=domain, users=USERS)
     app = web.Application()
     app.add_routes(Phones(settings, lambda: janus, lambda: "").routes())
     app.router.add_get("/sip", server.handle)
@@ -59,9 +72,19 @@ async def serve(janus: int = 0) -> AsyncIterator[Place]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def place(library: None) -> AsyncIterator[Place]:
-    """The page, and browsers that send their media to each other."""
-    async with serve() as made:
+async def front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gateway]:
+    """The gateway as the registrar of a domain with three users. Their calls' records are lines of JSON beside its log."""
+    folder = tmp_path_factory.mktemp("front")
+    folder.joinpath("users").write_text("".join(f"{name}:{name[0]}\n" for name in ("alice", "bob", "carol")))
+    folder.joinpath("gateway.toml").write_text(CONFIGURATION.format(domain=DOMAIN, folder=folder))
+    async with running_gateway(folder / "log", f"--config={folder}/gateway.toml", f"--sip.listen=udp:127.0.0.1:{free_port()}") as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def place(library: None, front: Gateway) -> AsyncIterator[Place]:
+    """The page, and calls straight to the gateway."""
+    async with serve(front.http.replace("http://", "ws://").replace("/janus", "/sip")) as made:
         yield made
 
 

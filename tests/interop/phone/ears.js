@@ -72,6 +72,7 @@
             return Array.from(small.getImageData(0, 0, 1, 1).data.slice(0, 3));
         },
         sockets: [],
+        came: [],      // texts that came by them
     };
     window.ears = ears;
 
@@ -103,6 +104,7 @@
         constructor(...all) {
             super(...all);
             ears.sockets.push(this);
+            this.addEventListener('message', ({data}) => ears.came.push(String(data)));
         }
     };
 }

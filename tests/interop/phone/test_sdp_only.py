@@ -34,7 +34,7 @@ async def tab_of(browser: Browser, place: Place, user: str) -> AsyncIterator[Pho
         await tab.click("own-account")
         await tab.page.click('[data-testid="login-mode-sdponly"]')
         await tab.write("login-url", place.url.replace("http", "ws").replace("/phone/", "/sip"))
-        await tab.write("login-domain", "demo.invalid")
+        await tab.write("login-domain", "phones.example")
         await tab.write("login-user", user)
         await tab.write("login-name", user.title())
         await tab.click("log-in")
