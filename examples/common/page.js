@@ -49,6 +49,7 @@ class Page {
       this.call($("target").value.trim());
     };
     $("log-out").onclick = () => this.phone.stop();
+    $("login").hidden = false; // not before: a browser would send the form by itself
     addEventListener("pagehide", () => this.phone?.stop());
   }
 
