@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +21,7 @@ from boringsdp.call import Calls, CallSettings, DestinationPolicy
 from boringsdp.certificates import server_context
 from boringsdp.config import Config, Loaded
 from boringsdp.config_checks import parse_endpoint
+from boringsdp.demo.ready_users import users_file
 from boringsdp.demo_part import demo_config, make_demo
 from boringsdp.errors import ConfigError
 from boringsdp.janus_api import (
@@ -389,11 +391,12 @@ def _facts(settings: RelaySettings) -> ServerFacts:
 
 def run(loaded: Loaded, *, demo: bool = False) -> int:
     """Run a gateway until it is told to end; return the exit status. Raises ConfigError when it cannot start."""
-    config = demo_config(loaded) if demo else loaded.config
-    logs.setup(config.log.level, config.log.format)
-    _allow_open_files()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(config, demo=demo))
+    with users_file() if demo else nullcontext() as users:
+        config = demo_config(loaded, users) if demo else loaded.config
+        logs.setup(config.log.level, config.log.format)
+        _allow_open_files()
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_serve(config, demo=demo))
 
 
 def _allow_open_files() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 from boringsdp.demo.phones import User
@@ -17,25 +19,21 @@ NOBODYS = tuple(User(user, "", name) for user, name in NAMES.items())
 """The two where nothing knows their passwords."""
 
 
-def write_users() -> Path:
+@contextlib.contextmanager
+def users_file() -> Iterator[Path]:
     """
-    Return a new file of users, as the registrar reads it, which its owner alone may read; `remove` it at the end.
+    A file of users as the registrar reads it, which its owner alone may read, for as long as the block lasts.
 
     The passwords are new ones: a page of another site, which may open WebSockets to this machine too, does not know them.
     """
-    folder = Path(tempfile.mkdtemp(prefix="boringsdp-demo-"))
-    lines = [f'[{user}]\npassword = "{secrets.token_urlsafe(12)}"\ndisplay_name = "{name}"\n' for user, name in NAMES.items()]
-    path = folder / "users.toml"
-    path.write_text("\n".join(lines))
-    return path
+    with tempfile.TemporaryDirectory(prefix="boringsdp-demo-") as folder:
+        path = Path(folder, "users.toml")
+        tables = (f'[{user}]\npassword = "{secrets.token_urlsafe(12)}"\ndisplay_name = "{name}"\n' for user, name in NAMES.items())
+        path.write_text("\n".join(tables))
+        yield path
 
 
-def read_users(path: Path) -> tuple[User, ...]:
-    """Return the users of a file that `write_users` made."""
-    return tuple(User(user, table["password"], table["display_name"]) for user, table in tomllib.loads(path.read_text()).items())
-
-
-def remove(path: Path) -> None:
-    """Remove the file and the folder that was made for it."""
-    path.unlink(missing_ok=True)
-    path.parent.rmdir()
+def read_users(path: str) -> tuple[User, ...]:
+    """Return the users of such a file."""
+    tables = tomllib.loads(Path(path).read_text())
+    return tuple(User(user, table["password"], table["display_name"]) for user, table in tables.items())

@@ -62,6 +62,8 @@ class AccountSettings:
     reg_id: int = 1
     follow_redirects: bool = True
     """Whether a 3xx is followed, where policy lets it at all; else it is told as a failure."""
+    learn_contact: bool = False
+    """Behind a NAT that nobody has described (`advertised`): the Contact is where the registrar has seen us."""
     rfc2543_cancel: bool = False
     """CANCEL at once, without waiting for a provisional response."""
     own_headers: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from boringsdp.sip.line import Line
 from boringsdp.sip.message import Request, Response
 
 MAX_ASKED = 65_536
-"""As many as there are transactions; the oldest are forgotten."""
+"""As many as there are transactions; the oldest that are answered are forgotten, or no INVITEs: those that ring may be cancelled."""
 Key = tuple[str, str, str, int, str]
 """
 Request-URI, Call-ID, From tag, CSeq. The Request-URI because many user agents live here: a proxy may fork a call to two Contacts of ours.
@@ -47,7 +47,7 @@ class Answering:
 
     def add(self, transaction: int, request: Request, flow: Flow, now: float) -> Asked:
         while len(self._asked) >= MAX_ASKED:
-            self._drop(next(iter(self._asked)))
+            self._drop(self._leaving.popleft()[1] if self._leaving else next(iter(self._asked)))
         number, method = views.cseq(request).number, request.method
         asked = Asked(transaction, method, flow, (request.uri, views.call_id(request), views.from_(request).tag, number, method))
         self._asked[transaction] = asked

@@ -188,10 +188,6 @@ def routes(message: Message) -> tuple[NameAddress, ...]:
     return name_addresses(message, "Route", MAX_ROUTES)
 
 
-def record_routes(message: Message) -> tuple[NameAddress, ...]:
-    return name_addresses(message, "Record-Route", MAX_ROUTES)
-
-
 def name_addresses(message: Message, name: str, limit: int = MAX_VALUES) -> tuple[NameAddress, ...]:
     """Every value of a header that lists addresses (Path, Service-Route, P-Asserted-Identity, Diversion), none without it."""
     return _list(message, key_of(name), name, parse_name_address, limit)

@@ -46,6 +46,8 @@ class Line:
         self.usages: set[int] = set()
         self.registration: int | None = None
         """The number of its registration among the usages."""
+        self.asked: Destination | None = None
+        """Where REGISTER went last: another than the first place, where that has failed."""
         self.service_route: tuple[str, ...] = ()
         self.claims: dict[str, int] = {}
         """User parts, or beginnings of them with a `*`, to claims."""
@@ -54,6 +56,8 @@ class Line:
         self._user_agent = user_agent
         self._random = random
         self._hosts: OrderedDict[str, None] = OrderedDict()
+        self._seen: dict[Reach, str] = {}
+        """Host and port in the place of what we would say, where a registrar has seen us elsewhere."""
         self.change(settings)
 
     def change(self, settings: AccountSettings) -> None:
@@ -64,6 +68,7 @@ class Line:
         self.authenticator = Authenticator(settings.credentials, self._random, [server.host for server in servers if server is not None])
         self.protocol: Protocol | None = settings.protocol
         self.sources = networks(settings.trunk.sources) if settings.trunk else ()
+        self._seen.clear()
 
     def contact(self, to: Destination) -> str:
         """The value of Contact towards there."""
@@ -75,7 +80,14 @@ class Line:
         scheme = "sips" if self.settings.identity.secure and reach.protocol.secure else "sip"
         transport = "" if reach.protocol is Protocol.UDP else f";transport={reach.protocol.value.lower()}"
         params = "".join(f";{name}={escape_param(value)}" if value else f";{name}" for name, value in self.settings.contact_params)
-        return f"{scheme}:{self.token}@{reach.host_port}{transport}{params}"
+        return f"{scheme}:{self.token}@{self._seen.get(reach, reach.host_port)}{transport}{params}"
+
+    def note_seen(self, to: Destination, contact: str) -> None:
+        """Say from now on what a registration has learned: the address in its Contact."""
+        reach, uri = self._reach(to), parse_name_address(contact).sip_uri
+        if len(self._seen) >= MAX_HOSTS:
+            self._seen.clear()
+        self._seen[reach] = uri.host_port
 
     def redirects(self) -> Redirects:
         limits = self._policy.settings
@@ -109,6 +121,8 @@ class Line:
 
     def sent(self, request: Request, to: Destination) -> None:
         """Take note of whom a request goes to: our registrar, or with an outbound proxy that."""
+        if request.method == "REGISTER":
+            self.asked = to
         if request.method == "REGISTER" or self.settings.outbound_proxy is not None:
             self.learn(to)
 

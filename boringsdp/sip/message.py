@@ -94,14 +94,6 @@ class Headers:
         key = key_of(name)
         self._lines = [line for line in self._changed() if line[0] != key]
 
-    def remove_first(self, name: str) -> None:
-        """Drop the first line of that name, if there is one."""
-        key = key_of(name)
-        lines = self._changed()
-        at = next((index for index, line in enumerate(lines) if line[0] == key), None)
-        if at is not None:
-            del lines[at]
-
     def copy(self) -> Headers:
         twin = Headers()
         twin._lines = list(self._lines)

@@ -190,6 +190,7 @@ def registration(ua: UserAgent, line: Line, to: Target | Flow) -> tuple[Entry, R
             reg_id=settings.reg_id if settings.instance else 0,
             routes=line.routes()[: len(proxy)],
             headers=ua.policy.check_headers(settings.headers, settings.own_headers),
+            learn=settings.learn_contact,
         ),
         ua.token,
     )

@@ -16,9 +16,10 @@ from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.name_address import NameAddress, parse_name_address
 from boringsdp.sip.params import split_list, unquote
+from boringsdp.sip.seen import seen_contact
 from boringsdp.sip.timers import back_off, refresh_after
 from boringsdp.sip.uri import SipUri, same_uri
-from boringsdp.values import Value
+from boringsdp.values import Value, replace
 
 MAX_EXPIRES = 7 * 86_400
 """Seconds. A registrar that wants more (Min-Expires) is not asked again; and no binding is trusted for longer."""
@@ -59,6 +60,8 @@ class RegistrationSettings(Value, frozen=True, kw_only=True):
     routes: tuple[str, ...] = ()
     """Preloaded Route values (an outbound proxy)."""
     headers: tuple[tuple[str, str], ...] = ()
+    learn: bool = False
+    """Whether the Contact takes the address from which the registrar has seen us."""
     retry_base_s: float = 10.0
     """After the first failure between half of it and all; twice as much after each further one (RFC 5626 §4.5)."""
     retry_max_s: float = 600.0
@@ -97,8 +100,8 @@ class Registration:
     """
 
     __slots__ = (
-        "_again", "_at", "_bound_until", "_exchange", "_failures", "_from", "_headers", "_last_headers", "_raises", "_sequence", "_token",
-        "_waiting", "_wanted", "flow_timer", "outbound", "path", "service_route", "settings", "state",
+        "_again", "_at", "_bound_until", "_exchange", "_failures", "_from", "_headers", "_last_headers", "_left", "_raises", "_sequence",
+        "_token", "_waiting", "_wanted", "flow_timer", "outbound", "path", "service_route", "settings", "state",
     )  # fmt: skip
 
     def __init__(self, settings: RegistrationSettings, token: Callable[[int], str] = secrets.token_hex) -> None:
@@ -122,6 +125,8 @@ class Registration:
         """For the response of `_exchange`."""
         self._again = False
         """Register once more when it has come."""
+        self._left = ""
+        """The Contact of before, whose binding is taken back along with the next registration."""
         self._bound_until: float | None = None
         self._failures = 0
         self._raises = 0
@@ -208,6 +213,8 @@ class Registration:
             contact += f";reg-id={settings.reg_id}"
             supported = "path, outbound"
         lines = [("Route", route) for route in settings.routes]
+        if self._left:
+            contact += f", {self._left};expires=0"
         lines += [("Contact", contact), ("Expires", str(self._wanted)), ("Supported", supported), *settings.headers, *headers]
         request = build_request(
             "REGISTER", settings.registrar, from_=self._from, to=settings.identity, call_id=settings.call_id,
@@ -226,11 +233,25 @@ class Registration:
         self.path = _values(response, "Path")
         self.service_route = _values(response, "Service-Route")
         self.flow_timer = _seconds(response, "Flow-Timer")
+        moved = self._learn(response)
         told: list[UsageAction] = [Tell(Registered(response, granted))]
-        if self._again:
+        if self._again or moved:
             return [*told, *self._register()]
         self._at = now + refresh_after(granted, self._dice())
         return told
+
+    def _learn(self, response: Response) -> bool:
+        """
+        Take the address that the registrar has seen us at into the Contact; True: register with that at once.
+
+        Where it is another one each time that waits for the next refresh, so that a registrar is not asked for ever.
+        """
+        before, was_left, self._left = self.settings.contact, self._left, ""
+        contact = seen_contact(before, response) if self.settings.learn else before
+        if contact == before:
+            return False
+        self.settings, self._left = replace(self.settings, contact=contact), before
+        return not was_left
 
     def _note_binding(self, response: Response, now: float) -> int:
         """Return the seconds that a response grants us, 0 unless it is a 2xx."""

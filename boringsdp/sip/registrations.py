@@ -93,8 +93,10 @@ class Registrations:
             case Registered():
                 usage = self._usage(line)
                 line.service_route = usage.service_route if usage else ()
+                if usage is not None and usage.settings.learn:
+                    line.note_seen(to, usage.settings.contact)
                 line.state = line.state if closed else AccountState.REGISTERED
-                self._keep(line, to)
+                self._keep(line, line.asked if isinstance(line.asked, Target) else to)
             case RegistrationFailed(retry_in=retry_in):
                 line.state = line.state if closed else AccountState.FAILED if retry_in is None else AccountState.RETRYING
                 if retry_in is None:
@@ -109,7 +111,8 @@ class Registrations:
         self._drop(line)
 
     def _keep(self, line: Line, to: Target) -> None:
-        if line.number not in self._kept:
+        if self._kept.get(line.number) != to:
+            self._drop(line)
             self._kept[line.number] = to
             self._lines.setdefault((to.host, to.port), set()).add(line.number)
             self._keep_alive(to, True)

@@ -133,7 +133,7 @@ class CallNews:
         except (SdpError, WrongState, Exhausted) as error:
             self._hang_up(f"Cannot serve the answer: {error}")
             return
-        call.state = CallState.INCALL
+        call.phase = CallState.INCALL
         jsep = Jsep.answer(text) if text is not None and media.tell_browser(text) else None
         self._tell(events.answered("accepted", self._peer, isfocus=is_focus(response), headers=self._headers(response)), jsep)
         self._record({"event": "accepted", "call-id": call.call_id, "username": self._peer})
@@ -151,7 +151,7 @@ class CallNews:
         except (SdpError, WrongState, Exhausted) as error:
             log.info("the browser cannot be offered the final answer", extra={**call.name(), "reason": str(error)})
             return
-        call.open, call.state = Open.BROWSER, CallState.REINVITED
+        call.open = Open.BROWSER
         self._tell(self._incoming("updatingcall", call.session.request, None), Jsep.offer(offer))
 
     # --- offers and answers of an established call -----------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ class CallNews:
             else:
                 description = read_sdp(sdp)
                 offer = media.offer_of_peer(description)
-                call.open, call.state = Open.PEER, CallState.REINVITED
+                call.open = Open.PEER
                 self._tell(self._incoming("updatingcall", message, description), Jsep.offer(offer))
                 self._tell_changes(description)
         except (SdpError, Exhausted) as error:
@@ -204,7 +204,7 @@ class CallNews:
             call.session.answer(media.offer_again(), tag=tag)
             call.open = Open.LATE
         else:
-            call.open, call.state = Open.ASKED, CallState.REINVITED
+            call.open = Open.ASKED
             self._tell(self._incoming("updatingcall", message, None))
 
     def _answer_came(self, sdp: bytes, message: Message) -> None:
@@ -242,14 +242,14 @@ class CallNews:
         call = self._call
         accepted = call.state is CallState.ACCEPTING
         if self._first_answer(sdp, "accepted" if accepted else "progress", message):
-            call.state = CallState.INCALL if accepted else call.state
+            call.phase = CallState.INCALL if accepted else call.phase
 
     def _confirmed(self, sdp: bytes | None, request: Request) -> None:
         """The ACK to our 200 with an offer, or after early media with one that no PRACK has answered."""
         if sdp is None or self._call.media is None:
             self._hang_up("Missing SDP in the ACK")
         elif self._first_answer(sdp, "accepted", request):
-            self._call.state = CallState.INCALL
+            self._call.phase = CallState.INCALL
 
     def _first_answer(self, sdp: bytes, event: str, message: Message) -> bool:
         """Put the caller's answer to the browser's first offer into force; without one that can be served the call ends."""
@@ -330,7 +330,7 @@ class CallNews:
         contacts = contacts_of(message) if message is not None and 300 <= code < 400 else ()
         self._tell(events.hangup(code, reason, reason_of(message), self._headers(message), contacts))
         self._record({"event": "hangup", "call-id": call.call_id, "code": code, "reason": reason})
-        call.state = CallState.CLOSING
+        call.phase = CallState.CLOSING
         call.outlet.over(call, IN_WORDS.get(reason, f"{code} {reason}"))
 
     # --- telling ---------------------------------------------------------------------------------------------------------------------

@@ -74,6 +74,7 @@ def account_settings(request: ask.Register, settings: PluginSettings) -> Account
         contact_params=request.contact_params,
         protocol=Transport.TLS if request.sips else protocol,
         register_ttl=request.register_ttl or settings.register_ttl,
+        learn_contact=request.learn_contact,
         rfc2543_cancel=request.rfc2543_cancel,
         trunk=trunk,
     )

@@ -79,6 +79,15 @@ class Open(enum.Enum):
     """The browser's offer went with early media to a caller that made none; its PRACK has the answer."""
 
 
+SHOWN = {
+    Open.UPDATE: CallState.REINVITING,
+    Open.HOLD: CallState.REINVITING,
+    Open.ASKED: CallState.REINVITED,
+    Open.PEER: CallState.REINVITED,
+    Open.BROWSER: CallState.REINVITED,
+}
+
+
 class Outlet(Protocol):
     """What a call needs of its handle."""
 
@@ -115,7 +124,8 @@ class PhoneCall:
         self.outlet = outlet
         self.session: Session = session  # type: ignore[assignment]  # set right after, by who places the call
         self.media: MediaSide | None = None
-        self.state = CallState.INVITING if session is None else CallState.INVITED
+        self.phase = CallState.INVITING if session is None else CallState.INVITED
+        """Never REINVITING or REINVITED: `state` has them from `open`."""
         self.auto = auto
         self.open = Open.NONE
         self.offered = True
@@ -142,9 +152,14 @@ class PhoneCall:
         return self.session.incoming
 
     @property
+    def state(self) -> CallState:
+        """Its phase, or what an exchange under way makes of an established call."""
+        return SHOWN.get(self.open, self.phase) if self.phase is CallState.INCALL else self.phase
+
+    @property
     def established(self) -> bool:
         """Both sides are, or are about to be, in the call."""
-        return self.state in (CallState.INCALL, CallState.REINVITING, CallState.REINVITED)
+        return self.phase is CallState.INCALL
 
     # --- while it rings here ---------------------------------------------------------------------------------------------------------
 
@@ -164,7 +179,7 @@ class PhoneCall:
             self.answer = media.answer_of_browser(jsep.said, request.srtp.answers)
         self.session.accept(self.answer, request.headers)
         self.auto = request.autoaccept_reinvites
-        self.state = CallState.INCALL
+        self.phase = CallState.INCALL
         self.outlet.record({"event": "accepted", "call-id": self.call_id})
         return {"event": "accepted"}, None
 
@@ -177,7 +192,7 @@ class PhoneCall:
             self.session.accept(None, request.headers)
         self.auto = request.autoaccept_reinvites
         agreed = self.state is CallState.PROGRESS and self.open is not Open.EARLY
-        self.state = CallState.INCALL if agreed else CallState.ACCEPTING
+        self.phase = CallState.INCALL if agreed else CallState.ACCEPTING
         event = "accepted" if agreed else "accepting"
         self.outlet.record({"event": event, "call-id": self.call_id})
         return {"event": event}, None
@@ -205,7 +220,7 @@ class PhoneCall:
             self.session.progress(sdp, 183, request.headers)
             self.answer = sdp
         self.digits.choose(request.dtmf)
-        self.auto, self.state = request.autoaccept_reinvites, CallState.PROGRESS
+        self.auto, self.phase = request.autoaccept_reinvites, CallState.PROGRESS
         self.outlet.record({"event": "progressed", "call-id": self.call_id})
         return {"event": "progressed"}, None
 
@@ -218,7 +233,7 @@ class PhoneCall:
         """Refuse the call; `hangup` follows."""
         self._needed(RINGS_HERE, CallState.INVITED, CallState.PROGRESS)
         self.session.reject(code, "", headers)
-        self.state = CallState.CLOSING
+        self.phase = CallState.CLOSING
         self.outlet.record({"event": "declined", "callee": self.session.local_uri, "call-id": self.call_id, "code": code})
         return {"event": "declining", "code": code, "call_id": self.call_id}, None
 
@@ -228,20 +243,20 @@ class PhoneCall:
         """The browser's offer goes to the peer; its answer belongs to what the peer, or we, have offered."""
         if jsep is None:
             raise JanusError(MISSING_SDP, "Missing SDP: update needs a jsep", "jsep")
-        self._needed(ESTABLISHED, CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self._needed(ESTABLISHED, CallState.INCALL)
         media = self._media()
         if jsep.type is JsepType.ANSWER:
             return self._answer_update(request, jsep, media)
         if self.open is Open.ASKED:
             sdp = media.offer_of_browser(jsep.said)
             self._or_undo(lambda: self.session.answer(sdp, request.headers), media.refused)
-            self.open, self.state = Open.UPDATE, CallState.REINVITING
+            self.open = Open.UPDATE
             return {"event": "updating"}, None
         self._free()
         before = media.direction
         sdp = media.offer_of_browser(jsep.said)
         self._or_undo(lambda: self.session.offer(sdp, request.headers), lambda: media.restore(before))
-        self.open, self.state = Open.UPDATE, CallState.REINVITING
+        self.open = Open.UPDATE
         return {"event": "updating"}, None
 
     def _answer_update(self, request: ask.Update, jsep: Jsep, media: MediaSide) -> Reply:
@@ -256,7 +271,7 @@ class PhoneCall:
 
     def hold(self, direction: Direction, headers: HeaderLines) -> Reply:
         """Limit the media, SENDRECV for no limit; `held` or `resumed` follows, or `update_failed`."""
-        self._needed(ESTABLISHED, CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self._needed(ESTABLISHED, CallState.INCALL)
         name = "resuming" if direction is Direction.SENDRECV else "holding"
         media = self._media()
         if media.direction is direction and self.open is Open.NONE:
@@ -265,18 +280,18 @@ class PhoneCall:
         before = media.direction
         sdp = media.hold(direction)
         self._or_undo(lambda: self.session.offer(sdp, headers), lambda: media.restore(before))
-        self.before_hold, self.open, self.state = before, Open.HOLD, CallState.REINVITING
+        self.before_hold, self.open = before, Open.HOLD
         return {"event": name}, None
 
     def transfer(self, uri: str, replaces: Session | None, headers: HeaderLines, hear: Callable[[Any], None]) -> Reply:
         """Ask the peer to call somebody else."""
-        self._needed(ESTABLISHED, CallState.INCALL, CallState.REINVITED, CallState.REINVITING)
+        self._needed(ESTABLISHED, CallState.INCALL)
         self.session.refer(uri, hear=hear, replaces=replaces, headers=headers)
         return {"event": "transferring"}, None
 
     def hang_up(self, headers: HeaderLines) -> Reply:
         """End it, whatever its state; `hangup` follows."""
-        self.state = CallState.CLOSING
+        self.phase = CallState.CLOSING
         self.session.hang_up(headers)
         return {"event": "hangingup"}, None
 
@@ -295,7 +310,7 @@ class PhoneCall:
         ringing = self.state in (CallState.INVITED, CallState.PROGRESS)
         if self.state is CallState.CLOSING:
             return
-        self.state = CallState.CLOSING
+        self.phase = CallState.CLOSING
         self.outlet.push({"event": "hangingup"}, call_id=self.call_id)
         text = "".join(char for char in reason if char.isalnum() or char in " -_")
         self.session.hang_up((("Reason", f'SIP;cause={480 if ringing else 200};text="{text}"'),), code=480)
@@ -319,8 +334,6 @@ class PhoneCall:
     def settled(self) -> None:
         """No exchange is under way any more."""
         self.open = Open.NONE
-        if self.state in (CallState.REINVITING, CallState.REINVITED):
-            self.state = CallState.INCALL
 
     def _media(self) -> MediaSide:
         if self.media is None:
@@ -340,7 +353,7 @@ class PhoneCall:
             raise JanusError(WRONG_STATE, f"Wrong state (another offer is under way: {self.open.name.lower()})", "request")
 
     def _needed(self, wanted: str, *states: CallState) -> None:
-        if self.state not in states:
+        if self.phase not in states:
             raise self._wrong(wanted)
 
     def _wrong(self, wanted: str) -> JanusError:

@@ -166,6 +166,7 @@ def _register(reader: _Reader) -> SipRequest:
         register_ttl=elements.integer("register_ttl", least=1, most=2**31 - 1),
         refresh=reader.flag("refresh", False),
         sources=reader.networks("sources"),
+        learn_contact=reader.flag("learn_contact", False),
         helpers_on_demand=reader.flag("helpers_on_demand", False),
         dtmf=reader.dtmf() or DtmfMode.AUTO,
         dtmf_tones=reader.flag("dtmf_tones", False),

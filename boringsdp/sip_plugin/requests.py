@@ -79,6 +79,8 @@ class Register:
     """Ours: further users or URIs, `*` in them for anything, whose calls come to this account (a trunk)."""
     sources: tuple[str, ...] = ()
     """Ours: the networks from which calls to `identities` are taken; empty: those of the proxy."""
+    learn_contact: bool = False
+    """Ours: the Contact is where the registrar has seen us (NAT)."""
     helpers_on_demand: bool = False
     """Ours: ask the application for a helper when a call finds all lines busy."""
     dtmf: DtmfMode = DtmfMode.AUTO

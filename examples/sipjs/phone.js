@@ -6,7 +6,7 @@
 import { Inviter, Registerer, RegistererState, SessionState, SIPExtension, UserAgent, UserAgentState, Web } from "../lib/sip.js";
 
 export const NAME = "SIP.js";
-const RECONNECT_AFTER_S = 2;
+const RECONNECT_AFTER_MS = 2000;
 const MEDIA = { constraints: { audio: true, video: false } };
 
 /** Where to register: what the demo offers, for a user of it. */
@@ -21,6 +21,7 @@ export function problem(offer) {
 
 export class Phone {
   calls = new Set();
+  stopped = false;
 
   /** `account` {server, domain, user, password, name}. Throws when that is no address. */
   constructor(account, hear) {
@@ -34,8 +35,6 @@ export class Phone {
       authorizationUsername: account.user,
       authorizationPassword: account.password,
       transportOptions: { server: account.server },
-      reconnectionAttempts: Infinity,
-      reconnectionDelay: RECONNECT_AFTER_S,
       sipExtensionReplaces: SIPExtension.Supported,
       sipExtension100rel: SIPExtension.Supported,
       userAgentString: "BoringSDP small phone (SIP.js)",
@@ -44,12 +43,12 @@ export class Phone {
       delegate: {
         onInvite: (invitation) => this.#comes(invitation),
         onConnect: () => this.#register(),
-        onDisconnect: (error) => this.hear("state", error ? { state: "lost", text: "no connection, trying again" } : { state: "off", text: "logged out" }),
+        onDisconnect: (error) => (error ? this.#lost() : this.hear("state", { state: "off", text: "logged out" })),
       },
     });
     this.registerer = new Registerer(this.agent, { expires: 300, instanceId: this.agent.instanceId, regId: 1 });
     this.registerer.stateChange.addListener((state) => {
-      if (state === RegistererState.Unregistered) this.hear("state", { state: "refused", text: "not registered" });
+      if (state === RegistererState.Unregistered && !this.stopped) this.hear("state", { state: "refused", text: "not registered" });
     });
   }
 
@@ -63,9 +62,11 @@ export class Phone {
   }
 
   async stop() {
+    if (this.stopped) return;
+    this.stopped = true;
     for (const call of this.calls) call.end();
     if (this.registerer.state === RegistererState.Registered) await this.registerer.unregister();
-    if (this.agent.state !== UserAgentState.Stopped) await this.agent.stop();
+    if (this.agent.state === UserAgentState.Started) await this.agent.stop();
   }
 
   /** Call a user of the same domain, a number, or a whole address. */
@@ -85,6 +86,11 @@ export class Phone {
   /** The address that a REFER names: that of a call with somebody, or whom the person wrote. */
   referred(target) {
     return target instanceof Call ? target.session : this.#address(target);
+  }
+
+  #lost() {
+    this.hear("state", { state: "lost", text: "no connection, trying again" });
+    if (!this.stopped) this.agent.reconnect().catch(() => setTimeout(() => this.#lost(), RECONNECT_AFTER_MS));
   }
 
   // Every new connection registers: this is how the gateway learns by which one it reaches us, calls that are up included.

@@ -102,7 +102,7 @@ class House:
     records: list[CallRecord] = field(default_factory=list)
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def phone(self, user: str = "alice", **more: Any) -> Phone:
+    async def phone(self, user: str = "alice", password: str = PASSWORD, **more: Any) -> Phone:
         """A browser that has registered, with a WebSocket of its own."""
         there = await self.stack.enter_async_context(endpoint(LOOPBACK, "udp:127.0.0.1:0"))
         proxy = at(self.here, "", Protocol.WS)
@@ -110,7 +110,7 @@ class House:
         ear = Ear()
         settings = settings_of(
             identity,
-            credentials=(Credentials(user, PASSWORD),),
+            credentials=(Credentials(user, password),),
             outbound_proxy=replace(proxy, user=None),
             instance=f"urn:uuid:00000000-0000-4000-8000-{next(PORTS):012d}",
             **more,

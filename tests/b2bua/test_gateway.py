@@ -13,14 +13,14 @@ import pytest
 
 from boringsdp import config
 from boringsdp.app import Gateway
-from boringsdp.sip.account import IncomingCall, Registered
+from boringsdp.sip.account import IncomingCall, InfoReceived, Registered
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.endpoint import Endpoint
-from boringsdp.sip.session.events import Answered, Confirmed, Ended
+from boringsdp.sip.session.events import Answered, AnswerReceived, Confirmed, Ended, OfferReceived, RequestAnswered
 from boringsdp.sip.uri import parse_sip_uri
 from tests.b2bua.house import DOMAIN, PASSWORD
 from tests.load.test_leaks import SETTINGS
-from tests.sip_plugin.talk import Telephone, hear_each_other
+from tests.sip_plugin.talk import Telephone, digits_in, hear_each_other, press, silent, without_events
 from tests.support.gateway import free_port
 from tests.support.ng_peer import KINDS, Peer
 from tests.support.sip_endpoints import LOOPBACK, Ear, at, endpoint, settings_of
@@ -123,3 +123,84 @@ async def test_the_pbx_talks_with_a_browser(place: Place):
     await alice.talk.hears(Ended)
     assert (await place.record())["direction"] == "pbx-browser"
     assert not bob.talk.heard(Answered)[1:]
+
+
+async def test_digits_go_from_info_to_the_media_and_back(place: Place):
+    """Each side has its digits in the media: the browser's INFO is pressed there, the telephone's go through."""
+    alice, bob = place.alice, place.bob
+    await alice.calls(f"sip:bob@{DOMAIN}")
+    await bob.takes()
+    await alice.connected()
+    await hear_each_other(alice.peer, bob.peer)
+    assert alice.session is not None
+    assert bob.session is not None
+    alice.session.send("INFO", content_type="application/dtmf-relay", body=b"Signal=7\r\nDuration=120\r\n")
+    assert (await alice.talk.hears(RequestAnswered)).response.code == 200
+    async with asyncio.timeout(5):
+        while not digits_in(bob.peer.heard):  # noqa: ASYNC110 (packets)
+            await asyncio.sleep(0.02)
+    assert digits_in(bob.peer.heard) == [7]
+    press(bob.peer, 9)
+    async with asyncio.timeout(5):
+        while not digits_in(alice.peer.heard):  # noqa: ASYNC110 (packets)
+            await asyncio.sleep(0.02)
+    assert not alice.talk.heard(InfoReceived)
+
+
+async def test_digits_in_the_media_go_by_info_to_who_takes_no_others(place: Place):
+    alice, bob = place.alice, place.bob
+    bob.edit = without_events
+    await alice.calls(f"sip:bob@{DOMAIN}")
+    await bob.takes()
+    await alice.connected()
+    await hear_each_other(alice.peer, bob.peer)
+    press(alice.peer, 3)
+    info = await bob.talk.hears(InfoReceived)
+    assert info.request.body.startswith(b"Signal=3")
+    assert info.request.headers.get("Content-Type") == "application/dtmf-relay"
+
+
+async def test_media_that_fails_ends_the_call(place: Place):
+    """The browser's DTLS says goodbye without a BYE."""
+    alice, bob = place.alice, place.bob
+    await alice.calls(f"sip:bob@{DOMAIN}")
+    await bob.takes()
+    await alice.connected()
+    await hear_each_other(alice.peer, bob.peer)
+    call = next(iter(place.gateway.calls))
+    call.close("ice-failed")
+    ended = await bob.talk.hears(Ended)
+    assert ended.message is not None
+    assert ended.message.headers.get("Reason") == 'SIP;cause=500;text="media: ice-failed"'
+    await alice.talk.hears(Ended)
+    record = await place.record()
+    assert (record["ended_by"], record["reason"]) == ("gateway", "media: ice-failed")
+
+
+async def test_hold_stops_the_media(place: Place):
+    alice, bob = place.alice, place.bob
+    await alice.calls(f"sip:bob@{DOMAIN}")
+    await bob.takes()
+    await alice.connected()
+    await hear_each_other(alice.peer, bob.peer)
+    assert bob.session is not None
+    assert alice.session is not None
+    bob.peer.version += 1
+    bob.session.offer(bob.peer.offer().replace("a=sendrecv", "a=inactive").encode())
+    offer = await alice.talk.hears(OfferReceived)
+    alice.session.answer(alice.peer.answer((offer.sdp or b"").decode()).replace("a=sendrecv", "a=inactive").encode(), tag=offer.tag)
+    await bob.talk.hears(AnswerReceived)
+    await silent(alice.peer, bob.peer)
+
+
+async def test_a_shutdown_says_goodbye(place: Place):
+    alice, bob = place.alice, place.bob
+    await alice.calls(f"sip:bob@{DOMAIN}")
+    await bob.takes()
+    await alice.connected()
+    await place.gateway.drain(0)
+    await place.gateway.close()
+    ended = await bob.talk.hears(Ended)
+    assert ended.message is not None
+    assert "shutdown" in (ended.message.headers.get("Reason") or "")
+    assert (await place.record())["reason"] == "shutdown"

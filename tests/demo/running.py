@@ -15,8 +15,9 @@ from tests.support.engines import engine_arguments
 class RunningDemo:
     """`boringsdp demo` as a person starts it, on free ports."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, *flags: str) -> None:
         self._log = log
+        self._flags = flags
         self.ports = (free_port(), free_port())
         self._process: asyncio.subprocess.Process | None = None
 
@@ -36,7 +37,7 @@ class RunningDemo:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("BORINGSDP_")}
         with self._log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *command, "--webrtc.port=0", "--limits.drain=0", *engine_arguments(),
+                *command, "--webrtc.port=0", "--limits.drain=0", *engine_arguments(), *self._flags,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
             )  # fmt: skip
         for _ in range(200):

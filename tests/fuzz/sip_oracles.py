@@ -17,7 +17,7 @@ WORDS = ("Supported", "Require", "Proxy-Require", "Unsupported", "Allow", "Allow
 
 VIEWS: tuple[Callable[[Message], object], ...] = (
     views.via, views.vias, views.from_, views.to, views.call_id, views.cseq, views.max_forwards, views.contacts, views.contact,
-    views.routes, views.record_routes,
+    views.routes,
     views.refer_to, views.referred_by, views.rack, views.rseq, views.expires, views.min_expires, views.min_se,
     views.session_expires, views.retry_after, views.replaces, views.join, views.event, views.subscription_state, views.content_type,
     views.content_disposition, views.accept, views.reasons,

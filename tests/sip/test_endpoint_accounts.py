@@ -16,7 +16,10 @@ from boringsdp.sip.locate import Place
 from boringsdp.sip.session.events import Answered
 from boringsdp.sip.settings import SipSettings
 from boringsdp.sip.uri import parse_sip_uri
-from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, Names, endpoint, settings_of
+from boringsdp.values import replace
+from tests.interop.sip.scripts.relay import running_relay
+from tests.support.gateway import free_port
+from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, Names, at, endpoint, settings_of
 from tests.support.sip_registrar import registrar
 
 SECRET = (Credentials("bob", "secret"),)
@@ -53,6 +56,24 @@ async def test_a_wrong_password_is_told() -> None:
         account.change(settings_of(at.identity("bob"), credentials=SECRET))
         account.register()
         await ear.hears(Registered)
+
+
+async def test_what_is_kept_open_is_the_way_to_who_has_answered() -> None:
+    async with registrar() as at:
+        live = Target(Protocol.TCP, "127.0.0.1", at.identity("bob", Protocol.TCP).port or 0)
+        dead = Target(Protocol.TCP, "127.0.0.1", free_port())
+        async with endpoint(LOOPBACK, pbx=[dead, live]) as here:
+            kept: list[tuple[object, bool]] = []
+            here._registrations._keep_alive = lambda to, on: kept.append((to, on))
+            ear = Ear()
+            identity = replace(at.identity("bob"), host="pbx.test", port=None)
+            account = here.account(settings_of(identity, credentials=SECRET, protocol=Protocol.TCP), ear)
+            account.register()
+            await ear.hears(Registered)
+            assert kept == [(live, True)]
+            account.unregister()
+            await ear.hears(Unregistered)
+            assert kept[1:] == [(live, False)]
 
 
 async def test_an_interval_too_brief_is_lengthened() -> None:
@@ -186,3 +207,24 @@ async def test_settings_that_change_while_dns_is_asked_are_those_that_count() ->
     await asyncio.sleep(0.01)
     assert account.line.registration is not None
     await here.close()
+
+
+async def test_behind_a_nat_others_reach_us_where_the_registrar_has_seen_us() -> None:
+    """A relay stands for the NAT: the registrar, and who calls by the Contact that it has, see its address."""
+    async with registrar() as at_pbx, endpoint(STRICT) as here, endpoint() as there:
+        real = at_pbx.identity(None)
+        async with running_relay(f"{real.host}:{real.port}") as nat:
+            ear = Ear()
+            identity = replace(at_pbx.identity("bob"), port=nat.port)
+            account = here.account(settings_of(identity, credentials=SECRET, learn_contact=True), ear)
+            account.register()
+            await ear.hears(Registered)
+            await ear.hears(Registered)
+            contact = at_pbx.contacts["bob"].sip_uri
+            assert (contact.host, contact.port, contact.user) == ("127.0.0.1", nat.outside, account.contact_user)
+            assert ";expires=0" in (at_pbx.requests[-1].headers.get("Contact") or "").rpartition(", ")[2]
+            carol = Ear()
+            there.account(settings_of(at(there, "carol")), carol)
+            account.invite(at(there, "carol"), OFFER, hear=Ear())
+            came = await carol.hears(IncomingCall)
+            assert views.contact(came.request).sip_uri.port == nat.outside

@@ -21,14 +21,12 @@ def test_edits_keep_the_order_of_what_they_do_not_touch() -> None:
     headers = Headers([("Via", "1"), ("To", "t"), ("v", "2"), ("From", "f")])
     headers.set("Via", "a", "b", "c")
     assert list(headers) == [("Via", "a"), ("Via", "b"), ("Via", "c"), ("To", "t"), ("From", "f")]
-    headers.remove_first("V")
     headers.prepend("Route", "r")
     headers.add("Own", "x")
     headers.remove("to")
-    headers.remove_first("nothing")
     headers.set("New", "n")
-    assert list(headers) == [("Route", "r"), ("Via", "b"), ("Via", "c"), ("From", "f"), ("Own", "x"), ("New", "n")]
-    assert len(headers) == 6
+    assert list(headers) == [("Route", "r"), ("Via", "a"), ("Via", "b"), ("Via", "c"), ("From", "f"), ("Own", "x"), ("New", "n")]
+    assert len(headers) == 7
     assert headers.names() == {"route", "via", "from", "own", "new"}
 
 
@@ -38,7 +36,7 @@ def test_edits_keep_the_order_of_what_they_do_not_touch() -> None:
         lambda headers: headers.prepend("Via", "SIP/2.0/TCP new;branch=z9hG4bK2"),
         lambda headers: headers.set("Via", "SIP/2.0/TCP new;branch=z9hG4bK2"),
         lambda headers: (headers.remove("v"), headers.add("Via", "SIP/2.0/TCP new;branch=z9hG4bK2")),
-        lambda headers: (headers.prepend("Via", "x"), headers.remove_first("Via"), headers.set("Via", "SIP/2.0/TCP new;branch=z9hG4bK2")),
+        lambda headers: (headers.prepend("Via", "x"), headers.set("Via", "SIP/2.0/TCP new;branch=z9hG4bK2")),
     ],
 )
 def test_a_view_is_read_again_after_an_edit(edit) -> None:

@@ -353,3 +353,60 @@ def test_provisional_answers_change_nothing() -> None:
     bench = start()
     assert bench.core.receive_response(bench.exchange, Response(100, "Trying"), 0.1) == []
     assert isinstance(bench.answer(200), Registered)
+
+
+# --- behind a NAT -----------------------------------------------------------------------------------------------------------------------
+
+OWN, SEEN = "<sip:x7@192.0.2.1:5060>", "<sip:x7@198.51.100.7:40000>"
+
+
+def noted(port: int = 40000) -> tuple[str, str]:
+    return "Via", f"SIP/2.0/UDP 192.0.2.1:5060;received=198.51.100.7;rport={port};branch=z9hG4bK1"
+
+
+def contacts(bench: Bench) -> str:
+    return bench.asked[-1].headers.get("Contact") or ""
+
+
+def test_the_contact_is_where_the_registrar_has_seen_us_and_the_one_before_is_taken_back() -> None:
+    bench = start(learn=True)
+    bench.answer(200, noted())
+    assert contacts(bench) == f"{SEEN};expires=3600, {OWN};expires=0"
+    assert isinstance(bench.answer(200, noted(), ("Contact", f"{SEEN};expires=600")), Registered)
+    assert bench.told[-1].expires == 600  # type: ignore[attr-defined]
+    assert len(bench.asked) == 2
+    bench.wait()
+    assert contacts(bench) == f"{SEEN};expires=3600"
+    assert bench.core.settings.contact == SEEN
+
+
+def test_without_being_asked_to_nothing_is_learned() -> None:
+    bench = start()
+    bench.answer(200, noted())
+    assert (len(bench.asked), bench.core.settings.contact) == (1, OWN)
+
+
+def test_a_nat_that_maps_us_elsewhere_each_time_is_not_raced() -> None:
+    bench = start(learn=True)
+    for port in (40000, 40001):
+        bench.answer(200, noted(port))
+    assert len(bench.asked) == 2, "the next one waits for the refresh"
+    bench.wait()
+    assert contacts(bench).startswith("<sip:x7@198.51.100.7:40001>;expires=3600, ")
+
+
+def test_a_mapping_that_changes_later_is_followed() -> None:
+    bench = start(learn=True)
+    bench.answer(200, noted())
+    bench.answer(200, noted())
+    bench.wait()
+    bench.answer(200, noted(50000))
+    assert contacts(bench) == f"<sip:x7@198.51.100.7:50000>;expires=3600, {SEEN};expires=0"
+
+
+def test_what_was_learned_is_unregistered() -> None:
+    bench = start(learn=True)
+    bench.answer(200, noted())
+    bench.answer(200, noted())
+    bench.do(bench.core.stop(0.0))
+    assert contacts(bench) == f"{SEEN};expires=0"

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boringsdp.call import Call, Party
+from boringsdp.call.digits import KEYS, TYPES, Digit, Echoes, InfoQueue, read_digit, takes_events, wants_picture
 from boringsdp.sdp import describe
 from boringsdp.sip.account import InfoReceived
-from boringsdp.call.digits import KEYS, TYPES, Digit, Echoes, InfoQueue, read_digit, takes_events, wants_picture
 from tests.call.phone import plain
 from tests.interop.sip.agent import Agent
 from tests.sip_plugin.conftest import World

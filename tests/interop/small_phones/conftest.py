@@ -15,14 +15,19 @@ from tests.interop.browsers import Browser
 from tests.interop.conftest import ARTIFACTS
 from tests.interop.small_phones.person import Person
 
+CAROL, PASSWORD, OFFICE = "carol", "pa55word", "office.example"
 Comer = Callable[[str], Awaitable[Person]]
-"""Opens a page and logs in as a user of that name."""
+"""Opens a page and logs in as a user of that name; carol writes her account into the form."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningDemo]:
-    """The gateway as `make run` starts it."""
-    running = RunningDemo(tmp_path_factory.mktemp("phones") / "log")
+    """The gateway as `make run` starts it, with a further domain that has a third user."""
+    folder = tmp_path_factory.mktemp("phones")
+    (folder / "users").write_text(f"{CAROL}:{PASSWORD}\n")
+    config = folder / "boringsdp.toml"
+    config.write_text(f'[b2bua.domains."{OFFICE}"]\nusers = "{folder}/users"\n')
+    running = RunningDemo(folder / "log", f"--config={config}")
     await running.start()
     yield running
     await running.stop()
@@ -40,7 +45,10 @@ async def comes(browser: Browser, demo: RunningDemo, request: pytest.FixtureRequ
         person = Person(await browser.new_page(), name)
         people.append(person)
         await person.open(urljoin(demo.address, page))
-        await person.log_in()
+        if name == CAROL:
+            await person.fill_in(**{"user": CAROL, "password": PASSWORD, **request.module.ACCOUNT})
+        else:
+            await person.log_in()
         return person
 
     yield come

@@ -37,6 +37,18 @@ class Person:
     async def log_in(self) -> None:
         """With one click, as one of the two ready users."""
         await self.click(f"login-{self.name}")
+        await self.ready()
+
+    async def fill_in(self, **account: str) -> None:
+        """With an account of its own; a field that is not named stays as the page has filled it."""
+        await self.click("other-account")
+        for field, text in account.items():
+            await self.fill(field, text)
+        await self.click("login")
+        await self.ready()
+
+    async def ready(self) -> None:
+        """Waits until it is logged in."""
         await self.until("() => document.querySelector(\"[data-testid='state']\").dataset.state === 'ready'")
 
     async def click(self, name: str) -> None:
@@ -154,3 +166,26 @@ async def dial(person: Person, other: Person, digits: str) -> None:
     found = await other.keys()
     assert found == digits, found
     await person.click("digits")
+
+
+async def hears_itself(person: Person) -> None:
+    """What it says comes back."""
+    await person.listen()
+    await asyncio.sleep(1)
+    await person.listen()
+    await person.speak(700)
+    await asyncio.sleep(1.5)
+    assert [one.frequency for one in await person.heard()] == [pytest.approx(700, rel=0.02)], person.name
+
+
+async def connect(caller: Person, callee: Person, address: str = "") -> None:
+    """One calls the other, with a button or by an address, and the other answers."""
+    if address:
+        await caller.fill("target", address)
+        await caller.click("call")
+    else:
+        await caller.click(f"call-{callee.name}")
+    await callee.until("() => document.querySelector(\".call[data-state='incoming']\") !== null")
+    await callee.click("answer")
+    await callee.until("() => document.querySelector('.call').dataset.state === 'up'")
+    await caller.until("() => document.querySelector('.call').dataset.state === 'up'")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.interop.small_phones.conftest import Comer
-from tests.interop.small_phones.person import dial, hear_each_other, hears_nothing_of
+from tests.interop.small_phones.person import connect, dial, hear_each_other, hears_nothing_of
 
-PAGE, LIBRARY = "/phone-janus/", "janus.js"
+PAGE, LIBRARY, ACCOUNT = "/phone-janus/", "janus.js", {"password": ""}
 
 pytestmark = [
     pytest.mark.interop,
@@ -58,3 +58,18 @@ async def test_a_call_is_declined_or_given_up(comes: Comer):
     await alice.calls("incoming")
     await bob.click("end")
     await alice.calls()
+
+
+async def test_a_call_is_transferred(comes: Comer):
+    alice, bob, carol = await comes("alice"), await comes("bob"), await comes("carol")
+    await connect(alice, bob)
+    await alice.fill("transfer-to", "carol")
+    await alice.click("transfer-go")
+    await carol.calls("incoming")
+    await carol.click("answer")
+    await carol.calls("up")
+    await alice.calls()
+    await bob.calls("up")
+    await hear_each_other(bob, carol)
+    await carol.click("end")
+    await bob.calls()

@@ -24,6 +24,8 @@ class Relay(asyncio.DatagramProtocol):
     to_server: Fate
     to_client: Fate
     port: int = 0
+    outside: int = 0
+    """The port that the server sees."""
     _client: Address | None = None
     _near: asyncio.DatagramTransport | None = None
     _far: asyncio.DatagramTransport | None = None
@@ -51,6 +53,7 @@ async def running_relay(server: str, *, to_server: Fate = faithful, to_client: F
     loop = asyncio.get_running_loop()
     relay._near, _ = await loop.create_datagram_endpoint(lambda: relay, local_addr=("127.0.0.1", 0))
     relay._far, _ = await loop.create_datagram_endpoint(lambda: relay, local_addr=("127.0.0.1", 0))
+    relay.outside = relay._far.get_extra_info("sockname")[1]
     relay.port = relay._near.get_extra_info("sockname")[1]
     try:
         yield relay

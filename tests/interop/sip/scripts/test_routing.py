@@ -150,3 +150,28 @@ async def test_a_registration(stage: Stage) -> None:
         await agent.until("registered", register_sent=True)
         await agent.ask("unregister")
         await agent.until("unregistered")
+
+
+async def test_a_registrar_that_sees_us_elsewhere(stage: Stage) -> None:
+    """With `learn_contact` the Contact is where the registrar sees us; the first one is taken back, and calls have the new one too."""
+    no_contact = "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>\n"
+    script = Callee("a registrar beyond a NAT")
+    for checks in ("Contact: <sip:[^@]*@127", "Contact: <sip:[^@]*@192.0.2.77:40000>;expires=3600, <sip:[^@]*@127[^>]*>;expires=0"):
+        script.recv("REGISTER", checks=checks, saves={"way": r"[\r\n]Via: *([^\r\n]*;branch=[^;\r\n]*)"}).send(200, tag="r")
+        noted = "Via: [$way];received=192.0.2.77;rport=40000"
+        script.steps[-1] = script.steps[-1].replace("[last_Via:]", noted).replace(no_contact, "Expires: 3600\n")
+    script.recv("REGISTER", checks="Contact: <sip:[^@]*@192.0.2.77:40000>;expires=0").send(200, tag="r")
+    script.steps[-1] = script.steps[-1].replace(no_contact, "")
+    busy = Callee("busy").recv("INVITE", checks="Contact: <sip:[^@]*@192.0.2.77:40000>").send(486, tag="busy").recv("ACK")
+    async with stage.script(script) as registrar, stage.script(busy) as phone:
+        agent = await Agent.attach(stage.janus, "mobile")
+        agent.media = False
+        uri = f"sip:mobile@{registrar.uri.partition('@')[2]}"
+        await agent.ask("register", username=uri, secret="opensesame", register_ttl=3600, learn_contact=True)
+        await agent.until("registered", register_sent=True)
+        await agent.until("registered", register_sent=True)
+        await agent.place(phone.uri)
+        assert (await agent.result("hangup"))["code"] == 486
+        await agent.ask("unregister")
+        await agent.until("unregistered")
+        agent.close()
