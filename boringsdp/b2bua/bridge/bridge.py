@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp import logs
@@ -78,7 +77,7 @@ class Bridge:
         self.state = State.DIALING
         self.caller = Side(session, kind, Party.A, style, passes_challenges=passes_challenges)
         self.callee: Side | None = None
-        self.call: Call = desk.calls.create(_weak(self))
+        self.call: Call = desk.calls.create(self._hear_call)
         self.media = Media(self.call)
         self.offer: bytes | None = session.core.sdp
         """The caller's; None: it wants one."""
@@ -274,7 +273,7 @@ class Bridge:
 
     # --- the media -------------------------------------------------------------------------------------------------------------------
 
-    def hear_call(self, event: CallEvent) -> None:
+    def _hear_call(self, event: CallEvent) -> None:
         """News of the media; commands are on their way when it comes, so that it waits its turn."""
         if isinstance(event, LegFailed | LegClosed | CallTimedOut) and self.state is not State.OVER:
             self.notes.media = self.call.statistics()  # there are no figures once it is closed
@@ -312,7 +311,6 @@ class Bridge:
             self._max_timer.cancel()
         if self._dialing is not None:
             self._dialing.stop(lines)
-            self._dialing = None
         for side in (self.caller, self.callee):
             if side is not None and close:
                 side.session.hear = _nobody
@@ -320,18 +318,6 @@ class Bridge:
             self.call.close(reason)
         record = self.notes.close(code=code, ended_by=ended_by, reason=reason, reason_header=header)
         self.desk.over(self, record if self.notes.told else None)
-
-
-def _weak(bridge: Bridge) -> Callable[[CallEvent], None]:
-    """Return who hears the media of a bridge: they know each other."""
-    known = weakref.ref(bridge)
-
-    def hear(event: CallEvent) -> None:
-        found = known()
-        if found is not None:
-            found.hear_call(event)
-
-    return hear
 
 
 def _nobody(_event: Any) -> None:
