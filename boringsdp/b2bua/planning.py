@@ -75,7 +75,7 @@ class Planning:
             to=name_address_text(binding.aor.to_text()),
             identity=identity,
             display_name=name,
-            headers=(*self._common(asked.request, route), *self._identity_for_browser(asked)),
+            headers=(*self._common(asked, route), *self._identity_for_browser(asked)),
         )
 
     def _caller_for_browser(self, asked: Asked, route: Route) -> tuple[SipUri | None, str]:
@@ -130,7 +130,7 @@ class Planning:
 
     def _at_pbx(self, asked: Asked, route: Route, account: Account, uri: SipUri, hop: str, otherwise: Attempt | None) -> Attempt:
         identity, name = self._caller_for_pbx(asked, route)
-        lines = self._common(asked.request, route)
+        lines = self._common(asked, route)
         if asked.caller is not None:
             asserted = name_address_text(identity.to_text(), name or "") if identity is not None else ""
             trusted = asked.domain.trust_identity and asked.domain.mode is not Mode.PASS_THROUGH
@@ -157,9 +157,13 @@ class Planning:
         identity, name = self._domains.presented(asked.caller)
         return identity, name if route.display_name is None else route.display_name
 
-    def _common(self, message: Message, route: Route) -> Lines:
-        """What goes on of the caller's headers, and what the policy adds."""
+    def _common(self, asked: Asked, route: Route) -> Lines:
+        """What goes on of the caller's headers, and what the policy adds; of a call that was led elsewhere, by whom (RFC 5806)."""
+        message = asked.request
         added = tuple(route.headers)
+        if asked.diverted and asked.domain.trust_identity and (first := called_uri(message, asked.domain.name)) is not None:
+            user = user_named(self._domains, asked.domain, first, dialled=asked.caller is None) or first
+            added = (("Diversion", f"<{SipUri('sip', user.user, asked.domain.name).to_text()}>;reason=unconditional"), *added)
         names = {name.lower() for name, _ in added}
         passed = tuple((name, value) for name, value in headers.passed(message, self._allow) if name.lower() not in names)
         return passed + headers.transfer(message) + added

@@ -88,7 +88,8 @@ class TestRedirects:
         alice.calls(bob.uri)
         call = await bob.rings()
         call.session.reject(302, "", [("Contact", f"<sip:carol@{DOMAIN}>")])
-        await carol.takes()
+        came = await carol.takes()
+        assert came.request.headers.get("Diversion") == f"<sip:bob@{DOMAIN}>;reason=unconditional"
         await alice.hears(Answered)
         alice.call.hang_up()
         await carol.hears(Ended)

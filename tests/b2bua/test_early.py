@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from boringsdp.b2bua.policy import Asked, Decision, DefaultRouting, Route, ToPbx
 from boringsdp.sdp import describe
 from boringsdp.sip.session.events import (
     Answered,
+    AnswerReceived,
     Cancelled,
     Confirmed,
     EarlyMedia,
@@ -19,7 +21,9 @@ from boringsdp.sip.session.events import (
     Proceeding,
     Ringing,
 )
-from tests.b2bua.house import House
+from boringsdp.sip.uri import SipUri
+from tests.b2bua.house import DOMAIN, House
+from tests.call.phone import plain
 
 
 async def test_provisional_responses_are_passed_once_each(house: House):
@@ -175,3 +179,92 @@ class TestReliable:
         assert (await bob.hears(Cancelled)).reason == "No answer"
         record = await house.record()
         assert (record.result, record.code, record.ended_by, record.reason) == ("failed", 480, "gateway", "refused: No answer")
+
+
+class Both(DefaultRouting):
+    """Two telephones at once."""
+
+    def from_browser(self, asked: Asked) -> Decision:
+        return Route(groups=(tuple(ToPbx(SipUri("sip", name, DOMAIN)) for name in ("bob", "eve")),))
+
+
+class TestSeveral:
+    @pytest.fixture
+    def make_routing(self) -> Any:
+        return Both
+
+    async def test_who_answers_differs_from_who_was_heard_before(self, house: House):
+        """The browser has the first early answer, reliably: once the call is up it is offered what holds."""
+        alice, bob, eve = await house.phone("alice"), house.telephone("bob"), house.telephone("eve")
+        alice.calls(bob.uri)
+        await bob.rings()
+        await eve.rings()
+        bob.call.progress(plain(9800, formats="0 101").encode())
+        early = await alice.hears(EarlyMedia)
+        assert early.final
+        eve.call.progress(plain(9802, formats="8 101").encode())
+        await asyncio.sleep(0.05)
+        eve.call.accept(plain(9802, formats="8 101").encode())
+        await bob.hears(Cancelled)
+        await alice.hears(Answered)
+        offer = await alice.hears(OfferReceived)
+        assert [str(each.codec) for each in describe((offer.sdp or b"").decode()).medias[0].codecs][:1] == ["PCMA/8000"]
+        alice.call.answer(alice.answer(offer.sdp), tag=offer.tag)
+        await asyncio.sleep(0.05)
+        eve.call.offer(plain(9802, formats="8 101", direction="sendonly", version=2).encode())
+        held = await alice.hears(OfferReceived)
+        alice.call.answer(alice.answer(held.sdp, "recvonly"), tag=held.tag)
+        await eve.hears(AnswerReceived)
+
+    async def test_one_that_was_heard_gives_up(self, house: House):
+        alice, bob, eve = await house.phone("alice"), house.telephone("bob"), house.telephone("eve")
+        alice.calls(bob.uri)
+        await bob.rings()
+        await eve.rings()
+        bob.call.progress(bob.answer())
+        await alice.hears(EarlyMedia)
+        bob.call.reject(486)
+        await asyncio.sleep(0.05)
+        eve.call.accept(eve.answer())
+        await alice.hears(Answered)
+        alice.call.hang_up()
+        await eve.hears(Ended)
+        record = await house.record()
+        assert sorted(attempt.code for attempt in record.attempts) == [200, 486]
+
+
+async def test_an_early_offer_of_the_callee_is_answered_for_the_caller(house: House):
+    """UPDATE before the answer, after a reliable 183: what the caller has said last answers it."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    await bob.rings()
+    bob.call.progress(plain(9810).encode(), reliable=True)
+    await alice.hears(EarlyMedia)
+    await asyncio.sleep(0.05)
+    bob.call.offer(plain(9812, version=2).encode(), by="UPDATE")
+    await bob.hears(AnswerReceived)
+    bob.call.accept(None)
+    await alice.hears(Answered)
+    alice.call.hang_up()
+    await bob.hears(Ended)
+
+
+async def test_an_answer_that_cannot_be_served_ends_both(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    await bob.rings()
+    bob.call.accept(b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n")
+    assert (await alice.hears(Failed)).code == 488
+    await bob.hears(Ended)
+    record = await house.record()
+    assert record.ended_by == "gateway"
+    assert record.reason.startswith("not acceptable")
+    assert len(house.calls) == 0
+
+
+async def test_an_offer_that_cannot_be_served_is_refused(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri, b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n")
+    assert (await alice.hears(Failed)).code == 488
+    assert not bob.ear.all
+    assert (await house.record()).result == "failed"

@@ -1,4 +1,4 @@
-"""Calls of a domain whose users the PBX knows: its challenges come back, the browser's credentials go through, each browser is called alone."""
+"""Calls of users whom the PBX knows: its challenges come back, credentials go through, each browser is called alone."""
 
 from __future__ import annotations
 

@@ -42,6 +42,8 @@ class Answering:
         self._offer_tag = ""
         self._agreed: Side | None = None
         """Whose early offer the caller has been given: the 2xx has none."""
+        self._updated: dict[str, bytes] = {}
+        """What early UPDATEs have put into force, by branch: an answer that the 2xx stands for."""
         self._lines: headers.Lines = ()
         self._stale = False
         """The caller is to be told anew what holds, once it can be asked."""
@@ -102,6 +104,7 @@ class Answering:
         try:
             if bridge.offer is not None and event.sdp is not None:
                 session.answer(bridge.media.answer_alone(Party.B, event.sdp, side.branch), tag=event.tag)
+                self._updated[side.branch] = event.sdp
             elif event.sdp is not None and self._offering is None and "100rel" in self._caller.facts.peer_supports:
                 text = bridge.media.offer(Party.B, event.sdp, bridge.caller.style, branch=side.branch, family=family_of(self._caller))
                 self._caller.progress(text, 183, headers.passed(event.message, bridge.desk.settings.headers), reliable=True)
@@ -129,7 +132,8 @@ class Answering:
             elif event.sdp is None:
                 raise SdpError("no SDP in the answer")
             else:
-                text = bridge.media.answer(Party.B, event.sdp, branch=side.branch, tag=event.tag)
+                text = self._told if self._updated.get(side.branch) == event.sdp else None
+                text = text or bridge.media.answer(Party.B, event.sdp, branch=side.branch, tag=event.tag)
                 self._caller.accept(text, lines)
                 bridge.talk()
                 if self._bound and self._told is not None and not same_streams(text, self._told):
