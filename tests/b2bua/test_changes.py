@@ -10,7 +10,7 @@ import pytest
 from boringsdp.sdp import Direction, describe
 from boringsdp.sip.account import InfoReceived, MessageReceived
 from boringsdp.sip.message import Request
-from boringsdp.sip.session.events import Answered, AnswerReceived, Ended, OfferReceived, OfferRefused, RequestAnswered
+from boringsdp.sip.session.events import Answered, AnswerReceived, By, Ended, OfferReceived, OfferRefused, RequestAnswered
 from tests.b2bua.house import House, Phone, talk
 from tests.call.phone import CHROMIUM, plain
 
@@ -182,3 +182,15 @@ class TestMaximumTime:
         await alice.hears(Ended)
         record = await house.record()
         assert (record.result, record.ended_by, record.reason) == ("answered", "gateway", "maximum time")
+
+
+async def test_a_session_timer_that_runs_out_ends_both(house: House, pair: tuple[Phone, Phone]):
+    alice, bob = pair
+    bridge = next(iter(house.front.bridges()))
+    bridge.hear(bridge.caller, Ended(By.TIMER, 408, "session timer"))
+    ended = await bob.hears(Ended)
+    assert ended.message is not None
+    assert ended.message.headers.get("Reason") == 'SIP;cause=408;text="session timer"'
+    record = await house.record()
+    assert (record.result, record.ended_by, record.reason) == ("answered", "gateway", "session timer")
+    alice.call.hang_up()

@@ -9,6 +9,7 @@ import pytest
 
 from boringsdp.b2bua.policy import Asked, Decision, DefaultRouting, Route, ToPbx
 from boringsdp.sdp import describe
+from boringsdp.sip.account import InfoReceived, MessageReceived, ReferFailed
 from boringsdp.sip.session.events import (
     Answered,
     AnswerReceived,
@@ -19,11 +20,13 @@ from boringsdp.sip.session.events import (
     Failed,
     OfferReceived,
     Proceeding,
+    RequestAnswered,
     Ringing,
 )
 from boringsdp.sip.uri import SipUri
 from tests.b2bua.house import DOMAIN, House
 from tests.call.phone import plain
+from tests.support.sip_endpoints import Ear
 
 
 async def test_provisional_responses_are_passed_once_each(house: House):
@@ -268,3 +271,22 @@ async def test_an_offer_that_cannot_be_served_is_refused(house: House):
     assert (await alice.hears(Failed)).code == 488
     assert not bob.ear.all
     assert (await house.record()).result == "failed"
+
+
+async def test_requests_go_across_while_it_rings(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.calls(bob.uri)
+    await bob.rings()
+    bob.call.ring()
+    await alice.hears(Ringing)
+    alice.call.send("INFO", content_type="application/dtmf-relay", body=b"Signal=1\r\n")
+    assert (await bob.hears(InfoReceived)).request.body == b"Signal=1\r\n"
+    assert (await alice.hears(RequestAnswered)).response.code == 200
+    bob.call.send("MESSAGE", content_type="text/plain", body=b"Hold the line")
+    assert (await alice.hears(MessageReceived)).request.body == b"Hold the line"
+    assert (await bob.hears(RequestAnswered)).response.code == 200
+    refers = Ear()
+    bob.call.refer("sip:eve@example.com", hear=refers)
+    assert (await refers.hears(ReferFailed)).code == 491
+    bob.call.accept(bob.answer())
+    await alice.hears(Answered)

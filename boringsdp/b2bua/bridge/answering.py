@@ -11,6 +11,7 @@ from boringsdp.b2bua.bridge.media import same_streams
 from boringsdp.b2bua.plan import Kind
 from boringsdp.call import Party
 from boringsdp.errors import BoringError, Exhausted, SdpError, WrongState
+from boringsdp.sip import account as told
 from boringsdp.sip.session import events as sip
 from boringsdp.sip.session.bodies import sdp_of
 
@@ -68,6 +69,12 @@ class Answering:
                 self._early(tried.side, sdp, tag, event)
             case sip.OfferReceived():
                 self._offered_early(tried.side, event)
+            case told.ReferReceived(refer=refer):
+                refer.reject(REQUEST_PENDING)
+            case told.InfoReceived() | told.MessageReceived() | told.NotifyReceivedInDialog() | told.IncomingSubscribe():
+                self._bridge.within.hear(tried.side, event)
+            case sip.RequestAnswered():
+                self._bridge.within.answered(tried.side, event)
             case sip.AnswerReceived() | sip.OfferRefused() | sip.OfferWithdrawn():
                 pass  # nothing of ours is offered before the answer
 

@@ -114,6 +114,15 @@ class Bridge:
         """The side across."""
         return self.callee if side is self.caller else self.caller if side is self.callee else None
 
+    def across(self, side: Side) -> Side | None:
+        """The side that a request is for: the one across, while it rings the caller, or the only one that rings and has a dialog."""
+        if self.callee is not None:
+            return self.other(side)
+        if side is not self.caller:
+            return self.caller
+        ringing = [each for each in self.sides if each is not self.caller and each.session.dialog is not None]
+        return ringing[0] if len(ringing) == 1 else None
+
     def put(self, side: Side, old: Side) -> None:
         """Let a side take the place of `old`, whose session is to be ended by who does this and is not heard any more."""
         old.session.hear = _nobody

@@ -35,11 +35,11 @@ class Within:
 
     def hear(self, side: Side, event: Inside) -> None:
         """Take a request of one side; what is not for us goes on to the other."""
-        other = self._bridge.other(side)
+        other = self._bridge.across(side)
         if isinstance(event, told.InfoReceived) and self._info(side, other, event):
             return
         if other is None:
-            event.incoming.answer(481)
+            event.incoming.answer(480)
             return
         lines = headers.passed(event.request, self._bridge.desk.settings.headers)
         self._bridge.desk.messages.relay_inside(event.incoming, other.session, lines)
@@ -57,7 +57,7 @@ class Within:
             return False
         if not self._new(side, digit.key, "info"):
             return True
-        branch = self._bridge.branch
+        branch = side.branch or ("" if other is None else other.branch)
         if other is None or not takes_events(call.heard(other.party, branch)):
             return False
         return bool(call.send_dtmf(other.party, digit.key, digit.duration_ms, branch=branch))
