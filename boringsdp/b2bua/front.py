@@ -249,6 +249,9 @@ class Front:
 
     def decide(self, asked: Asked, then: Then, refuse: No) -> None:
         """Ask the policy, and tell `then` its plan; it may take a while. A plan that nobody is in is refused."""
+        if views.max_forwards(asked.request) == 0:
+            refuse(Refusal(483))
+            return
         try:
             decision = self.routing.from_pbx(asked) if asked.caller is None else self.routing.from_browser(asked)
         except Exception:

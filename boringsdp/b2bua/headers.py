@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from boringsdp.errors import SipError
@@ -25,6 +26,8 @@ OURS = frozenset(
 IDENTITY = frozenset(("p-asserted-identity", "p-preferred-identity", "remote-party-id", "privacy", "diversion", "history-info"))
 """Who somebody is: passed by trust, not by the list."""
 ASSERTED = ("P-Asserted-Identity", "Diversion", "History-Info", "Remote-Party-ID")
+MOST_TEXT = 4096
+"""Characters of headers that go across together."""
 CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
 CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
@@ -33,7 +36,7 @@ def passed(message: Message | None, allow: tuple[str, ...]) -> Lines:
     """Return the headers of a message that the list lets go across, as they came and in their order."""
     if message is None:
         return ()
-    return tuple((name, value) for name, value in message.headers if _goes(name, allow) and _clean(value))
+    return _bounded((name, value) for name, value in message.headers if _goes(name, allow))
 
 
 def _goes(name: str, allow: tuple[str, ...]) -> bool:
@@ -44,8 +47,15 @@ def _goes(name: str, allow: tuple[str, ...]) -> bool:
     return any(lower.startswith(each[:-1].lower()) if each.endswith("*") else key == key_of(each) for each in allow)
 
 
-def _clean(value: str) -> bool:
-    return not any(char in value for char in "\r\n\0")
+def _bounded(lines: Iterable[tuple[str, str]]) -> Lines:
+    """Return lines that can be sent, as long as there is room for them: what ends a call must not fail for want of it."""
+    kept: list[tuple[str, str]] = []
+    room = MOST_TEXT
+    for name, value in lines:
+        room -= len(name) + len(value)
+        if room >= 0 and not any(char in value for char in "\r\n\0"):
+            kept.append((name, value))
+    return tuple(kept)
 
 
 def reason(cause: int, text: str, protocol: str = "SIP") -> Lines:
@@ -66,7 +76,7 @@ def reason_text(message: Message | None) -> str:
 
 def named(message: Message, *names: str) -> Lines:
     """Return the headers of those names."""
-    return tuple((name, value) for name in names for value in message.headers.all(name) if _clean(value))
+    return _bounded((name, value) for name in names for value in message.headers.all(name))
 
 
 def transfer(message: Message) -> Lines:

@@ -29,7 +29,6 @@ STYLES = {
     Media.DTLS: LegStyle(protocol=Protocol.DTLS_SAVP, dtls=True),
 }
 Lines = tuple[tuple[str, str], ...]
-LEAST_HOPS = 1
 
 
 class Planning:
@@ -164,6 +163,7 @@ class Planning:
         if asked.diverted and asked.domain.trust_identity and (first := called_uri(message, asked.domain.name)) is not None:
             user = user_named(self._domains, asked.domain, first, dialled=asked.caller is None) or first
             added = (("Diversion", f"<{SipUri('sip', user.user, asked.domain.name).to_text()}>;reason=unconditional"), *added)
+        added = (*hops_left(message), *added)
         names = {name.lower() for name, _ in added}
         passed = tuple((name, value) for name, value in headers.passed(message, self._allow) if name.lower() not in names)
         return passed + headers.transfer(message) + added
@@ -192,6 +192,12 @@ def _at(uri: SipUri, hop: SipUri) -> SipUri:
     own = tuple((name, value) for name, value in uri.params if name == "user")
     kept = tuple((name, value) for name, value in hop.params if name not in ("lr", "user"))
     return SipUri(hop.scheme, uri.user, hop.host, hop.port, own + kept)
+
+
+def hops_left(message: Message) -> Lines:
+    """Return Max-Forwards for what goes on: two gateways that lead a call to each other end that."""
+    left = views.max_forwards(message)
+    return () if left is None else (("Max-Forwards", str(max(0, left - 1))),)
 
 
 def called_uri(request: Request, domain: str = "") -> SipUri | None:

@@ -50,6 +50,15 @@ async def test_identity_by_trust_towards_a_browser(house: House):
     assert (got.get("To") or "") == f"<sip:alice@{DOMAIN}>"
 
 
+async def test_hops_are_counted(house: House):
+    """Max-Forwards goes on, one less; 0 goes nowhere."""
+    alice, bob = await house.phone("alice", own_headers=("Max-Forwards",)), house.telephone("bob")
+    alice.calls(bob.uri, headers=[("Max-Forwards", "7")])
+    assert (await bob.rings()).request.headers.all("Max-Forwards") == ["6"]
+    alice.calls(bob.uri, headers=[("Max-Forwards", "0")])
+    assert (await alice.hears(Failed)).code == 483
+
+
 async def test_who_wants_to_stay_unknown_does(house: House):
     alice, bob = await house.phone("alice"), house.telephone("bob")
     bob.calls(house.number("alice"), headers=[("P-Asserted-Identity", "<sip:bob@pbx>"), ("Privacy", "id")])
@@ -80,6 +89,19 @@ def test_no_list_passes_what_is_of_one_dialog_or_hop(name: str):
     if name not in ("To", "Call-ID", "CSeq"):
         message.headers.add(name, "x")
     assert headers.passed(message, ("*",)) == (("X-A", "1"),)
+
+
+async def test_a_bye_that_says_too_much_is_a_bye(house: House):
+    """More text than a message of ours may have."""
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    await talk(alice, bob, bob.uri)
+    lines = [("Reason", f'Q.850;cause={number};text="{"x" * 3000}"') for number in range(5)]
+    bob.call.hang_up(lines)
+    ended = await alice.hears(Ended)
+    assert ended.message is not None
+    assert len(ended.message.headers.all("Reason")) == 1
+    record = await house.record()
+    assert len(record.reason_header) == 300
 
 
 class TestRedirects:

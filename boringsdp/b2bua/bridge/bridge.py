@@ -145,7 +145,7 @@ class Bridge:
         sides = [side for side in (self.caller, self.callee) if side is not None]
         self._finish(ended_by, reason, code, lines=told_lines)
         for side in sides:
-            side.session.hang_up(told_lines, code=code)
+            _leave(side, told_lines, code)
 
     def lost(self, side: Side) -> None:
         """The browser of a side is gone for good."""
@@ -200,7 +200,7 @@ class Bridge:
         header = next((value for name, value in lines if name == "Reason"), "")
         self._finish(ended_by, why, code if code >= 300 else 487, lines=lines, header=header)
         if other is not None:
-            other.session.hang_up(lines, code=code if code >= 300 else 480)
+            _leave(other, lines, code if code >= 300 else 480)
 
     # --- how far it is ---------------------------------------------------------------------------------------------------------------
 
@@ -327,6 +327,14 @@ class Bridge:
             self.call.close(reason)
         record = self.notes.close(code=code, ended_by=ended_by, reason=reason, reason_header=header)
         self.desk.over(self, record if self.notes.told else None)
+
+
+def _leave(side: Side, lines: Lines, code: int) -> None:
+    """End a dialog, in any case."""
+    try:
+        side.session.hang_up(lines, code=code)
+    except BoringError:
+        side.session.hang_up(code=code)
 
 
 def _nobody(_event: Any) -> None:

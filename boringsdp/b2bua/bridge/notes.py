@@ -91,7 +91,7 @@ class Notes:
             result=result,
             code=200 if self.answered else code,
             ended_by=ended_by,
-            reason=reason,
+            reason=reason[:REDACTED],
             reason_header=reason_header[:REDACTED],
             transferred_to=self.transferred_to[:REDACTED],
             attempts=tuple(self.attempts),
