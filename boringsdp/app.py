@@ -464,4 +464,5 @@ def _announce(gateway: Gateway, *, demo: bool) -> None:
         others = default_address() if host in ("0.0.0.0", "::") else None
         elsewhere = f" (http{secure}://{joined(others, port)}/demo/ from elsewhere)" if others else ""
         print(f"\nOpen http{secure}://{joined(name, port)}/demo/ in a browser{elsewhere}. Ctrl-C ends.")
+        print(f"A telephone for SIP calls: http{secure}://{joined(name, port)}/phone/")
     sys.stdout.flush()
