@@ -42,7 +42,8 @@ class B2buaPart:
         """Its WebSocket, for the HTTP port of the Janus API."""
         if self.settings is None or self._sip.endpoint is None:
             return []
-        server = self._sip.endpoint.websockets(secure=self._secure, origins=self.settings.origins)
+        forwarded = self._config.janus.acl_forwarded
+        server = self._sip.endpoint.websockets(secure=self._secure, origins=self.settings.origins, forwarded=forwarded)
         return [web.get(self.settings.path, server.handle)]
 
     async def start(self) -> None:

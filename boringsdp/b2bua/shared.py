@@ -60,6 +60,12 @@ class Shared:
 
 
 def too_many_wrong(shared: Shared, flow: Flow) -> Refusal | None:
-    """Return the refusal of who has guessed too often."""
+    """
+    Return the refusal of who has guessed too often.
+
+    A browser that is registered goes on: many are behind one address, and one of them may be bad.
+    """
+    if shared.bindings.by_flow(flow):
+        return None
     wait = shared.wrong_passwords.wait(flow.remote[0], shared.stack.now())
     return Refusal(403, "Too Many Wrong Passwords", (("Retry-After", str(math.ceil(wait))),)) if wait > 0 else None

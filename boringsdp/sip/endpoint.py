@@ -143,12 +143,12 @@ class Endpoint:
         self.ua.doorway.browsers = account.line
         return account
 
-    def websockets(self, *, secure: bool = False, origins: tuple[str, ...] = ()) -> WebSocketServer:
+    def websockets(self, *, secure: bool = False, origins: tuple[str, ...] = (), forwarded: bool = False) -> WebSocketServer:
         """
         Return what serves SIP over WebSocket on a route of an aiohttp application: put its `handle` there. `secure` where that speaks TLS;
-        `origins` are those that may connect, none: any.
+        `origins` are those that may connect, none: any. `forwarded`: behind a proxy that says in X-Forwarded-For who has connected.
         """
-        return self._transports.websockets(secure, origins)
+        return self._transports.websockets(secure, origins, forwarded=forwarded)
 
     def peer(self, flow: Flow) -> Peer:
         """Return what is known of the other end of a connection: Origin and path of a WebSocket, names of a certificate."""

@@ -123,6 +123,15 @@ def test_ten_thousand_wrong_passwords_meet_a_limit_of_their_source_alone():
     assert desk.registers(flow(2)).code == 200
 
 
+def test_who_is_registered_does_not_suffer_from_a_neighbour():
+    desk = Desk(wrong_passwords=1)
+    assert desk.registers(flow(1)).code == 200
+    assert desk.bindings.by_flow(flow(1))
+    assert desk.registers(flow(2), password="wrong").code == 401
+    assert desk.registers(flow(2)).code == 403
+    assert desk.registers(flow(1)).code == 200
+
+
 def test_old_nonces_are_no_wrong_passwords():
     desk = Desk(wrong_passwords=1)
     auth = Authenticator((Credentials("alice", secret="sesame"),), secrets.token_hex)

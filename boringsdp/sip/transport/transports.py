@@ -245,14 +245,14 @@ class Transports:
             if context is not None:
                 tls.load_certificate(context, self.settings.tls)
 
-    def websockets(self, secure: bool = False, origins: tuple[str, ...] | None = None) -> WebSocketServer:
+    def websockets(self, secure: bool = False, origins: tuple[str, ...] | None = None, *, forwarded: bool = False) -> WebSocketServer:
         """
         Return a server to be put on a route of somebody's aiohttp application; `secure` where that speaks TLS.
 
-        `origins` are those that may connect, by default as for listeners of our own.
+        `origins` are those that may connect, by default as for listeners of our own. `forwarded`: behind a proxy that sets X-Forwarded-For.
         """
         settings = self.settings if origins is None else replace(self.settings, origins=origins, websocket_path="")
-        return WebSocketServer(self, Protocol.WSS if secure else Protocol.WS, settings)
+        return WebSocketServer(self, Protocol.WSS if secure else Protocol.WS, settings, forwarded=forwarded)
 
     # --- what connections, sockets and the pool tell and ask
 

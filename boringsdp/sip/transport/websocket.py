@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 from yarl import URL
 
+from boringsdp.net.address import parse_ip
 from boringsdp.sip.flow import Address, Flow, Protocol, Target
 from boringsdp.sip.framing import LINE_END
 from boringsdp.sip.transport.connection import Connection, Hub, Peer
@@ -124,8 +125,10 @@ class _WebSocket(Connection):
 class WebSocketServer:
     """Answers WebSocket handshakes: put `handle` on a route of an aiohttp application."""
 
-    def __init__(self, hub: ListenerHub, protocol: Protocol, settings: TransportSettings) -> None:
+    def __init__(self, hub: ListenerHub, protocol: Protocol, settings: TransportSettings, *, forwarded: bool = False) -> None:
+        """`forwarded`: behind a proxy whose X-Forwarded-For says at its end who has connected."""
         self._hub = hub
+        self._forwarded = forwarded
         self._protocol = protocol
         self._settings = settings
         self.admitted: dict[Any, Address] = {}
@@ -139,6 +142,7 @@ class WebSocketServer:
         remote = self.admitted.pop(request.protocol, None)
         if remote is None:
             remote = address_of(transport.get_extra_info("peername") or ("", 0))
+            remote = _forwarded(request, remote) if self._forwarded else remote
             if not self._hub.admits_connection(remote):
                 return web.Response(status=403)
         connection = None
@@ -178,6 +182,15 @@ class WebSocketServer:
                 status=426, headers={"Upgrade": "websocket"}, text="WebSocket clients with the subprotocol sip are served.\n"
             )
         return None
+
+
+def _forwarded(request: web.Request, proxy: Address) -> Address:
+    """Return who has connected to a proxy; the proxy where it does not say."""
+    said = ",".join(request.headers.getall("X-Forwarded-For", ())).rpartition(",")[2].strip()
+    try:
+        return str(parse_ip(said)), proxy[1]
+    except ValueError:
+        return proxy
 
 
 class WebSocketListener:

@@ -152,6 +152,34 @@ async def test_on_a_route_of_somebody_elses_server() -> None:
         await runner.cleanup()
 
 
+@pytest.mark.parametrize(
+    ("lines", "host"),
+    [
+        (["203.0.113.7"], "203.0.113.7"),
+        (["10.9.9.9, 2001:db8::7"], "2001:db8::7"),
+        (["10.9.9.9", "203.0.113.8"], "203.0.113.8"),
+        (["nobody"], "127.0.0.1"),
+        ([], "127.0.0.1"),
+    ],
+)
+async def test_a_proxy_says_who_has_connected(lines: list[str], host: str) -> None:
+    async with side("udp:127.0.0.1:0") as server:
+        application = web.Application()
+        application.router.add_get("/phones", server.transports.websockets(forwarded=True).handle)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"ws://127.0.0.1:{runner.addresses[0][1]}/phones"
+        headers = [("X-Forwarded-For", line) for line in lines]
+        async with aiohttp.ClientSession() as session, session.ws_connect(url, protocols=("sip",), headers=headers) as socket:
+            await socket.send_str(message().decode())
+            await server.hears()
+            assert server.heard[0][1].remote[0] == host
+        await server.until(lambda: server.closings)
+        assert server.transports._pool._sources == {}
+        await runner.cleanup()
+
+
 async def test_a_message_that_is_too_long_ends_the_connection() -> None:
     async with side("ws:127.0.0.1:0") as server, phone(server) as socket:
         await socket.send_bytes(message(1, b"x" * 70_000))
