@@ -9,11 +9,13 @@ from urllib.parse import urljoin
 import pytest
 import pytest_asyncio
 
-from boringsdp.demo.phones import FOLDER
 from tests.demo.running import RunningDemo
 from tests.interop.browsers import Browser
 from tests.interop.conftest import ARTIFACTS
+from tests.interop.phone.conftest import library
 from tests.interop.small_phones.person import Person
+
+__all__ = ["library"]
 
 CAROL, PASSWORD, OFFICE = "carol", "pa55word", "office.example"
 Comer = Callable[[str], Awaitable[Person]]
@@ -21,7 +23,7 @@ Comer = Callable[[str], Awaitable[Person]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningDemo]:
+async def demo(library: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningDemo]:
     """The gateway as `make run` starts it, with a further domain that has a third user."""
     folder = tmp_path_factory.mktemp("phones")
     (folder / "users").write_text(f"{CAROL}:{PASSWORD}\n")
@@ -37,8 +39,6 @@ async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runnin
 async def comes(browser: Browser, demo: RunningDemo, request: pytest.FixtureRequest) -> AsyncIterator[Comer]:
     """People at the page that the module's PAGE names; they are gone after the test, and had no trouble in it."""
     page: str = request.module.PAGE
-    if not (FOLDER / "lib" / request.module.LIBRARY).exists():
-        pytest.skip("npm, then make setup (it makes examples/lib)")
     people: list[Person] = []
 
     async def come(name: str) -> Person:

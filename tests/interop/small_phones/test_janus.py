@@ -7,7 +7,7 @@ import pytest
 from tests.interop.small_phones.conftest import Comer
 from tests.interop.small_phones.person import connect, dial, hear_each_other, hears_nothing_of
 
-PAGE, LIBRARY, ACCOUNT = "/phone-janus/", "janus.js", {"password": ""}
+PAGE, ACCOUNT = "/phone-janus/", {"password": ""}
 
 pytestmark = [
     pytest.mark.interop,

@@ -7,7 +7,7 @@ import pytest
 from tests.interop.small_phones.conftest import OFFICE, Comer
 from tests.interop.small_phones.person import connect, dial, hear_each_other, hears_itself, hears_nothing_of
 
-PAGE, LIBRARY, ACCOUNT = "/phone-sipjs/", "sip.js", {"domain": OFFICE}
+PAGE, ACCOUNT = "/phone-sipjs/", {"domain": OFFICE}
 
 pytestmark = [
     pytest.mark.interop,
