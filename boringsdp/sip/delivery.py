@@ -91,7 +91,7 @@ class Delivery:
         elif isinstance(face, Session):
             if not self._tell(face.hear, news.event) and not face.over:
                 face.hang_up(code=500)
-        elif isinstance(face, (Subscription, Account, NotifierHandle)):
+        elif isinstance(face, (Subscription, Account, NotifierHandle, Refer)):
             self._tell(face.hear, news.event)
         elif callable(face):
             self._tell(face, news.event)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from boringsdp import logs
 from boringsdp.b2bua.bridge.changes import Turn
 from boringsdp.b2bua.bridge.transfer_blind import Blind
-from boringsdp.b2bua.bridge.transfer_meeting import Meeting, exchange_side
+from boringsdp.b2bua.bridge.transfer_meeting import Meeting, exchange_side, leave
 from boringsdp.b2bua.bridge.transfer_passing import Passing
 from boringsdp.b2bua.bridge.transfer_replacing import Replacing
 from boringsdp.b2bua.bridge.transfer_target import asked_for, named_session
@@ -72,7 +72,7 @@ class Transfers:
         other = None if replaced is None else self._front.bridge_of(replaced)
         if other is bridge or (other is not None and other in self._under_way):
             refer.reject(REQUEST_PENDING)
-        elif self._passes(bridge, stays):
+        elif self._passes(bridge, stays, joined=other is not None and other.talking):
             self._pass(bridge, side, stays, refer, other, replaced)
         elif other is not None and replaced is not None and other.talking:
             self._join(bridge, side, other, replaced, refer)
@@ -132,13 +132,13 @@ class Transfers:
 
     # --- ways -------------------------------------------------------------------------------------------------------------------------
 
-    def _passes(self, bridge: Bridge, stays: Side) -> bool:
-        """Whether the one who stays is asked to call, rather than that we do."""
+    def _passes(self, bridge: Bridge, stays: Side, *, joined: bool) -> bool:
+        """Whether the one who stays is asked to call, rather than that we do. `joined`: nobody need be called, both calls are here."""
         asked = self._front.asked_of(bridge)
         way = self._front.settings.refer if asked is None or asked.domain.refer is None else asked.domain.refer
         if way is Way.AUTO:
             through = asked is not None and asked.domain.mode is Mode.PASS_THROUGH
-            return through and "REFER" in stays.session.facts.peer_allows
+            return through and not joined and "REFER" in stays.session.facts.peer_allows
         return way is Way.PASS
 
     def _pass(self, bridge: Bridge, side: Side, stays: Side, refer: Refer, other: Bridge | None, replaced: Session | None) -> None:
@@ -169,10 +169,8 @@ class Transfers:
             leg = other.call.hand_over(comes.party, comes.branch)
             other.call.close("transferred")
             joined = exchange_side(bridge, side, comes.session, leg, like=comes)
+            leave(refer, side.session, replaced)
             refer.notify(200)
-            for gone in (side.session, replaced):
-                gone.hear = _nobody
-                gone.hang_up()
             log.info("calls joined", extra={"call": bridge.notes.id, "other": other.notes.id})
             self.meet(bridge, *sorted((stays, joined), key=lambda each: each.kind is not Kind.BROWSER))
 
@@ -221,7 +219,3 @@ def _dress(attempt: Attempt, extra: tuple[tuple[str, str], ...], stays: Side) ->
         return replace(changed, identity=who.sip_uri, display_name=who.display)
     except BoringError:
         return changed
-
-
-def _nobody(_event: Any) -> None:
-    """Hears what a side that is left says after that."""

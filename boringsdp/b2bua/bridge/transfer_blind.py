@@ -9,7 +9,7 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.dialing import Dialing, Try
 from boringsdp.b2bua.bridge.media import POLICY, read, written
 from boringsdp.b2bua.bridge.outcome import Outcome
-from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, unwatch, watch
+from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, leave, unwatch, watch
 from boringsdp.b2bua.plan import Kind
 from boringsdp.call import Call, LegOptions, Party, Timeouts
 from boringsdp.errors import BoringError, SdpError
@@ -183,10 +183,8 @@ class Blind:
             self.given_up(Outcome(500, "", tried.attempt))
             return
         bridge.notes.transferred_to = side.session.remote_uri
+        leave(self._refer, self._leaves.session)
         self._refer.notify(200)
-        if not self._left:
-            self._leaves.session.hear = _nobody
-            self._leaves.session.hang_up()
         log.info("call transferred", extra={"call": bridge.notes.id, "to": joined.session.remote_uri})
         self._end()
         self._home.meet(bridge, self._stays)

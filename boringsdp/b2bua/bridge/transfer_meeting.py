@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from boringsdp import logs
 from boringsdp.b2bua.bridge.media import POLICY, written
 from boringsdp.b2bua.bridge.side import Side
 from boringsdp.errors import BoringError
+from boringsdp.sip.notifier import NotifierEnded
 from boringsdp.sip.session import events as sip
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.bridge.transfer import Transfers
     from boringsdp.b2bua.identity import Identity
     from boringsdp.call.leg import Leg
-    from boringsdp.sip.facades import Session
+    from boringsdp.sip.facades import Refer, Session
 
 REQUEST_PENDING = 491
+GOODBYE_S = 1.0
+"""How long who asked for a transfer may take to answer the last news of it."""
 log = logs.bind("b2bua")
 
 
@@ -53,6 +57,24 @@ def exchange_side(bridge: Bridge, old: Side, session: Session, leg: Leg, *, like
     )
     bridge.put(side, old)
     return side
+
+
+def leave(refer: Refer, *sessions: Session) -> None:
+    """Hang up on who asked, once it has heard how that went: phones forget what they asked for with the call that it was about."""
+
+    def go(event: Any = None) -> None:
+        if event is None or isinstance(event, NotifierEnded):
+            for session in sessions:
+                session.hang_up()
+
+    for session in sessions:
+        session.hear = _nobody
+    refer.hear = go
+    asyncio.get_running_loop().call_later(GOODBYE_S, go)
+
+
+def _nobody(_event: Any) -> None:
+    """Hears what a side that is left says after that."""
 
 
 class Meeting:

@@ -67,6 +67,8 @@ class Refer:
         self.request = core.request
         self.flow = flow
         """What it came by."""
+        self.hear: Hear | None = None
+        """Is told NotifierEnded: the sender has answered the last that it was told, or hears nothing any more."""
         self.kept = False
         self.rejected = False
         self.accepted = False

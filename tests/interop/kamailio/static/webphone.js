@@ -178,10 +178,34 @@ class JsSipPhone extends Phone {
         session.on('ended', ({originator: who}) => this.note('ended', who));
         session.on('hold', ({originator: who}) => this.note('hold', who));
         session.on('unhold', ({originator: who}) => this.note('unhold', who));
+        session.on('refer', ({accept, request}) => {
+            this.note('refer', request.getHeader('Refer-To'));
+            accept(null, {mediaStream: this.stream(), pcConfig: {iceServers: []}});
+        });
+        session.on('replaces', ({accept}) => {
+            this.note('replaces');
+            accept(newer => newer.answer({mediaStream: this.stream(), pcConfig: {iceServers: []}}));
+        });
         if (originator === 'remote') this.note('incoming', session.remote_identity.uri.user);
     }
 
     call(user) { this.ua.call(`sip:${user}@${this.domain}`, {mediaStream: this.stream(), pcConfig: {iceServers: []}}); }
+
+    // The call that `call` and `answer` are not about from now on: `refer` transfers its other side.
+    keep() { this.kept = this.session; }
+
+    // Transfer the other side to a user, or with `joined` to the one that `session` is with.
+    refer(user, joined = false) {
+        this.kept ||= this.session;
+        this.kept.refer(`sip:${user}@${this.domain}`, {
+            replaces: joined ? this.session : undefined,
+            eventHandlers: {
+                requestFailed: ({cause}) => this.note('refer refused', cause),
+                accepted: () => this.note('transferred'),
+                failed: ({status_line: {status_code: code}}) => this.note('not transferred', code),
+            },
+        });
+    }
 
     answer() { this.session.answer({mediaStream: this.stream(), pcConfig: {iceServers: []}}); }
 
@@ -238,6 +262,13 @@ class SipJsPhone extends Phone {
             onSessionDescriptionHandler: handler => this.hook(handler.peerConnection),
             onInvite: () => this.note('reinvite'),
             onBye: bye => { this.byed = true; return bye.accept(); },
+            onRefer: referral => {
+                this.note('refer', referral.referTo.toString());
+                referral.accept();
+                const inviter = referral.makeInviter({sessionDescriptionHandlerOptions: {constraints: this.constraints}});
+                this.take(inviter);
+                inviter.invite();
+            },
         };
         session.stateChange.addListener(state => {
             if (state === SessionState.Established) this.note('confirmed');
@@ -260,6 +291,20 @@ class SipJsPhone extends Phone {
     }
 
     answer() { return this.session.accept({sessionDescriptionHandlerOptions: {constraints: this.constraints}}); }
+
+    keep() { this.kept = this.session; }
+
+    async refer(user, joined = false) {
+        this.kept ||= this.session;
+        const onNotify = notification => {
+            notification.accept();
+            const code = Number(notification.request.body.split(' ')[1]);
+            if (code >= 300) this.note('not transferred', code);
+            else if (code >= 200) this.note('transferred');
+        };
+        await this.kept.refer(joined ? this.session : UserAgent.makeURI(`sip:${user}@${this.domain}`),
+            {onNotify, requestDelegate: {onReject: ({message}) => this.note('refer refused', message.statusCode)}});
+    }
 
     reject(code) { return this.session.reject({statusCode: code}); }
 
