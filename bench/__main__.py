@@ -14,6 +14,7 @@ ORDER: dict[str, list[str]] = {
     "sip_messages": [],
     "sip_calls": [],
     "sip_gateway": [],
+    "web_phones": [],
     "relay_packet": [],
     "call_setup": [],
     "ng_cycle": [],
