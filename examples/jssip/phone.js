@@ -82,8 +82,7 @@ export class Phone extends EventTarget {
       if (this.connection.state !== "registered") throw new PhoneError("Not connected to the server. Wait until the phone is ready, then call.");
       if (this.lines.length >= LINES) throw new PhoneError("Both lines are in use. End one call first.");
       const user = wanted.split("@")[0];
-      const known = wanted.includes("@") ? "" : this.settings.offered?.users?.find((one) => one.user === user)?.name;
-      const line = this.#add("outgoing", { name: known ?? "", user, uri: wanted.includes("@") ? wanted : `${wanted}@${this.#agent.domain}` });
+      const line = this.#add("outgoing", { name: wanted.includes("@") ? "" : this.#nameOf(user), user, uri: wanted.includes("@") ? wanted : `${wanted}@${this.#agent.domain}` });
       try {
         await this.#holdOthers(line);
         await this.#open(line, video);
@@ -372,6 +371,11 @@ export class Phone extends EventTarget {
   }
 
   // --- within ---
+
+  #nameOf(user) {
+    const { users, echo } = this.settings.offered;
+    return users.find((one) => one.user === user)?.name ?? (user === echo ? "Echo" : "");
+  }
 
   #add(direction, party, number = [1, 2].find((one) => !this.lines.some((line) => line.number === one)) ?? 2) {
     const line = new Line(number, direction, party, this.clock());

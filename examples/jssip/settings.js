@@ -61,12 +61,19 @@ export class Settings extends EventTarget {
   /** URL and domain of the SIP server of a mode: what was typed, else what the page's server offers. */
   server(mode = this.get("mode")) {
     const typed = this.get("servers")[mode] ?? {};
-    const offered = { straight: this.offered, kamailio: this.offered.kamailio, sdponly: this.offered.sdponly }[mode] ?? {};
+    const offered = this.#offer(mode);
     return { url: typed.url || offered.websocket || "", domain: typed.domain || offered.domain || "" };
   }
 
-  setServer(mode, server) {
-    this.set("servers", { ...this.get("servers"), [mode]: server });
+  /** Keep what differs from the offer: that may be another one the next time. */
+  setServer(mode, { url, domain }) {
+    const offered = this.#offer(mode);
+    const kept = { url: url === offered.websocket ? "" : url, domain: domain === offered.domain ? "" : domain };
+    this.set("servers", { ...this.get("servers"), [mode]: kept });
+  }
+
+  #offer(mode) {
+    return { straight: this.offered, kamailio: this.offered.kamailio, sdponly: this.offered.sdponly }[mode] ?? {};
   }
 
   /** WebSocket of the gateway's Janus API. */

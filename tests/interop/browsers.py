@@ -72,6 +72,10 @@ FIREFOX_PREFS: dict[str, bool | int | str] = {
 }
 
 
+KEYS = {"Tab": "\ue004", "Enter": "\ue006", "Shift": "\ue008", "Alt": "\ue00a", "Escape": "\ue00c", "Space": " "}
+"""What WebDriver calls them."""
+
+
 class Page(Protocol):
     """What a test needs of a page."""
 
@@ -85,6 +89,9 @@ class Page(Protocol):
 
     async def click(self, selector: str) -> None:
         """Clicks the first match, with user activation."""
+
+    async def press(self, key: str) -> None:
+        """Presses a key where the focus is: a character, or Tab, Enter, Escape; with Alt+ or Shift+ before it."""
 
     async def screenshot(self, path: Path) -> None:
         """Writes what is seen as PNG."""
@@ -130,6 +137,9 @@ class ChromiumPage:
 
     async def click(self, selector: str) -> None:
         await self._page.click(selector)
+
+    async def press(self, key: str) -> None:
+        await self._page.keyboard.press(key)
 
     async def screenshot(self, path: Path) -> None:
         await self._page.screenshot(path=path)
@@ -190,6 +200,14 @@ class FirefoxPage:
             }""",
             selector,
         )
+
+    async def press(self, key: str) -> None:
+        *held, last = [KEYS.get(name, name) for name in key.split("+")]
+        steps = [{"type": "keyDown", "value": one} for one in (*held, last)] + [
+            {"type": "keyUp", "value": one} for one in (last, *held[::-1])
+        ]
+        actions = [{"type": "key", "id": "keyboard", "actions": steps}]
+        await self._connection.call("input.performActions", {"context": self._context, "actions": actions})
 
     async def screenshot(self, path: Path) -> None:
         result = await self._connection.call("browsingContext.captureScreenshot", {"context": self._context})

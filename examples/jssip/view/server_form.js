@@ -53,7 +53,8 @@ export function serverForm(settings, { modes, server, prefix }) {
     hold();
     settings.set("mode", mode);
     for (const [name, one] of Object.entries(typed)) settings.setServer(name, one);
-    if (mode === "sdponly") settings.set("gateway", gateway.input.value.trim());
+    const address = gateway.input.value.trim();
+    if (mode === "sdponly") settings.set("gateway", address === settings.offered.gateway ? "" : address);
     return before !== JSON.stringify([settings.get("mode"), settings.server(), settings.gateway]);
   }
 

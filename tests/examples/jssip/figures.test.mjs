@@ -68,6 +68,8 @@ test("settings are kept, typed servers win over offered ones, a broken store doe
   assert.deepEqual(first.server("straight"), { url: "ws://offered/", domain: "offered" });
   first.setServer("straight", { url: "ws://typed/", domain: "" });
   assert.deepEqual(new Settings(store, first.offered).server("straight"), { url: "ws://typed/", domain: "offered" });
+  first.setServer("straight", { url: "ws://offered/", domain: "offered" });
+  assert.deepEqual(new Settings(store, { websocket: "ws://new/", domain: "new" }).server("straight"), { url: "ws://new/", domain: "new" });
   store.setItem("boringsdp.phone", "not JSON");
   assert.equal(new Settings(store).get("digits"), "rfc4733");
 });

@@ -33,7 +33,7 @@ async def test_the_echo_in_two_clicks(browser, demo):
         await alice.click("call-echo")
         await alice.reaches(1, "active")
         await says(alice, alice)
-        await alice.shows("party", "echo", 1)
+        await alice.shows("party", "Echo", 1)
         await alice.hang_up()
 
 

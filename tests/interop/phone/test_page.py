@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from tests.interop.conftest import ARTIFACTS
-from tests.interop.phone.tab import PhoneTab, connect, hear_each_other, open_tab
+from tests.interop.phone.tab import connect, hear_each_other, open_tab
 
 pytestmark = [
     pytest.mark.interop,
@@ -19,12 +18,6 @@ pytestmark = [
 UNNAMED = """[...document.querySelectorAll('button, input, select, a[href], summary')].filter(one => one.checkVisibility() && !(
     one.getAttribute('aria-label') || one.innerText?.trim() || one.labels?.[0]?.innerText.trim() || one.title)).map(one => one.outerHTML)"""
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-
-async def press(tab: PhoneTab, key: str, **more: object) -> None:
-    """A key, where the focus is."""
-    event = json.dumps({"key": key, "code": f"Key{key.upper()}", "bubbles": True, "cancelable": True, **more})
-    await tab.get(f"(document.activeElement ?? document.body).dispatchEvent(new KeyboardEvent('keydown', {event}))")
 
 
 async def test_quality_is_measured_and_drawn(alice, bob):
@@ -46,33 +39,51 @@ async def test_keyboard_alone(alice, bob):
     await alice.reaches(1, "incoming")
     assert "Bob calls" in await alice.get("document.querySelector('[data-testid=alarm]').textContent")
     await alice.get("document.querySelector('[data-testid=target]').focus()")
-    await press(alice, "a")  # belongs to the field
+    await alice.page.press("a")  # belongs to the field
     assert await alice.state(1) == "incoming"
-    await press(alice, "a", altKey=True)
+    await alice.page.press("Alt+a")
     await alice.reaches(1, "active")
     await alice.get("document.activeElement.blur()")
     for key, wanted in (("m", "phone.lines[0].muted"), ("m", "!phone.lines[0].muted"), ("h", "phone.lines[0].state === 'held'")):
-        await press(alice, key)
+        await alice.page.press(key)
         await alice.until(wanted)
     await alice.until("!phone.lines[0].changing")
-    await press(alice, "h")
+    await alice.page.press("h")
     await alice.until("phone.lines[0].state === 'active' && !phone.lines[0].changing")
-    await press(alice, "t")
+    await alice.page.press("t")
     await alice.until("document.activeElement.dataset.testid === 'transfer-target'")
     await alice.get("document.activeElement.blur()")
-    await press(alice, "?")
+    await alice.page.press("?")
     await alice.until("document.querySelector('[data-testid=help]').open")
     await alice.click("close-help")
-    await press(alice, "e")
+    await alice.page.press("e")
     await alice.reaches(1, "")
-    await press(alice, "/", code="Slash")
+    await alice.page.press("/")
     assert await alice.get("document.activeElement.dataset.testid") == "target"
     await alice.click("open-settings")
     await alice.click("set-shortcuts")
     await alice.click("close-settings")
     await alice.get("document.activeElement.blur()")
-    await press(alice, "?")
+    await alice.page.press("?")
     assert await alice.get("document.querySelector('[data-testid=help]').open") is False
+
+
+async def test_tab_goes_through_everything_once_and_out_again(alice, bob):
+    await connect(bob, alice)
+    await alice.get("document.querySelector('[data-testid=open-settings]').focus()")
+    seen: list[str] = []
+    for _ in range(60):
+        await alice.page.press("Tab")
+        name = await alice.get("document.activeElement.dataset.testid ?? document.activeElement.tagName")
+        if name in seen[:1]:
+            break
+        seen.append(name)
+    wanted = ["theme", "open-help", "log-out", "target", "key-1", "key-pound", "call", "mute", "hold", "transfer", "hang-up"]
+    assert [name for name in seen if name in wanted] == wanted, seen
+    await alice.get("(one => { one.focus(); one.click(); })(document.querySelector('[data-testid=open-settings]'))")
+    await alice.page.press("Escape")
+    await alice.until("!document.querySelector('dialog[open]')")
+    assert await alice.get("document.activeElement.dataset.testid") == "open-settings"
 
 
 async def test_everything_has_a_name(alice, bob):
@@ -118,6 +129,29 @@ async def test_another_microphone_in_the_midst_of_a_call(alice, bob):
     await alice.get("(phone.settings.set('microphone', 'headset'), phone.useDevices('microphone'))")
     assert await alice.get("ears.asked.at(-1).audio.deviceId.exact") == "headset"
     await hear_each_other(alice, bob)
+
+
+async def test_devices_are_chosen_in_the_settings(alice, bob, browser_name):
+    # The browser names its devices once one of them was allowed.
+    await alice.get("MediaDevices.prototype.getUserMedia.call(navigator.mediaDevices, {audio: true, video: true}).then(() => true)")
+    await connect(alice, bob)
+    await alice.click("video", 1)
+    await alice.until("phone.lines[0].film && !phone.lines[0].changing")
+    await alice.click("open-settings")
+    for kind, asked in (("microphone", "audio"), ("camera", "video")):
+        chosen = await alice.until(
+            f"[...document.querySelector('[data-testid=device-{kind}]').options].map(one => one.value).filter(Boolean).at(-1)"
+        )
+        await alice.write(f"device-{kind}", chosen)
+        await alice.until(f"ears.asked.at(-1).{asked}?.deviceId?.exact === '{chosen}'")
+    if browser_name == "chromium":  # Debian's Firefox has but the one loudspeaker here
+        chosen = await alice.get("[...document.querySelector('[data-testid=device-speaker]').options].at(-1).value")
+        assert chosen
+        await alice.write("device-speaker", chosen)
+        await alice.until(f"ears.audio(1).sinkId === '{chosen}'")
+    await alice.click("close-settings")
+    await hear_each_other(alice, bob)
+    await bob.until("(seen => seen && seen[0] > 150 && seen[2] < 90)(ears.seen(1))")
 
 
 async def test_a_lost_connection_keeps_the_call(alice, bob):
