@@ -115,7 +115,7 @@ class Gateway:
         facts = self.relay.engine.facts
         log.info("engine chosen", extra={**labels(facts), "why": facts.reason or self._engine.reason})
         for key, value, effect in unheeded(facts, self._engine_settings):
-            log.warning("setting not heeded", extra={"key": key, "value": value, "why": f"{effect} with the {facts.name} engine"})
+            log.warning("setting not heeded", extra={"setting": key, "value": value, "why": f"{effect} with the {facts.name} engine"})
         try:
             await self.sip.start()
             await self.b2bua.start()

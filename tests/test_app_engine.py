@@ -41,7 +41,7 @@ async def test_a_setting_that_the_engine_does_not_heed_is_in_the_log(caplog: pyt
     await gateway.start()
     await gateway.close()
     (line,) = [record for record in caplog.records if record.message == "setting not heeded"]
-    told = (line.levelname, line.key, line.value, line.why)  # type: ignore[attr-defined]
+    told = (line.levelname, line.setting, line.value, line.why)  # type: ignore[attr-defined]
     assert told == ("WARNING", "engine.hold_us", 300, "is taken as 1000 with the asyncio engine")
 
 
