@@ -14,14 +14,14 @@ const LIBRARIES = {
   "sip.js": { contents: "export * from 'sip.js';", packages: { "sip.js": "LICENSE.md" } },
   "janus.js": {
     contents: "export { default } from 'janus-gateway'; export { default as adapter } from 'webrtc-adapter';",
-    packages: { "janus-gateway": null, "webrtc-adapter": "LICENSE.md" }, // the former's stands in its source
+    packages: { "janus-gateway": "npm/dist/janus.es.js", "webrtc-adapter": "LICENSE.md" }, // the former's stands at the head of its source
   },
 };
 
 function licence([name, file]) {
   const { version, license } = JSON.parse(readFileSync(join(root, "node_modules", name, "package.json"), "utf8"));
-  const text = file ? `\n\n${readFileSync(join(root, "node_modules", name, file), "utf8").trim()}` : "";
-  return `/*! ${name} ${version}, ${license}${text} */`;
+  const [text] = readFileSync(join(root, "node_modules", name, file), "utf8").replace(/^\s*\/\*/, "").split("*/");
+  return `/*! ${name} ${version}, ${license}\n\n${text.trim()}\n*/`;
 }
 
 await Promise.all(

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-from boringsdp.demo.phones import FOLDER, PAGES, Phones, PhoneSettings
+from boringsdp.demo.phones import FOLDER, OF_NPM, PAGES, Phones, PhoneSettings
 from tests.demo.running import RunningDemo
 from tests.interop.browsers import Browser
 from tests.interop.conftest import browser, chromium, firefox
@@ -79,3 +79,10 @@ async def test_without_npm_a_page_says_what_to_install(chromium: Browser, tmp_pa
     finally:
         await page.close()
         await runner.cleanup()
+
+
+async def test_each_library_has_its_licence_at_its_head(library: None):
+    for name in OF_NPM:
+        head = (FOLDER / "lib" / name).read_text()[:4000]
+        assert head.startswith("/*! ")
+        assert "Permission is hereby granted" in head

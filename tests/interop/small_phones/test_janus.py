@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.interop.small_phones.conftest import Comer
-from tests.interop.small_phones.person import connect, dial, hear_each_other, hears_nothing_of
+from tests.interop.small_phones.person import connect, dial, hear_each_other, hears_itself, hears_nothing_of
 
 PAGE, ACCOUNT = "/phone-janus/", {"password": ""}
 
@@ -14,6 +14,15 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.parametrize("browser_name", ["chromium", "firefox"]),
 ]
+
+
+async def test_the_echo_is_called_as_a_telephone_of_this_machine(comes: Comer):
+    alice = await comes("alice")
+    await alice.click("call-echo")
+    await alice.calls("up")
+    await hears_itself(alice)
+    await alice.click("end")
+    await alice.calls()
 
 
 async def test_two_tabs_call_each_other(comes: Comer):

@@ -117,3 +117,18 @@ async def test_a_call_is_joined_with_another(comes: Comer):
     await hear_each_other(alice, carol)
     await carol.click("end")
     await alice.calls()
+
+
+async def test_a_lost_connection_keeps_the_call(comes: Comer):
+    alice, bob = await comes("alice"), await comes("bob")
+    await connect(alice, bob)
+    await alice.page.evaluate("() => window.phone.agent.transport.ws.close(4000)")
+    await alice.until("() => document.querySelector(\"[data-testid='state']\").dataset.state === 'lost'")
+    await alice.ready()
+    await alice.calls("up")
+    await hear_each_other(alice, bob)
+    await bob.click("hold")
+    await bob.calls("held")
+    await alice.says("the other side holds")
+    await alice.click("end")
+    await bob.calls()
