@@ -216,10 +216,19 @@ class UserAgent:
         return self._taken()
 
     def move(self, old: Flow, new: Flow, now: float) -> list[ShellAction]:
-        """Let another connection take the place of one, for all usages and transactions."""
-        for entry in self._entries.values():
-            entry.way = new if entry.way == old else entry.way
+        """
+        Let another connection take the place of one, for all usages and transactions.
+
+        Calls are asked whether they are still there: a browser drops those in which it waited for an answer, and none when it loads its
+        page again.
+        """
+        moved = [entry for entry in self._entries.values() if entry.way == old]
+        for entry in moved:
+            entry.way = new
         self._take(self._transactions.move(old, new), now)
+        for entry in moved:
+            if isinstance(entry.usage, Session):
+                self._perform(entry, entry.usage.refresh(now=now), now)
         return self._taken()
 
     def cut(self, flow: Flow, reason: str, now: float) -> list[ShellAction]:

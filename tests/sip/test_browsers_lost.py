@@ -16,11 +16,13 @@ from boringsdp.sip.message import Request, Response
 from boringsdp.sip.session.events import (
     Answered,
     AnswerReceived,
+    By,
     Confirmed,
     Ended,
     Failed,
     OfferReceived,
     OfferRefused,
+    Refreshed,
     Ringing,
 )
 from tests.support.sip_browser import Browser, browser
@@ -318,3 +320,31 @@ async def test_it_is_too_late_to_keep_what_is_gone() -> None:
         await there.phone.open()
         there.here.succeed(await there.registers(), flow)
         assert len(there.here._browsers) == 1  # what is known of the conduct of the one that is there
+
+
+@pytest.mark.parametrize(("allow", "method"), [("INVITE, ACK, BYE, UPDATE", "UPDATE"), ("INVITE, ACK, BYE", "INVITE")])
+async def test_a_call_is_asked_whether_it_is_still_there(allow: str, method: str) -> None:
+    async with world() as there:
+        flow = await there.registers()
+        there.here.keep(flow, LONG)
+        session = there.account.invite(there.phone.contact, OFFER, hear=(hears := Ear()), flow=flow)
+        invite = await there.phone.is_asked("INVITE")
+        await there.phone.answer(invite, 200, sdp=ANSWER, headers=(("Allow", allow),))
+        await hears.hears(Answered)
+        await there.phone.is_asked("ACK")
+        await there.loses(flow)
+        flow = await there.reopens(flow)
+        asked = await there.phone.is_asked(method)
+        assert asked.body == (OFFER if method == "INVITE" else b"")
+        await there.phone.answer(asked, 200, sdp=ANSWER if method == "INVITE" else b"")
+        await hears.hears(Refreshed)
+        if method == "INVITE":
+            await there.phone.is_asked("ACK")
+        await there.loses(flow)
+        await there.reopens(flow)
+        await there.phone.answer(await there.phone.is_asked(method), 481)
+        if method == "INVITE":
+            await there.phone.is_asked("ACK")
+        ended = await hears.hears(Ended)
+        assert (ended.by, ended.code) == (By.REMOTE, 481)
+        assert session.over

@@ -141,6 +141,10 @@ class Session:
         lines = self._endpoint.check_headers(headers, self.entry.line)
         self._run(lambda now: self.core.offer(sdp, lines, by=by, tag=tag, now=now))
 
+    def refresh(self) -> None:
+        """Ask whether the peer still has the call; without it `Ended` follows (481), else `Refreshed`. Nothing before the call is up."""
+        self._run(lambda now: self.core.refresh(now=now))
+
     def answer(self, sdp: bytes, headers: Lines = (), *, tag: str = "") -> None:
         """Answer an `OfferReceived`, or a late offer; `tag` is the event's."""
         lines = self._endpoint.check_headers(headers, self.entry.line)

@@ -225,6 +225,17 @@ class Session:
             peer.changes.offer(method, sdp, headers, now)
         return self._core.flush()
 
+    def refresh(self, *, now: float) -> list[UsageAction]:
+        """
+        Ask whether the peer still has the call, as the session timer does: by UPDATE, or by re-INVITE with what we said last. Its 481 ends
+        the session. Nothing unless the call is up, or while something is asked anyway.
+        """
+        self._core.now = now
+        if self.state is State.CONFIRMED and self._role.main is not None:
+            self._role.main.changes.refresh(now)
+            self._core.watch_session_timer()
+        return self._core.flush()
+
     def answer(self, sdp: bytes, headers: HeaderLines = (), *, tag: str = "", now: float) -> list[UsageAction]:
         """Answer the `OfferReceived` that is open: in a 200, an ACK or a PRACK, as that offer asks for."""
         self._command("answer", now)
