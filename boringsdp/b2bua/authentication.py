@@ -51,7 +51,7 @@ class Authentication:
             told(refused)
             return
         name = "Proxy-Authorization" if proxy else "Authorization"
-        bearer = self._bearer(request, name)
+        bearer = self._bearer(request)
         if bearer is not None:
             claims = read_jwt(bearer, self._domain.token_secret, self._domain.name, self._wallclock())
             told(User(claims.user, (), claims.display_name) if claims is not None else self._wrong(flow, proxy))
@@ -102,14 +102,14 @@ class Authentication:
         return Refusal(407 if proxy else 401, headers=tuple(lines))
 
     def _wrong(self, flow: Flow, proxy: bool) -> Refusal:
-        self._shared.wrong_passwords.note(flow.remote[0], self._shared.stack.now())
-        self._shared.stack.blame(flow, "wrong password")
+        self._shared.note_wrong(flow)
         return self._challenge(proxy)
 
-    def _bearer(self, request: Request, name: str) -> str | None:
+    def _bearer(self, request: Request) -> str | None:
+        """The token of a request; JsSIP writes it into Authorization of calls, too."""
         if not self._domain.token_secret:
             return None
-        for line in request.headers.all(name)[:8]:
+        for line in (*request.headers.all("Authorization")[:8], *request.headers.all("Proxy-Authorization")[:8]):
             scheme, _, rest = line.strip().partition(" ")
             if scheme.lower() == "bearer":
                 return rest.strip()

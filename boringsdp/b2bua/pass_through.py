@@ -108,8 +108,7 @@ class PassThrough:
         headers = [(name, value) for name in PASSED for value in response.headers.all(name)]
         if response.code // 100 != 2:
             if response.code in (401, 407) and _is_wrong(asking.incoming.request, response):
-                self._shared.wrong_passwords.note(asking.flow.remote[0], now)
-                self._shared.stack.blame(asking.flow, "wrong password")
+                self._shared.note_wrong(asking.flow)
             code = 504 if response.local and response.code == 408 else response.code
             answer(asking.incoming, Refusal(code, "" if response.local else response.reason, tuple(headers)))
             return

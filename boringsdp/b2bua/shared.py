@@ -58,14 +58,19 @@ class Shared:
         if not self.stack.is_open(flow):
             self.bindings.lost(flow, now)
 
+    def note_wrong(self, flow: Flow) -> None:
+        """Take note of a wrong password."""
+        self.wrong_passwords.note(_source(self, flow), self.stack.now())
+        self.stack.blame(flow, "wrong password")
+
 
 def too_many_wrong(shared: Shared, flow: Flow) -> Refusal | None:
-    """
-    Return the refusal of who has guessed too often.
-
-    A browser that is registered goes on: many are behind one address, and one of them may be bad.
-    """
-    if shared.bindings.by_flow(flow):
-        return None
-    wait = shared.wrong_passwords.wait(flow.remote[0], shared.stack.now())
+    """Return the refusal of who has guessed too often."""
+    wait = shared.wrong_passwords.wait(_source(shared, flow), shared.stack.now())
     return Refusal(403, "Too Many Wrong Passwords", (("Retry-After", str(math.ceil(wait))),)) if wait > 0 else None
+
+
+def _source(shared: Shared, flow: Flow) -> str:
+    """Who guesses: an address. A browser that is registered goes on by itself: many are behind one address, and one of them may be bad."""
+    host, port = flow.remote
+    return f"{host} {port}" if shared.bindings.by_flow(flow) else host

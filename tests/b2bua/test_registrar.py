@@ -132,6 +132,18 @@ def test_who_is_registered_does_not_suffer_from_a_neighbour():
     assert desk.registers(flow(1)).code == 200
 
 
+def test_who_is_registered_does_not_suffer_for_others_behind_its_nat_but_may_not_guess():
+    desk = Desk(user("alice"), user("bob"), wrong_passwords=5)
+    desk.registers(flow(1))
+    for _ in range(6):
+        answer = desk.registers(flow(2), password="wrong")
+    assert answer.code == 403
+    assert desk.registers(flow(1)).code == 200
+    for _ in range(6):
+        answer = desk.registers(flow(1), register(user="bob"), username="bob", password="wrong")
+    assert answer.code == 403
+
+
 def test_old_nonces_are_no_wrong_passwords():
     desk = Desk(wrong_passwords=1)
     auth = Authenticator((Credentials("alice", secret="sesame"),), secrets.token_hex)
@@ -304,6 +316,15 @@ def test_every_call_is_challenged_where_that_is_wanted():
     known = asker(desk, with_credentials(request, auth, Response(407, "", Headers(who.headers))), flow(1))
     assert isinstance(known, Identity)
     assert known.binding is not None
+
+
+def test_a_bearer_token_serves_for_calls_too():
+    desk = Desk(challenge_calls=True, domain={"token_secret": SECRET})
+    token = make_jwt("alice", SECRET, DOMAIN, desk.wallclock + 60)
+    for name in ("Authorization", "Proxy-Authorization"):
+        who = asker(desk, invite(headers=((name, f"bearer  {token}"),)), flow(1))
+        assert isinstance(who, Identity)
+        assert who.display_name == "Alice"
 
 
 def test_an_anonymous_caller_is_who_has_registered():
