@@ -8,6 +8,7 @@ from contextlib import suppress
 from boringsdp.errors import SipError
 from boringsdp.sip import headers as views
 from boringsdp.sip.message import Message, Request, Response, key_of
+from boringsdp.sip.name_address import NameAddress
 
 Lines = tuple[tuple[str, str], ...]
 
@@ -110,9 +111,17 @@ def warning(text: str) -> Lines:
 
 
 def contacts_of(response: Response | None) -> Lines:
-    """Return the Contacts of a 3xx."""
+    """Return the Contacts of a 3xx, the one that is wanted most first (RFC 3261 §8.1.3.4)."""
     if response is None:
         return ()
     with suppress(SipError):
-        return tuple(("Contact", f"<{found.uri_text}>") for found in views.contacts(response))
+        found = sorted(views.contacts(response), key=lambda contact: -_weight(contact))
+        return tuple(("Contact", f"<{contact.uri_text}>") for contact in found)
     return ()
+
+
+def _weight(contact: NameAddress) -> float:
+    try:
+        return float(contact.params.get("q") or "1")
+    except ValueError:
+        return 0.0

@@ -172,6 +172,7 @@ class Bridge:
                 self._ended(side, "refused", code, headers.reasons_of(response), reason)
             case sip.Confirmed(sdp):
                 self.answering.confirmed(sdp)
+                self.changes.confirmed()
             case sip.OfferReceived() | sip.AnswerReceived() | sip.OfferRefused() | sip.OfferWithdrawn():
                 if not self.answering.hear(side, event):
                     self.changes.hear(side, event)

@@ -5,6 +5,9 @@ Offers of an established call: from one side to the other, and the answer back. 
 | ------- | ---------------------- | --------------------- | --------------------- | ------------------------------------------- |
 | FREE    | sent on: OFFERED       | -                     | -                     | -                                           |
 |         | without SDP: WANTED    |                       |                       |                                             |
+|         | the other side's ACK   |                       |                       |                                             |
+|         | is awaited: HELD       |                       |                       |                                             |
+| HELD    | 491                    | -                     | -                     | FREE                                        |
 | OFFERED | 491                    | sent back: FREE       | refused: FREE         | ORPHAN                                      |
 | WANTED  | the offer that was     | -                     | our own offer: OWN    | ORPHAN                                      |
 |         | asked for: LATE        |                       |                       |                                             |
@@ -25,6 +28,7 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.answering import family_of
 from boringsdp.errors import BoringError, WrongState
 from boringsdp.sip.message import Message, Request, Response
+from boringsdp.sip.session import State
 from boringsdp.sip.session import events as sip
 
 if TYPE_CHECKING:
@@ -38,6 +42,8 @@ log = logs.bind("b2bua")
 
 class Turn(enum.Enum):
     FREE = "free"
+    HELD = "held"
+    """An offer of `source` came before the ACK of `target`, to whom none can go until then."""
     OFFERED = "offered"
     """An offer of `source` is with `target`."""
     WANTED = "wanted"
@@ -60,6 +66,7 @@ class Changes:
         self._target: Side | None = None
         self._tag = ""
         self._late_tag = ""
+        self._held: sip.OfferReceived | None = None
 
     # --- what sides say --------------------------------------------------------------------------------------------------------------
 
@@ -69,14 +76,27 @@ class Changes:
             case sip.OfferReceived(sdp, message, tag) if isinstance(message, Response):
                 self._offer_came(side, sdp or b"", tag)
             case sip.OfferReceived(sdp, message, tag):
-                self._offered(side, sdp, message, tag)
+                other = self._bridge.other(side)
+                if self.turn is Turn.FREE and other is not None and other.session.state is State.ACCEPTED and self._bridge.talking:
+                    self._source, self._tag, self._held, self.turn = side, tag, event, Turn.HELD
+                else:
+                    self._offered(side, sdp, message, tag)
             case sip.AnswerReceived(sdp):
                 self._answered(side, sdp)
             case sip.OfferRefused(code, reason, response):
                 self._refused(side, code, reason, response)
+            case sip.OfferWithdrawn() if side is self._source and self.turn is Turn.HELD:
+                self._free()
             case sip.OfferWithdrawn() if side is self._source and self.turn in (Turn.OFFERED, Turn.WANTED):
                 self._media_refused()
                 self.turn = Turn.ORPHAN
+
+    def confirmed(self) -> None:
+        """The ACK of the first INVITE has come."""
+        held, self._held, source = self._held, None, self._source
+        if self.turn is Turn.HELD and held is not None and source is not None:
+            self._free()
+            self._offered(source, held.sdp, held.message, held.tag)
 
     def _offered(self, side: Side, sdp: bytes | None, message: Message, tag: str) -> None:
         """A re-INVITE or UPDATE."""
