@@ -136,8 +136,9 @@ class Referral:
             state = views.subscription_state(request)
         except SipError:
             return [Reply(transaction, build_response(400, "Bad Subscription-State"))]
-        over = state is not None and state.state == "terminated"
         code, reason = read_fragment(request.body)
+        # Deviation from RFC 6665 §4.1.3: SIP.js says of each NOTIFY that it is the last; after one of ringing others come.
+        over = state is not None and state.state == "terminated" and not 100 <= code < 200
         actions: list[UsageAction] = [Reply(transaction, build_response(200))]
         if request.body:
             actions.append(Tell(ReferProgress(code, reason, request, over or code >= 200)))

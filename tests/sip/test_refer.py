@@ -112,6 +112,16 @@ def test_progress_until_the_end() -> None:
     assert (bench.told[-1], bench.done, bench.told[0].subscribed) == (ReferEnded("noresource"), True, True)
 
 
+def test_ringing_is_not_the_end_whatever_a_notify_says() -> None:
+    """SIP.js calls each the last."""
+    bench = accepted()
+    for code in (100, 180, 200):
+        assert bench.hear(news("terminated", fragment(code))).code == 200
+    progress = [(told.code, told.final) for told in bench.told if isinstance(told, ReferProgress)]
+    assert progress == [(100, False), (180, False), (200, True)]
+    assert (bench.told[-1], bench.done) == (ReferEnded("noresource"), True)
+
+
 def test_refused() -> None:
     bench = referral()
     told = bench.answer(603)
