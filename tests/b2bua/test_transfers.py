@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from boringsdp.sdp import describe
+from boringsdp.sdp import Direction, describe
 from boringsdp.sip.account import ReferEnded, ReferFailed, ReferProgress
 from boringsdp.sip.facades import Session
-from boringsdp.sip.session.events import Answered, Confirmed, Ended, Failed, OfferReceived, Ringing
+from boringsdp.sip.session.events import Answered, AnswerReceived, Confirmed, Ended, Failed, OfferReceived, Ringing
 from tests.b2bua.house import House, Phone, talk
 from tests.support.sip_endpoints import Ear
 
@@ -161,6 +161,38 @@ async def test_who_asked_hangs_up_while_the_target_rings(house: House):
     await asyncio.sleep(0.02)
     call.session.accept(carol.answer())
     await carol.hears(Confirmed)
+    await is_one_call(house, bob, carol)
+
+
+async def test_who_is_alone_cannot_change_its_media(house: House):
+    alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
+    await talk(alice, bob, bob.uri)
+    agreeable(bob)
+    refers(alice, carol.uri)
+    call = await carol.rings()
+    alice.call.hang_up()
+    await gone(house, alice.call)
+    await asyncio.sleep(0.02)
+    bob.call.offer(bob.answer(direction="sendonly"))  # is told 491, and tries again
+    await asyncio.sleep(0.02)
+    call.session.accept(carol.answer())
+    await carol.hears(Confirmed)
+    await is_one_call(house, bob, carol)
+
+
+async def test_who_was_on_hold_is_not_any_more(house: House):
+    alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
+    await talk(alice, bob, bob.uri)
+    alice.call.offer(alice.offer().replace(b"a=sendrecv", b"a=sendonly"))
+    held = await bob.hears(OfferReceived)
+    bob.call.answer(bob.answer(direction="recvonly"), tag=held.tag)
+    await alice.hears(AnswerReceived)
+    agreeable(bob)
+    refers(alice, carol.uri)
+    call = await carol.takes()
+    offer = await bob.hears(OfferReceived)
+    for sdp in (call.sdp, offer.sdp):
+        assert describe((sdp or b"").decode()).medias[0].direction is Direction.SENDRECV
     await is_one_call(house, bob, carol)
 
 

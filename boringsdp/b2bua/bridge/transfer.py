@@ -164,7 +164,7 @@ class Transfers:
                 return
             refer.accept()
             self._under_way.pop(other, None)
-            other.notes.transferred_to = stays.session.remote_uri
+            other.notes.transferred_to, bridge.notes.transferred_to = stays.session.remote_uri, comes.session.remote_uri
             other.let_go()
             leg = other.call.hand_over(comes.party, comes.branch)
             other.call.close("transferred")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from boringsdp.sip.facades import Refer
 
 NOT_ACCEPTABLE = 488
+REQUEST_PENDING = 491
 log = logs.bind("b2bua")
 
 
@@ -81,8 +82,13 @@ class Blind:
     # --- who asked --------------------------------------------------------------------------------------------------------------------
 
     def _hear(self, side: Side, event: Any) -> bool:
-        """Take the end of the one who asked; the call does not end with it."""
-        if self._over or not isinstance(event, sip.Ended | sip.Failed):
+        """Take the end of the one who asked: the call does not end with it. Who is alone cannot agree on anything."""
+        if self._over:
+            return False
+        if side is self._stays and isinstance(event, sip.OfferReceived):
+            side.session.refuse(REQUEST_PENDING, tag=event.tag)
+            return True
+        if side is not self._leaves or not isinstance(event, sip.Ended | sip.Failed):
             return False
         self._left = True
         self._home.when_free((self._bridge,), self._wait)
@@ -95,6 +101,7 @@ class Blind:
             return
         try:
             ringing.take_over(Party.A, bridge.call.hand_over(self._stays.party, _branch(bridge, self._stays)))
+            watch(bridge, self._stays, self._hear)
         except BoringError as error:
             log.info("nobody hears how the target rings", extra={"call": bridge.notes.id, "reason": str(error)})
 
@@ -122,7 +129,7 @@ class Blind:
                 except BoringError as error:
                     log.info("early media cannot be served", extra={"call": self._bridge.notes.id, "reason": str(error)})
             case sip.OfferReceived(tag=tag):
-                tried.side.session.refuse(491, tag=tag)
+                tried.side.session.refuse(REQUEST_PENDING, tag=tag)
 
     def dropped(self, tried: Try) -> None:
         """A branch is of no use any more."""
@@ -192,8 +199,9 @@ class Blind:
     def _end(self) -> None:
         self._over = True
         bridge, ringing = self._bridge, self._ringing
-        if not self._left and self._leaves in (bridge.caller, bridge.callee):
-            unwatch(bridge, self._leaves)
+        for side in (self._leaves, self._stays):
+            if side in (bridge.caller, bridge.callee):
+                unwatch(bridge, side)
         if ringing is not None:
             ringing.close()
         self._home.done(bridge, self)
