@@ -45,7 +45,9 @@ class SipPart:
             raise ConfigError("sip.listen", f"cannot listen: {error.strerror or error}; choose others with --sip.listen=...") from error
         ports = {listen.port for listen in self.endpoint.addresses() if listen.protocol in (Protocol.UDP, Protocol.TCP)}
         if not self._chosen and ports != {USUAL_PORT}:
-            log.warning("SIP port taken, listening on another", extra={"taken": USUAL_PORT, "ports": sorted(ports), "setting": "sip.listen"})
+            log.warning(
+                "SIP port taken, listening on another", extra={"taken": USUAL_PORT, "ports": sorted(ports), "setting": "sip.listen"}
+            )
 
     def drain(self) -> None:
         """Take no more calls."""

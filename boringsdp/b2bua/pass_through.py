@@ -14,11 +14,11 @@ from boringsdp.b2bua.bindings import Binding
 from boringsdp.b2bua.identity import Done, Identity
 from boringsdp.b2bua.pass_through_way import MAX_PENDING, Way, Ways, credentials_of, granted_seconds
 from boringsdp.b2bua.policy import Refusal
-from boringsdp.b2bua.registering import Contact, Registering, canonical, read_register
+from boringsdp.b2bua.registering import Contact, Registering, aor_key, canonical, read_register
 from boringsdp.b2bua.registrar import answer, binding_of
 from boringsdp.b2bua.settings import DomainSettings
-from boringsdp.b2bua.shared import Shared, too_many_wrong
-from boringsdp.errors import Exhausted, SipError
+from boringsdp.b2bua.shared import Shared, pbx_allowed, too_many_wrong
+from boringsdp.errors import BoringError, Exhausted, Forbidden, SipError
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import RequestAnswered
 from boringsdp.sip.flow import Flow
@@ -55,7 +55,8 @@ class PassThrough:
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
-        self._ways.start()
+        with pbx_allowed(self.settings):
+            self._ways.start()
 
     async def close(self) -> None:
         for asking in tuple(self._asking):
@@ -82,7 +83,9 @@ class PassThrough:
             answer(incoming, Refusal(503, headers=(("Retry-After", "10"),)))
             return
         incoming.later()
-        self._asking.add(_Asking(self, incoming, said, flow, way))
+        asking = _Asking(self, incoming, said, flow, way)
+        self._asking.add(asking)
+        asking.send()
         self._sweep_later()
 
     def _read(self, request: Request, flow: Flow) -> Registering | Refusal:
@@ -184,7 +187,6 @@ class _Asking:
         self._number = 0
         self._timer: asyncio.TimerHandle | None = None
         way.asking += 1
-        self._send()
 
     def close(self) -> None:
         """Hear nothing any more."""
@@ -193,11 +195,16 @@ class _Asking:
         self._number = 0
         self.way.asking -= 1
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Ask the address whose turn it is."""
         now = self._loop.time()
         wait = min(TRY_S if self._left else PATIENCE_S, max(0.1, self._until - now))
         self._timer = self._loop.call_later(wait, self._too_late)
-        self._number = self.way.send(self.incoming.request, self.said, self._hear, now)
+        try:
+            self._number = self.way.send(self.incoming.request, self.said, self._hear, now)
+        except BoringError as error:  # no room, or against the operator's policy
+            log.warning("REGISTER not passed on", extra={"user": aor_key(self.said.aor), "why": str(error)})
+            self._end(Response(403 if isinstance(error, Forbidden) else 503, "", local=True))
 
     def _hear(self, event: object) -> None:
         if not isinstance(event, RequestAnswered) or event.number != self._number:
@@ -218,7 +225,7 @@ class _Asking:
     def _next(self) -> None:
         self._left -= 1
         self.way.turn()
-        self._send()
+        self.send()
 
     def _end(self, response: Response) -> None:
         self.close()

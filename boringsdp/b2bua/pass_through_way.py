@@ -75,7 +75,7 @@ class Way:
 
     def turn(self) -> None:
         """Use the next address of the PBX."""
-        self.at = (self.at + 1) % len(self._domain.pbx)
+        self.at = (self.at + 1) % max(1, len(self._domain.pbx))
         self.account.change(self._settings())
 
     def _settings(self) -> AccountSettings:

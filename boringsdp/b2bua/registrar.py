@@ -15,7 +15,7 @@ from boringsdp.b2bua.identity import Done, Identity
 from boringsdp.b2bua.policy import Refusal
 from boringsdp.b2bua.registering import Registering, aor_key, canonical, read_register
 from boringsdp.b2bua.settings import DomainSettings
-from boringsdp.b2bua.shared import Shared
+from boringsdp.b2bua.shared import Shared, pbx_allowed
 from boringsdp.b2bua.trunk import Trunk
 from boringsdp.b2bua.users import User, Users
 from boringsdp.errors import SipError
@@ -48,7 +48,8 @@ class Registrar:
     async def start(self) -> None:
         for users in self._users:
             await users.start()
-        self._trunk.start()
+        with pbx_allowed(self.settings):
+            self._trunk.start()
 
     async def close(self) -> None:
         self._trunk.close()

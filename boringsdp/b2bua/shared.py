@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp.b2bua.policy import Refusal
+from boringsdp.errors import ConfigError, Forbidden
 from boringsdp.sip.account import AccountSettings, Hear
 
 if TYPE_CHECKING:
@@ -68,6 +70,15 @@ def too_many_wrong(shared: Shared, flow: Flow) -> Refusal | None:
     """Return the refusal of who has guessed too often."""
     wait = shared.wrong_passwords.wait(_source(shared, flow), shared.stack.now())
     return Refusal(403, "Too Many Wrong Passwords", (("Retry-After", str(math.ceil(wait))),)) if wait > 0 else None
+
+
+@contextlib.contextmanager
+def pbx_allowed(domain: DomainSettings) -> Iterator[None]:
+    """Where accounts at a PBX are made: raises ConfigError when the operator's policy has no place for it."""
+    try:
+        yield
+    except Forbidden as error:
+        raise ConfigError(f'b2bua.domains."{domain.name}".pbx', f"is not allowed by sip.registrars: {error}") from error
 
 
 def _source(shared: Shared, flow: Flow) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
+from boringsdp import logs
 from boringsdp.b2bua.settings import DomainSettings
 from boringsdp.b2bua.shared import OWN_HEADERS, Shared
 from boringsdp.errors import WrongState
-from boringsdp.sip.account import AccountSettings, TrunkSettings
+from boringsdp.sip.account import AccountSettings, Registered, RegistrationFailed, TrunkSettings
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.uri import SipUri, escape_user
 
 if TYPE_CHECKING:
     from boringsdp.b2bua.identity import Identity
     from boringsdp.sip.facades import Account
+
+log = logs.bind("b2bua")
 
 
 class Trunk:
@@ -24,6 +27,7 @@ class Trunk:
         self._settings = settings
         self._shared = shared
         self._account: Account | None = None
+        self._registered = False
 
     @property
     def account(self) -> Account:
@@ -49,6 +53,14 @@ class Trunk:
         return called_back(trunk.caller, identity.aor, trunk.identity), identity.display_name
 
     def _hear(self, event: Any) -> None:
+        about = {"domain": self._settings.name}
+        match event:
+            case Registered(expires=expires) if not self._registered:
+                self._registered = True
+                log.info("trunk registered", extra={**about, "expires": expires})
+            case RegistrationFailed(code=code, reason=reason, retry_in=retry_in):
+                self._registered = False
+                log.warning("trunk not registered", extra={**about, "code": code, "why": reason, "retry_in": retry_in})
         self._shared.hear(self._settings, None, event)
 
 

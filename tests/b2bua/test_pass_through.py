@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -16,13 +16,16 @@ from boringsdp.b2bua.domains import Domains
 from boringsdp.b2bua.pass_through import PassThrough
 from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
 from boringsdp.b2bua.shared import OWN_HEADERS
+from boringsdp.errors import ConfigError
 from boringsdp.sip import headers as views
 from boringsdp.sip.account import AccountSettings, FlowAbandoned, FlowLost, IncomingCall, IncomingRequest
 from boringsdp.sip.build import request as build_request
 from boringsdp.sip.digest import Authenticator, Credentials
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.message import Response
+from boringsdp.sip.policy import Policy
 from boringsdp.sip.session.events import Failed
+from boringsdp.sip.settings import PolicySettings
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 from tests.b2bua.desk import DOMAIN, contact
 from tests.support.sip_browser import Browser, browser
@@ -224,6 +227,25 @@ async def test_strangers_do_not_use_the_pbx_as_they_like():
         assert (await phone.gets(404)).reason == "Domain Not Served"
         assert (await Page(phone).asks(contacts=(contact("a", "1"), contact("b", "2")))).code == 400
         assert made.pbx.requests == []
+
+
+async def test_what_the_operator_forbids_is_not_passed_on(monkeypatch: pytest.MonkeyPatch):
+    async with world() as made, browser(made.here) as phone:
+        monkeypatch.setattr(made.here.ua, "policy", Policy(PolicySettings(targets=("elsewhere.example",))))
+        assert (await Page(phone).asks()).code == 403
+        monkeypatch.setattr(made.here.ua, "policy", Policy(PolicySettings()))
+        assert (await Page(phone).registers()).code == 200
+
+
+async def test_a_pbx_that_the_operator_forbids_is_complained_of_at_start():
+    settings = replace(LOOPBACK, policy=PolicySettings(registrars=("elsewhere.example",)))
+    async with endpoint(settings) as here:
+        for mode in Mode:
+            domain = DomainSettings(name=DOMAIN, mode=mode, pbx=(NOBODY,))
+            domains = Domains(B2buaSettings(domains={DOMAIN: domain}), here, lambda *_: None)
+            with pytest.raises(ConfigError, match=r'b2bua\.domains\."example\.com"\.pbx: is not allowed by sip\.registrars'):
+                await domains.start()
+            await domains.close()
 
 
 async def test_what_is_kept_of_those_who_do_not_get_in_goes():

@@ -7,6 +7,8 @@ import pytest
 from boringsdp.b2bua.identity import Identity
 from boringsdp.b2bua.settings import Mode, TrunkAccount
 from boringsdp.b2bua.trunk import account_settings
+from boringsdp.sip.account import Registered, RegistrationFailed
+from boringsdp.sip.message import Response
 from boringsdp.sip.uri import parse_sip_uri
 from tests.b2bua.desk import DOMAIN, Desk
 
@@ -45,6 +47,16 @@ def test_what_comes_from_the_pbx_is_for_the_domain():
     assert made.heard == [(made.domain, None, "news")]
     made.registrar._trunk.close()
     assert account.closed
+
+
+def test_the_log_tells_how_a_trunk_stands(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
+    (account,) = desk(register=True, password="x").stack.accounts
+    answer = Response(200, "OK")
+    failed = RegistrationFailed(503, "Down", answer, 10.0)
+    for event in (Registered(answer, 300), Registered(answer, 300), failed, Registered(answer, 300)):
+        account.hear(event)
+    assert [record.message for record in caplog.records] == ["trunk registered", "trunk not registered", "trunk registered"]
 
 
 @pytest.mark.parametrize(
