@@ -121,6 +121,15 @@ class Bindings:
         found = self._by_aor.get(aor_key(aor), {}).values()
         return sorted(found, key=lambda binding: (-binding.q, -binding.number))
 
+    def targets(self, aor: SipUri) -> list[Binding]:
+        """Whom to call: those that are there or waited for, of an instance with several connections one alone (RFC 5626 §5.1)."""
+        there = [binding for binding in self.of(aor) if binding.reachable]
+        there.sort(key=lambda binding: binding.waits_until is not None)
+        chosen: dict[object, Binding] = {}
+        for binding in there:
+            chosen.setdefault(binding.instance or binding.number, binding)
+        return sorted(chosen.values(), key=lambda binding: (-binding.q, -binding.number))
+
     def by_flow(self, flow: Flow) -> list[Binding]:
         """Those whose browser has this connection."""
         return [*self._by_flow.get(flow, {}).values()]

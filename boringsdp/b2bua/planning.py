@@ -56,7 +56,7 @@ class Planning:
     # --- browsers --------------------------------------------------------------------------------------------------------------------
 
     def _to_user(self, asked: Asked, route: Route, to: ToUser) -> Iterable[Attempt]:
-        found = [to.binding] if to.binding is not None else self._domains.bindings.of(to.aor)
+        found = [to.binding] if to.binding is not None else self._domains.bindings.targets(to.aor)
         for binding in found:
             if binding.reachable:
                 yield self.to_browser(asked, route, binding)

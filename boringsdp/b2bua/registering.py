@@ -72,6 +72,7 @@ def read_register(request: Request, *, usual: int) -> Registering | Refusal:
             return Refusal(404)
         call_id, cseq = views.call_id(request), views.cseq(request).number
         general = views.expires(request)
+        supported = {tag.lower() for tag in views.tokens(request, "Supported")}
         if (request.headers.get("Contact") or "").strip() == "*":
             if general != 0 or len(request.headers.all("Contact")) != 1:
                 return Refusal(400, "Contact: * Wants Expires: 0")
@@ -85,7 +86,6 @@ def read_register(request: Request, *, usual: int) -> Registering | Refusal:
         return Refusal(400, f"Bad {problem.header or 'Request'}")
     if len(call_id) > MAX_TEXT or any(_size(contact) > MAX_TEXT for contact in contacts):
         return Refusal(400, "Contact Or Call-ID Too Long")
-    supported = {tag.lower() for tag in views.tokens(request, "Supported")}
     return Registering(
         aor=canonical(aor),
         contacts=contacts,

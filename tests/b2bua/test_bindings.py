@@ -78,6 +78,19 @@ def test_another_reg_id_of_an_instance_is_another_flow():
     assert len(bindings.of(ALICE)) == 2
 
 
+def test_an_instance_is_called_by_one_of_its_connections():
+    bindings = Bindings()
+    bound(bindings, flow(1), contact("a", "1", 1))
+    bound(bindings, flow(2), contact("b", "1", 2))
+    bound(bindings, flow(3), contact("c", "2", 1))
+    bound(bindings, flow(4), contact("d", ""))
+    bound(bindings, flow(5), contact("e", ""))
+    assert [binding.uri[4] for binding in bindings.targets(ALICE)] == ["e", "d", "c", "b"]
+    bindings.lost(flow(2), 0.0)
+    bindings.lost(flow(3), 0.0)
+    assert [binding.uri[4] for binding in bindings.targets(ALICE)] == ["e", "d", "c", "a"]
+
+
 def test_a_cseq_that_is_not_higher_changes_nothing():
     bindings = Bindings()
     bound(bindings, flow(1), call_id="c", cseq=5)
