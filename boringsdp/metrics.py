@@ -14,7 +14,7 @@ PREFIX = "boringsdp"
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 COUNTED = frozenset(
     {
-        *("created", "opened", "handshakes", "handshakes_refused", "drops"),
+        *("created", "ended", "opened", "handshakes", "handshakes_refused", "drops"),
         *("requests_repeated", "requests_dropped", "messages_without_cookie", "replies_unsent"),
         *("packets_received", "packets_sent", "bytes_received", "bytes_sent"),
     }

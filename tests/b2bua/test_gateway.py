@@ -103,7 +103,7 @@ async def test_a_browser_talks_with_the_pbx(place: Place):
     for leg in record["legs"]:  # type: ignore[attr-defined]
         assert leg["streams"][0]["packets_received"] > 0
         assert leg["streams"][0]["codec"] == "PCMU/8000"
-    assert "boringsdp_b2bua_ended" in place.gateway.metrics.expose().decode()
+    assert 'boringsdp_b2bua_ended_total{kind="answered"} 1.0' in place.gateway.metrics.expose().decode()
 
 
 async def test_the_pbx_talks_with_a_browser(place: Place):

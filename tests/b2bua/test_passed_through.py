@@ -15,9 +15,10 @@ from boringsdp.b2bua.settings import Mode
 from boringsdp.sip.account import IncomingCall
 from boringsdp.sip.digest import Credentials
 from boringsdp.sip.digest_server import Challenger, Verdict
-from boringsdp.sip.session.events import Answered, Ended, Failed
+from boringsdp.sip.session.events import Answered, AnswerReceived, Ended, Failed, OfferReceived
 from boringsdp.sip.uri import SipUri
-from tests.b2bua.house import DOMAIN, House, Phone, running_house
+from tests.b2bua.house import DOMAIN, House, Phone, running_house, talk
+from tests.call.phone import CHROMIUM
 from tests.support.sip_endpoints import Ear, at, settings_of
 from tests.support.sip_registrar import REALM, Registrar, registrar
 
@@ -101,3 +102,19 @@ async def test_who_has_not_registered_does_not_call(scene: Scene):
     await asyncio.sleep(0.1)
     alice.calls(scene.bob.uri)
     assert (await alice.hears(Failed)).code == 403
+
+
+async def test_changes_can_be_challenged_too(scene: Scene):
+    house, bob = scene.house, scene.bob
+    alice = await house.phone("alice", "secret")
+    challenger = Challenger(REALM, lambda user: Credentials(user, "secret"), proxy=True)
+    now = asyncio.get_running_loop().time()
+    await talk(alice, bob, bob.uri)
+    alice.call.offer(CHROMIUM.replace("a=sendrecv", "a=sendonly").encode())
+    first = await bob.hears(OfferReceived)
+    bob.call.refuse(407, headers=challenger.challenge(now), tag=first.tag)
+    again = await bob.hears(OfferReceived)
+    # Made for the gateway's Contact, which is this dialog's Request-URI at the browser: a PBX that compares the URI says no again.
+    assert 'username="alice"' in (again.message.headers.get("Proxy-Authorization") or "")
+    bob.call.answer(bob.answer(again.sdp, "recvonly"), tag=again.tag)
+    await alice.hears(AnswerReceived)
