@@ -57,8 +57,9 @@ class Planning:
 
     def _to_user(self, asked: Asked, route: Route, to: ToUser) -> Iterable[Attempt]:
         found = [to.binding] if to.binding is not None else self._domains.bindings.targets(to.aor)
+        own = asked.caller.binding if asked.caller is not None else None  # who calls himself is at another tab
         for binding in found:
-            if binding.reachable:
+            if binding.reachable and binding is not own:
                 yield self.to_browser(asked, route, binding)
 
     def to_browser(self, asked: Asked, route: Route, binding: Binding) -> Attempt:

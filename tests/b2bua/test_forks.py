@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from boringsdp.b2bua.policy import Asked, Decision, DefaultRouting, Route, ToPbx, ToUser
+from boringsdp.sip.account import IncomingCall
 from boringsdp.sip.session.events import Answered, Cancelled, Ended, Failed, Ringing
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 from tests.b2bua.house import DOMAIN, House
@@ -33,6 +34,14 @@ async def test_three_tabs_ring_and_one_answers(house: House):
     assert sorted(attempt.code for attempt in record.attempts) == [200, 487, 487]
     assert [attempt.reason for attempt in record.attempts if attempt.code == 487] == ["completed elsewhere"] * 2
     assert len(house.calls) == 0
+
+
+async def test_who_calls_himself_rings_at_his_other_tabs(house: House):
+    tabs = [await house.phone("alice") for _ in range(2)]
+    tabs[0].calls(tabs[0].uri)
+    await tabs[1].takes()
+    await tabs[0].hears(Answered)
+    assert not tabs[0].ear.heard(IncomingCall)
 
 
 async def test_two_tabs_answer_at_once(house: House):
