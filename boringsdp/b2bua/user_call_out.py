@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -86,7 +87,9 @@ class UserCallOut:
             self._failing = False
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             if not self._failing:  # once, not for each who logs in
-                log.warning("users cannot be asked for", extra={"url": self._url, "why": f"{type(error).__name__}: {error}"})
+                log.warning(
+                    "users cannot be asked for", extra={"host": urlsplit(self._url).hostname, "why": f"{type(error).__name__}: {error}"}
+                )
             self._failing = True
         else:
             if not isinstance(said, Refusal):
@@ -97,7 +100,7 @@ class UserCallOut:
     async def _post(self, name: str) -> User | None:
         """Raises ClientError, TimeoutError, ValueError for an answer that is none."""
         assert self._http is not None
-        async with self._http.post(self._url, json={"user": name, **self._said}) as response:
+        async with self._http.post(self._url, json={"user": name, **self._said}, allow_redirects=False) as response:
             if response.status == 404:
                 return None
             if response.status != 200:
