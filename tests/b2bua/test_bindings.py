@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from boringsdp.b2bua.bindings import Bindings, Bound, Succeeded, Unbound
@@ -203,3 +205,54 @@ def test_all_that_is_kept_goes_away():
         bindings.lost(flow(number), 1.0)
     bindings.tick(1000.0)
     assert (len(bindings), bindings._by_aor, bindings._by_flow, bindings.deadline()) == (0, {}, {}, None)
+
+
+def consistent(bindings: Bindings, now: float) -> None:
+    """Whether everything that is kept says the same."""
+    everyone = [*bindings]
+    assert sorted(binding.number for mine in bindings._by_aor.values() for binding in mine.values()) == sorted(bindings._all)
+    by_flow = {binding.number: there for there, same in bindings._by_flow.items() for binding in same.values()}
+    assert by_flow == {binding.number: binding.flow for binding in everyone if binding.flow is not None}
+    assert all(bindings._by_flow.values())
+    assert all(bindings._by_aor.values())
+    ends = [min(binding.expires_at, binding.waits_until or binding.expires_at) for binding in everyone]
+    assert bindings.deadline() == min(ends, default=None)
+    assert all(end > now for end in ends)
+    assert len(bindings) <= 6
+    assert not any(binding.waiting for binding in everyone if binding.waits_until is None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_happens_all_that_is_kept_agrees(seed: int):
+    dice = random.Random(seed)
+    bindings, now, told, wanted = Bindings(limit=6, per_user=3, grace_s=30), 0.0, 0, 0
+
+    def hear(_flow: Flow | None) -> None:
+        nonlocal told
+        told += 1
+
+    for step in range(400):
+        there, user = flow(dice.randrange(5)), dice.choice(("alice", "bob", "carol"))
+        match dice.randrange(7):
+            case 0 | 1 | 2:
+                own = contact(f"c{dice.randrange(6)}", dice.choice(("", "1", "2", "3")), more=f";expires={dice.choice((0, 20, 60, 300))}")
+                said = asked(own, user=user, cseq=step + 1)
+                if bindings.check(said) is None:
+                    bindings.register(said, there, now, object() if dice.random() < 0.3 else None)  # type: ignore[arg-type]
+            case 3:
+                bindings.lost(there, now)
+            case 4:
+                bindings.abandoned(there, now)
+            case 5:
+                bindings.move(there, flow(dice.randrange(5)))
+            case 6:
+                for binding in bindings.of(parse_sip_uri(f"sip:{user}@example.com")):
+                    wanted += 1
+                    bindings.wait(binding, hear)
+        now += dice.choice((0.0, 1.0, 15.0))
+        bindings.tick(now)
+        consistent(bindings, now)
+    for binding in bindings:
+        bindings.remove(binding, "unregistered")
+    consistent(bindings, now)
+    assert told == wanted  # nobody waits for ever
