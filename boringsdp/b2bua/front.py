@@ -142,6 +142,8 @@ class Front:
                 )
             case told.FlowLost(flow):
                 self.domains.lost(flow)
+                if not self.settings.grace_s:  # nobody is waited for, and nothing more is told
+                    self.hear_web(told.FlowAbandoned(flow))
             case told.FlowSucceeded(old, new):
                 self.domains.succeeded(old, new)
             case told.FlowAbandoned(flow):

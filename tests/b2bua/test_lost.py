@@ -221,3 +221,20 @@ async def test_a_call_waits_for_one_that_is_lost(house: House, tab: Tab, bob: Ph
     await tab.phone.answer(invite, 200, sdp=browser_answer(invite.body.decode(), "sendrecv").encode())
     await bob.hears(Answered)
     assert not bob.talk.heard(OfferReceived)
+
+
+class TestNobodyIsWaitedFor:
+    @pytest.fixture
+    def grace(self) -> float:
+        return 0.0
+
+    async def test_lost_in_a_call(self, house: House, tab: Tab, bob: Phone):
+        await talking(house, tab, bob)
+        await tab.phone.cut()
+        await bob.hears(Ended)
+        assert (await house.record()).reason == "browser lost"
+
+    async def test_lost_while_it_rings(self, house: House, tab: Tab, bob: Phone):
+        await called(house, tab, bob)
+        await tab.phone.cut()
+        assert (await bob.hears(Failed)).code == 480
