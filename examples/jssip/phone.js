@@ -9,10 +9,12 @@ import { PhoneError, connectionText, failureText, partyName, registrationText } 
 const LINES = 2;
 const DECLINED = 603;
 const BUSY = 486;
+const PATIENCE_MS = 32_000; // as long as a SIP request waits for its answer
 
 export class Phone extends EventTarget {
   #agent = null;
   #connect;
+  #lostAt = null;
 
   /** `connect(account, hear)` gives an agent (sip/agent.js); `media`, `settings`, `history` as in the files of these names. */
   constructor({ connect, media, settings, history, clock = Date.now }) {
@@ -260,6 +262,7 @@ export class Phone extends EventTarget {
 
   /** Measure the quality of the calls; to be called once a second. */
   async measure() {
+    this.#giveUp();
     await Promise.all(
       this.lines.map(async (line) => {
         const connection = line.call?.connection;
@@ -285,6 +288,8 @@ export class Phone extends EventTarget {
     const url = this.settings.server?.().url;
     const text = { refused: () => registrationText(code, cause, url), lost: () => (code ? registrationText(code, cause, url) : connectionText(url)) }[state]?.() ?? "";
     this.connection = { state, text };
+    if (state === "lost" && this.#lostAt === null) this.#lostAt = this.clock();
+    else if (!["lost", "connecting"].includes(state)) this.#lostAt = null;
     if (state === "refused") {
       this.#agent?.stop();
       this.#agent = null;
@@ -368,6 +373,12 @@ export class Phone extends EventTarget {
     } else {
       this.#over(line, "failed", failureText(code, cause), true);
     }
+  }
+
+  // What rings goes on for a while without a connection, and not for ever.
+  #giveUp() {
+    if (this.#lostAt === null || this.clock() - this.#lostAt < PATIENCE_MS) return;
+    for (const line of this.lines) if (!line.isTalking) this.hangUp(line);
   }
 
   // --- within ---

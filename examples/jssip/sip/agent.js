@@ -6,6 +6,7 @@
 //   "outgoing" {call, from}             the other side of `from` asked us to call somebody (RFC 3515)
 
 import { SipCall } from "./call.js";
+import { keepInvites } from "./lasting.js";
 import { PhoneError } from "../words.js";
 
 let library;
@@ -23,7 +24,7 @@ export async function loadLibrary(path = "../jssip.js") {
   return library;
 }
 
-/** `link` {url, domain, prepare}; `account` {user, password, name}. */
+/** `link` {url, domain, prepare, lasting}; `account` {user, password, name}. */
 export class Agent {
   #ua;
   #hear;
@@ -50,6 +51,7 @@ export class Agent {
     } catch {
       throw new PhoneError(`“${account.user}” at “${link.domain}” by ${link.url || "no address"} cannot be an account. Check name, domain and address in the settings.`);
     }
+    if (link.lasting) keepInvites(this.#ua);
     this.#listen();
   }
 

@@ -71,7 +71,7 @@ export class FakeCall {
 
 /** A phone that is logged in as alice; `rig.hear` brings news, `rig.calls` are those it made. */
 export async function rig({ registered = true, microphone = async () => new FakeStream() } = {}) {
-  const made = { calls: [], notices: [], now: 1_000_000 };
+  const made = { calls: [], notices: [], clock: { now: 1_000_000 } };
   const store = new FakeStore();
   const settings = new Settings(store, readOffer({ domain: "example.com", users: [{ user: "bob", name: "Bob" }] }, new URL("http://gateway.test/phone/")));
   made.settings = settings;
@@ -80,7 +80,7 @@ export async function rig({ registered = true, microphone = async () => new Fake
     settings,
     history: made.history,
     media: { microphone, close: (stream) => stream?.getTracks().forEach((track) => track.stop()) },
-    clock: () => made.now,
+    clock: () => made.clock.now,
     connect: async (account, hear) => {
       made.hear = hear;
       return {

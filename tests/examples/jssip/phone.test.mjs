@@ -207,3 +207,21 @@ test("whoever transfers us leads us to a new call", async () => {
   bob.hear("ended", { by: "remote", code: 0, cause: "Terminated" });
   assert.deepEqual(states(phone), ["2 carol active"]);
 });
+
+test("what rings is given up when the connection stays away, what is talked on is not", async () => {
+  const { phone, calls, ...made } = await rig();
+  await phone.call("bob");
+  calls[0].hear("answered", {});
+  const carol = made.incoming("carol");
+  const later = async (seconds) => {
+    made.clock.now += 1000 * seconds;
+    await phone.measure();
+  };
+  made.hear("connection", { state: "lost" });
+  made.hear("connection", { state: "connecting" });
+  await later(30);
+  assert.deepEqual(states(phone), ["1 bob active", "2 carol incoming"]);
+  await later(3);
+  assert.deepEqual(states(phone), ["1 bob active"]);
+  assert.deepEqual(carol.told, ["decline 603"]);
+});
