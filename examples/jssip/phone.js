@@ -103,6 +103,7 @@ export class Phone extends EventTarget {
   async answer(line = this.ringing, { video = false } = {}) {
     if (line?.state !== "incoming") return;
     await this.#try(async () => {
+      if (this.connection.state !== "registered") throw new PhoneError("No connection to the server just now. Answer when the phone is ready again.");
       line.state = "answering";
       this.#changed();
       try {

@@ -186,6 +186,18 @@ test("a lost connection is told once, keeps the calls, and its return is told", 
   assert.equal(notices[1], "info: Connected again.");
 });
 
+test("a call is not answered into a lost connection", async () => {
+  const { phone, notices, ...made } = await rig();
+  const bob = made.incoming("bob");
+  made.hear("connection", { state: "lost" });
+  await phone.answer();
+  assert.match(notices.at(-1), /Answer when the phone is ready again/);
+  assert.deepEqual(bob.told, []);
+  made.hear("connection", { state: "registered" });
+  await phone.answer();
+  assert.deepEqual(bob.told, ["answer"]);
+});
+
 test("logging out hangs up", async () => {
   const { phone, calls } = await rig();
   await phone.call("bob");

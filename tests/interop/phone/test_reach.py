@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from tests.interop.phone.tab import connect, hear_each_other, open_tab
+from tests.interop.phone.tab import PhoneTab, connect, hear_each_other, open_tab
 
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.parametrize("browser_name", ["chromium", "firefox"]),
 ]
+
+
+async def lose(tab: PhoneTab) -> None:
+    """Its WebSocket ends, and it is there again by another."""
+    await tab.get("ears.sockets.at(-1).close()")
+    await tab.until("phone.connection.state !== 'registered'")
+    await tab.until("phone.connection.state === 'registered'", 15)
 
 
 async def test_all_tabs_of_a_user_ring_and_one_answers(alice, bob, chromium, place):
@@ -38,8 +45,7 @@ async def test_all_tabs_of_a_user_ring_and_one_answers(alice, bob, chromium, pla
 async def test_a_caller_whose_connection_is_lost_while_it_rings(alice, bob):
     await alice.dial("bob")
     await bob.reaches(1, "incoming")
-    await alice.get("ears.sockets.at(-1).close()")
-    await alice.until("phone.connection.state === 'registered'", 15)
+    await lose(alice)
     await alice.until("phone.lines.length === 0 || phone.lines[0].state === 'ringing'")
     if await alice.state(1):
         await bob.click("answer", 1)
@@ -52,8 +58,7 @@ async def test_a_caller_whose_connection_is_lost_while_it_rings(alice, bob):
 async def test_a_callee_whose_connection_is_lost_while_it_rings(alice, bob):
     await bob.dial("alice")
     await alice.reaches(1, "incoming")
-    await alice.get("ears.sockets.at(-1).close()")
-    await alice.until("phone.connection.state === 'registered'", 15)
+    await lose(alice)
     await alice.click("answer", 1)
     for tab in (alice, bob):
         await tab.reaches(1, "active")
@@ -62,8 +67,8 @@ async def test_a_callee_whose_connection_is_lost_while_it_rings(alice, bob):
 
 async def test_a_connection_lost_in_the_midst_of_a_change(alice, bob):
     await connect(alice, bob)
-    await alice.get("(phone.hold(), ears.sockets.at(-1).close(), true)")
-    await alice.until("phone.connection.state === 'registered'", 15)
+    await alice.get("(phone.hold(), true)")
+    await lose(alice)
     await alice.until("phone.lines.length === 0 || !phone.lines[0].changing", 40)
     if await alice.state(1):
         if await alice.state(1) == "held":
