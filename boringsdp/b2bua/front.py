@@ -197,9 +197,10 @@ class Front:
     def _abandoned(self, flow: Flow) -> None:
         """Nobody has come back for a connection: its calls are over."""
         for call in self._calls():
-            for side in call.sides:
+            for side in (*call.sides, *self.transfers.called(call)):
                 session = side.session
-                if side.kind is Kind.BROWSER and session.flow is not None and self.endpoint.current(session.flow) == flow:
+                his = side.kind is Kind.BROWSER and session.flow is not None and self.endpoint.current(session.flow) == flow
+                if his and not self.transfers.lost(call, side):
                     call.lost(side)
 
     # --- what the PBX sends ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from boringsdp.sdp import Direction, describe
-from boringsdp.sip.account import ReferEnded, ReferFailed, ReferProgress
+from boringsdp.sip.account import FlowAbandoned, ReferEnded, ReferFailed, ReferProgress
 from boringsdp.sip.facades import Session
 from boringsdp.sip.session.events import Answered, AnswerReceived, Confirmed, Ended, Failed, OfferReceived, Ringing
 from tests.b2bua.house import House, Phone, talk
@@ -358,6 +358,45 @@ async def test_a_dialog_that_is_nowhere_here_is_for_the_pbx_to_know(house: House
     assert (await alice.hears(Failed)).code == 481
 
 
-@pytest.fixture
-def front_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return dict(getattr(request, "param", {}))
+def loses(house: House, phone: Phone) -> None:
+    """The front hears that its WebSocket is gone, and that it does not come back."""
+    [session] = house.here.sessions(phone.call.call_id)
+    assert session.flow is not None
+    house.front.hear_web(FlowAbandoned(session.flow))
+
+
+async def test_the_browser_of_who_asked_is_lost_while_the_target_rings(house: House):
+    alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
+    await talk(alice, bob, bob.uri)
+    agreeable(bob)
+    refers(alice, carol.uri)
+    call = await carol.rings()
+    loses(house, alice)
+    await gone(house, alice.call)
+    call.session.accept(carol.answer())
+    await carol.hears(Confirmed)
+    await is_one_call(house, bob, carol)
+
+
+async def test_the_browser_of_the_target_is_lost_while_it_rings(house: House):
+    alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
+    await talk(alice, bob, bob.uri)
+    ear = refers(alice, carol.uri)
+    await carol.rings()
+    loses(house, carol)
+    assert await final(ear) == 480
+    await is_one_call(house, alice, bob)
+
+
+@pytest.mark.parametrize("who", ["old", "new"])
+async def test_a_browser_is_lost_while_another_takes_its_place(house: House, who: str):
+    alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
+    await talk(bob, alice, house.number("alice"))
+    carol.calls(alice.uri, headers=[("Replaces", alice.call.replaces_text)])
+    offer = await bob.hears(OfferReceived)
+    lost = alice if who == "old" else carol
+    loses(house, lost)
+    await gone(house, lost.call)
+    bob.call.answer(bob.answer(), tag=offer.tag)
+    agreeable(bob)
+    await is_one_call(house, bob, carol if who == "old" else alice)

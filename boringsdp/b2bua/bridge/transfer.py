@@ -44,6 +44,13 @@ class Operation(Protocol):
     def stop(self) -> None:
         """The call that it is about is over."""
 
+    @property
+    def called(self) -> tuple[Side, ...]:
+        """Who is called for it, and not in the call yet."""
+
+    def lost(self, side: Side) -> bool:
+        """The browser of a side is gone for good; whether the call may go on without it."""
+
 
 class Transfers:
     """
@@ -53,7 +60,8 @@ class Transfers:
 
     def __init__(self, front: Front) -> None:
         self._front = front
-        self._under_way: dict[Bridge, Operation] = {}
+        self._under_way: dict[object, Operation] = {}
+        """By bridge."""
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -101,6 +109,16 @@ class Transfers:
         operation = self._under_way.pop(bridge, None)
         if operation is not None:
             operation.stop()
+
+    def called(self, call: object) -> tuple[Side, ...]:
+        """Who is being called for a transfer of that call."""
+        operation = self._under_way.get(call)
+        return () if operation is None else operation.called
+
+    def lost(self, call: object, side: Side) -> bool:
+        """Take note that the browser of a side is gone for good; False: that is the end of the call."""
+        operation = self._under_way.get(call)
+        return operation is not None and operation.lost(side)
 
     # --- for operations ---------------------------------------------------------------------------------------------------------------
 
@@ -198,8 +216,13 @@ class Transfers:
 class _Joining:
     """Waits for its moment; nothing is to be undone."""
 
+    called = ()
+
     def stop(self) -> None:
         """What was to be joined is found gone then."""
+
+    def lost(self, side: Side) -> bool:
+        return False
 
 
 def _dressed(plan: Plan, refer: Refer, stays: Side, *, known: bool) -> Plan:

@@ -79,6 +79,24 @@ class Blind:
         self._refer.reject(487)
         self._end()
 
+    @property
+    def called(self) -> tuple[Side, ...]:
+        """The targets that ring."""
+        return () if self._dialing is None else tuple(tried.side for tried in self._dialing.tries)
+
+    def lost(self, side: Side) -> bool:
+        """A target is given up; who has asked is as good as gone."""
+        dialing = self._dialing
+        if dialing is None or self._over:
+            return False
+        if side is self._leaves:
+            side.session.hang_up(headers.reason(200, "browser lost"))  # what it tells of that comes to `_hear`
+            return True
+        tried = next((tried for tried in dialing.tries if tried.side is side), None)
+        if tried is not None:
+            dialing.lose(tried, 480, "browser lost")
+        return tried is not None
+
     # --- who asked --------------------------------------------------------------------------------------------------------------------
 
     def _hear(self, side: Side, event: Any) -> bool:

@@ -94,9 +94,14 @@ class Meeting:
                 watch(self._bridge, each, self._hear)
         self._next()
 
+    called = ()
+
     def stop(self) -> None:
         """The call is over."""
         self._over = True
+
+    def lost(self, side: Side) -> bool:
+        return False
 
     def _next(self) -> None:
         bridge = self._bridge

@@ -47,6 +47,11 @@ class Passing:
     def stop(self) -> None:
         """The call is over. What becomes of the transfer is still told, if who asked can be told."""
 
+    called = ()
+
+    def lost(self, side: Side) -> bool:
+        return False
+
     def _hear(self, event: Any) -> None:
         refer = self._refer
         match event:

@@ -94,6 +94,18 @@ class Replacing:
             self._came.session.hang_up(headers.reason(480, "The other side has ended"), code=480)
             self._close()
 
+    @property
+    def called(self) -> tuple[Side, ...]:
+        """The new one."""
+        return () if self._over else (self._side,)
+
+    def lost(self, side: Side) -> bool:
+        """Without the new one or the old one the call goes on with the other."""
+        if self._over or side not in (self._side, self._old):
+            return False
+        side.session.hang_up(headers.reason(200, "browser lost"), code=480)  # what it tells of that is heard here
+        return True
+
     # --- what they tell ---------------------------------------------------------------------------------------------------------------
 
     def _hear_new(self, event: Any) -> None:
