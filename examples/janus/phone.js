@@ -3,6 +3,7 @@
 // `hear(name, detail)` is told "state" {state, text}, with state one of connecting, ready, refused, lost, off, and "call", the Call that is
 // new or has changed. One handle of the plugin is one line with at most one call.
 
+import { explain } from "../common/microphone.js";
 import Janus, { adapter } from "../lib/janus.js";
 
 const LINES = 2;
@@ -122,6 +123,7 @@ export class Call {
   note = "";
   muted = false;
   heldByOther = false;
+  trouble = false; // the note says what is wrong here
   digits = "";
   stream = null;
 
@@ -240,7 +242,7 @@ export class Call {
   }
 
   #over({ code, reason }) {
-    if (this.note !== "transferred" && code !== 200) this.note = [code, reason].filter(Boolean).join(" ");
+    if (code && code !== 200 && !this.trouble && this.note !== "transferred") this.note = `${code} ${reason}`;
     this.phone.calls.delete(this);
     this.line.call = null;
     this.handle.hangup();
@@ -248,7 +250,8 @@ export class Call {
   }
 
   #failed(problem) {
-    this.tell(String(problem.message ?? problem));
+    this.trouble = true;
+    this.tell(explain(problem));
     if (this.state === "calling" && !this.id) this.#over({}); // nothing was sent
     else if (this.state !== "ended") this.end();
   }

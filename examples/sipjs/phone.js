@@ -3,6 +3,7 @@
 // `hear(name, detail)` is told "state" {state, text}, with state one of connecting, ready, refused, lost, off, and "call", the Call that is
 // new or has changed.
 
+import { explain } from "../common/microphone.js";
 import { Inviter, Registerer, RegistererState, SessionState, SIPExtension, UserAgent, UserAgentState, Web } from "../lib/sip.js";
 
 export const NAME = "SIP.js";
@@ -140,12 +141,12 @@ export class Call {
       onProgress: ({ message }) => this.#become(message.statusCode > 100 ? "ringing" : this.state),
       onReject: ({ message }) => this.#fail(`${message.statusCode} ${message.reasonPhrase}`),
     };
-    this.session.invite({ requestDelegate }).catch((error) => this.#fail(error.message));
+    this.session.invite({ requestDelegate }).catch((error) => this.#fail(explain(error)));
   }
 
   answer() {
     this.session.accept({ sessionDescriptionHandlerOptions: MEDIA }).catch((error) => {
-      this.note = error.message;
+      this.note = explain(error);
       if (this.session.state !== SessionState.Terminated) this.session.reject({ statusCode: 480 });
       this.#tell();
     });

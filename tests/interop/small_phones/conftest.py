@@ -56,6 +56,9 @@ async def comes(browser: Browser, demo: RunningDemo, request: pytest.FixtureRequ
         with contextlib.suppress(Exception):
             ARTIFACTS.mkdir(exist_ok=True)
             await person.page.screenshot(ARTIFACTS / f"{request.node.name}-{person.name}.png")
-        await person.no_trouble()
-    for person in people:
-        await person.page.close()
+    try:
+        for person in people:
+            await person.no_trouble()
+    finally:
+        for person in people:
+            await person.leave()

@@ -113,6 +113,16 @@ class Person:
                 found.append((key, at, 1))
         return "".join(key for key, _, windows in found if windows >= LEAST_WINDOWS)
 
+    async def without_microphone(self) -> None:
+        """Its person has forbidden it."""
+        denied = "Promise.reject(new DOMException('Permission denied', 'NotAllowedError'))"
+        await self.page.evaluate(f"() => {{ navigator.mediaDevices.getUserMedia = () => {denied}; }}")
+
+    async def leave(self) -> None:
+        """Logs out and closes the tab: a page that is merely gone is waited for."""
+        await self.page.evaluate("async () => { await window.phone?.stop(); await new Promise((done) => setTimeout(done, 100)); }")
+        await self.page.close()
+
     async def no_trouble(self) -> None:
         """Nothing is complained of, in the page or the console."""
         assert await self.text("trouble") == ""

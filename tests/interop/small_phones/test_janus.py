@@ -82,3 +82,17 @@ async def test_a_call_is_transferred(comes: Comer):
     await hear_each_other(bob, carol)
     await carol.click("end")
     await bob.calls()
+
+
+async def test_a_microphone_that_is_not_allowed_is_said_in_words(comes: Comer):
+    alice, bob = await comes("alice"), await comes("bob")
+    await alice.without_microphone()
+    await alice.click("call-bob")
+    await alice.says("The microphone is not allowed")
+    await alice.calls()
+    await bob.click("call-alice")
+    await alice.calls("incoming")
+    await alice.click("answer")
+    await alice.says("The microphone is not allowed")
+    for one in (alice, bob):
+        await one.calls()

@@ -132,3 +132,17 @@ async def test_a_lost_connection_keeps_the_call(comes: Comer):
     await alice.says("the other side holds")
     await alice.click("end")
     await bob.calls()
+
+
+async def test_a_microphone_that_is_not_allowed_is_said_in_words(comes: Comer):
+    alice, bob = await comes("alice"), await comes("bob")
+    await alice.without_microphone()
+    await alice.click("call-bob")
+    await alice.says("The microphone is not allowed")
+    await alice.calls()
+    await bob.click("call-alice")
+    await alice.calls("incoming")
+    await alice.click("answer")
+    await alice.says("The microphone is not allowed")
+    for one in (alice, bob):
+        await one.calls()
