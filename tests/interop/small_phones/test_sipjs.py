@@ -122,8 +122,8 @@ async def test_a_call_is_joined_with_another(comes: Comer):
 async def test_a_lost_connection_keeps_the_call(comes: Comer):
     alice, bob = await comes("alice"), await comes("bob")
     await connect(alice, bob)
-    await alice.page.evaluate("() => window.phone.agent.transport.ws.close(4000)")
-    await alice.until("() => document.querySelector(\"[data-testid='state']\").dataset.state === 'lost'")
+    await alice.page.evaluate("() => { window.lost = window.phone.agent.transport.ws; window.lost.close(4000); }")
+    await alice.until("() => window.phone.agent.transport.isConnected() && window.phone.agent.transport.ws !== window.lost")
     await alice.ready()
     await alice.calls("up")
     await hear_each_other(alice, bob)
