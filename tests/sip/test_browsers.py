@@ -19,7 +19,9 @@ from boringsdp.sip.account import (
     IncomingSubscribe,
     NotifierEnded,
     NotifierRefreshed,
+    NotifyReceived,
     RequestAnswered,
+    SubscriptionActive,
 )
 from boringsdp.sip.build import response_to
 from boringsdp.sip.endpoint import Endpoint
@@ -32,7 +34,7 @@ from tests.sip.transport.side import side
 from tests.support.sip_browser import Browser, browser
 from tests.support.sip_endpoints import ANSWER, LOOPBACK, OFFER, Ear, endpoint, settings_of
 
-OWN = ("Authorization", "WWW-Authenticate", "Contact", "Path", "Max-Forwards", "X-*")
+OWN = ("Authorization", "WWW-Authenticate", "Proxy-Authenticate", "Contact", "Path", "Max-Forwards", "X-*")
 LISTEN = ("ws:127.0.0.1:0", "udp:127.0.0.1:0")
 
 
@@ -371,3 +373,40 @@ async def test_a_subscription_within_a_call() -> None:
         handles[0].terminate()
         assert "noresource" in ((await phone.is_asked("NOTIFY")).headers.get("Subscription-State") or "")
         assert not event.session.over
+
+
+async def test_we_subscribe_at_a_browser() -> None:
+    async with served() as (here, account, ear), browser(here) as phone:
+        flow = await registered(phone, ear)
+        to = "<sip:alice@example.com>"
+        subscription = account.subscribe(phone.contact, "dialog", hear=(hears := Ear()), flow=flow, to=to, from_="<sip:bob@example.com>")
+        subscribe = await phone.is_asked("SUBSCRIBE")
+        assert (subscribe.uri, subscribe.headers.get("To")) == (phone.contact, to)
+        await phone.answer(subscribe, 200, headers=(("Expires", "600"),))
+        assert (await hears.hears(SubscriptionActive)).expires == 600
+        contact, theirs = views.contacts(subscribe)[0].uri_text, subscribe.headers.get("From") or ""
+        state = (("Event", "dialog"), ("Subscription-State", "active;expires=600"))
+        await phone.ask("NOTIFY", contact, to=theirs, call_id=views.call_id(subscribe), headers=state)
+        await phone.gets(200)
+        await hears.hears(NotifyReceived)
+        subscription.unsubscribe()
+        assert (await phone.is_asked("SUBSCRIBE")).headers.get("Expires") == "0"
+
+
+async def test_a_call_is_challenged_in_somebody_elses_words() -> None:
+    async with served() as (here, _, ear), browser(here) as phone:
+        challenges = [("Proxy-Authenticate", f'Digest realm="pbx", nonce="{number}", algorithm=MD5') for number in (1, 2)]
+
+        def refuse(event: object) -> None:
+            if isinstance(event, IncomingCall) and "proxy-authorization" not in event.request.headers:
+                event.session.reject(407, headers=challenges)
+            elif isinstance(event, IncomingCall):
+                event.session.reject(302, "Gone Home", [("Contact", "<sip:home@example.com>")])
+
+        ear.then = refuse
+        await phone.ask("INVITE", "sip:bob@example.com", call_id="call", sdp=OFFER)
+        assert (await phone.gets(407)).headers.all("Proxy-Authenticate") == [value for _, value in challenges]
+        lines = (("Proxy-Authorization", "Digest x"),)
+        await phone.ask("INVITE", "sip:bob@example.com", call_id="call", cseq=2, sdp=OFFER, headers=lines)
+        moved = await phone.gets(302)
+        assert (moved.reason, moved.headers.all("Contact")) == ("Gone Home", ["<sip:home@example.com>"])
