@@ -228,7 +228,7 @@ async def test_only_addresses_are_sent_to(target: Target) -> None:
 
 
 async def test_half_a_message_and_silence_have_their_time() -> None:
-    async with side("tcp:127.0.0.1:0", limits=limits(half_message_s=0.1, first_message_s=0.1)) as server:
+    async with side("tcp:127.0.0.1:0", limits=limits(half_message_s=0.05, first_message_s=0.5)) as server:
         async with stranger(server) as (half, writer), stranger(server) as (silent, _):
             writer.write(message()[:-1])
             assert await ends(half) in (b"", b"reset")
