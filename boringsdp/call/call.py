@@ -15,6 +15,7 @@ from boringsdp.call.alone import Alone
 from boringsdp.call.events import CallClosed, CallEvent, CallTimedOut, LegClosed, LegFailed, LegMediaTimeout, Party
 from boringsdp.call.exchange import Branch, check_others
 from boringsdp.call.fragments import translated
+from boringsdp.call.joints import Joints
 from boringsdp.call.leg import Leg
 from boringsdp.call.legs import Legs
 from boringsdp.call.negotiation import Negotiation, Shape, State
@@ -58,6 +59,7 @@ class Call:
         owner: Callable[[CallEvent], None],
         ended: Callable[[Call], None],
         timeouts: Timeouts | None = None,
+        joints: Joints | None = None,
     ) -> None:
         self.id = call_id
         self.created = self.last_signal = time.time()
@@ -65,15 +67,13 @@ class Call:
         self.timeouts = timeouts or settings.timeouts
         self._owner_decides = timeouts is not None
         """Whether the owner has said how patient to be; else the settings decide, in words of their own."""
-        self._relay, self._place = relay, Place()
+        self._relay, self._place, self._joints = relay, Place(), joints or Joints()
         self._settings = settings
-        self._owner = owner
-        self._ended = ended
+        self._owner, self._ended = owner, ended
         self._log = logs.bind("call", call=call_id)
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._closed = False
-        self._answers, self._shape = 0, Shape.UNDECIDED
+        self._closed, self._answers, self._shape = False, 0, Shape.UNDECIDED
         self._legs = Legs(settings.max_branches)
         self._echo: Negotiation | None = None
         self._translator = Translator(settings, self._log)
@@ -170,7 +170,7 @@ class Call:
         offered to a further branch is the same offer, and may be answered on each. Raises `WrongState` on glare.
         """
         turn = self._legs.find(branch) or self._new_branch(branch)
-        near = self._legs.near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
+        near = self._legs.near or self._new_leg(Party.A)
         self._check_offer(party, turn)
         source, target = (near, turn.leg) if party is Party.A else (turn.leg, near)
         options = source.options, target.options
@@ -279,7 +279,7 @@ class Call:
         self._check_open(Shape.PAIR)
         if self._legs.leg(party) is not None:
             raise WrongState("taken", "a party that is not there")
-        leg.move(party, "", self._hear)
+        leg.move(party, "", self._hear, self._legs.all)
         self._shape, self._place = Shape.PAIR, self._place if self._place.transports else leg.transports.place
         turn = self._legs.current
         if party is Party.A:
@@ -294,7 +294,7 @@ class Call:
         """Take an offer of party A and return the answer that sends it back its own media. First offer or re-offer."""
         self._check_open(Shape.ECHO)
         turn = self._echo or Negotiation(self.timeouts.answer_s)
-        leg = self._legs.near or Leg(Party.A, self._relay, self._settings, self._hear, self._place)
+        leg = self._legs.near or self._new_leg(Party.A)
         try:
             text = self._translator.echo(sdp, leg, leg.options, policy)
         except BoringError:
@@ -399,8 +399,11 @@ class Call:
 
     def _new_branch(self, name: str) -> Branch:
         self._legs.check_room()
-        leg = Leg(Party.B, self._relay, self._settings, self._hear, self._place, name)
+        leg = self._new_leg(Party.B, name)
         return Branch(name, leg, Negotiation(self.timeouts.answer_s))
+
+    def _new_leg(self, party: Party, branch: str = "") -> Leg:
+        return Leg(party, self._relay, self._settings, self._hear, self._place, self._joints, self._legs.all, branch)
 
     def _check_open(self, shape: Shape) -> None:
         if self._closed:

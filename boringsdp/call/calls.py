@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from boringsdp.call.call import Call
 from boringsdp.call.events import CallEvent
+from boringsdp.call.joints import Joints
 from boringsdp.call.options import Timeouts
 from boringsdp.call.settings import CallSettings
 from boringsdp.errors import Exhausted, WrongState
@@ -20,6 +21,7 @@ class Calls:
         self._relay = relay
         self._settings = settings
         self._calls: dict[str, Call] = {}
+        self._joints = Joints()
         self.created = 0
 
     def __len__(self) -> int:
@@ -43,7 +45,7 @@ class Calls:
         name = call_id or secrets.token_hex(8)
         if name in self._calls:
             raise WrongState(f"call {name} exists", "another call id")
-        call = self._calls[name] = Call(name, self._relay, self._settings, owner, self._forget, timeouts)
+        call = self._calls[name] = Call(name, self._relay, self._settings, owner, self._forget, timeouts, self._joints)
         self.created += 1
         return call
 

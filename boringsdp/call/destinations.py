@@ -33,6 +33,17 @@ class DestinationPolicy:
         """Read networks in CIDR form. Raises ValueError for what is none."""
         return cls(tuple(map(ipaddress.ip_network, allow)), tuple(map(ipaddress.ip_network, deny)), own_hosts, own_ports)
 
+    def has_port(self, port: int) -> bool:
+        """Whether a port is in the gateway's own range."""
+        return self.own_ports[0] <= port <= self.own_ports[1]
+
+    def own(self, host: str, port: int) -> tuple[str, int] | None:
+        """Return the address as we write it if it is a plain port of the gateway itself."""
+        if not self.has_port(port):
+            return None
+        plain = str(unmapped(parse_ip(host)))
+        return (plain, port) if plain in self.own_hosts else None
+
     def check(self, description: Description, *, ice: bool = True, raw: bool = False) -> None:
         """
         Raise `SdpError` when an m-line without ICE names a host that is no numeric address, or one that must not be sent to.
@@ -57,16 +68,20 @@ class DestinationPolicy:
             address = parse_ip(host)
         except ValueError:
             raise SdpError(f"the address of m={kind} is a host name ({host[:60]}), a numeric address is needed", line, number) from None
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        first, last = self.own_ports
-        if first <= port <= last and str(address) in self.own_hosts:
+        address = unmapped(address)
+        if self.own(host, port) is not None:
             return
         if any(address in network for network in self.allow):
             return
         if any(address in network for network in self.deny):
             reason = f"the address of m={kind} ({host}) is not allowed as a destination; rtp.allow names exceptions"
             raise SdpError(reason, line, number)
+
+
+def unmapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address that is mapped into an IPv6 one, or what it was."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped
 
 
 def proves_itself(description: Description, media: Media) -> bool:

@@ -20,6 +20,7 @@ from boringsdp.call.events import (
     LegSlow,
     Party,
 )
+from boringsdp.call.joints import Joint, Joints
 from boringsdp.call.options import LegOptions
 from boringsdp.call.patience import Heard
 from boringsdp.call.settings import CallSettings
@@ -58,7 +59,15 @@ class Leg:
     """
 
     def __init__(
-        self, party: Party, relay: Relay, settings: CallSettings, tell: Callable[[CallEvent], None], place: Place, branch: str = ""
+        self,
+        party: Party,
+        relay: Relay,
+        settings: CallSettings,
+        tell: Callable[[CallEvent], None],
+        place: Place,
+        joints: Joints,
+        mates: Callable[[], Iterable[Leg]],
+        branch: str = "",
     ) -> None:
         self.party = party
         self.branch = branch
@@ -74,6 +83,10 @@ class Leg:
         self.plans: tuple[MediaPlan, ...] = ()
         self.ice = "new"
         self.dtls = "new"
+        self.mates: Callable[[], Iterable[Joint]] = mates
+        self.ports: set[Address] = set()
+        self.aims: frozenset[Address] = frozenset()
+        self._joints = joints
         self._relay = relay
         self._settings = settings
         self._tell = tell
@@ -120,7 +133,8 @@ class Leg:
 
     def check_plans(self, plans: Sequence[MediaPlan]) -> None:
         """
-        Raise `SdpError` when media would be sent where the policy forbids it, or comes from where a trunk's port does not hear it.
+        Raise `SdpError` when media would be sent where the policy forbids it, or round and round within the gateway, or comes from where a
+        trunk's port does not hear it.
 
         Where ICE decides, the peer proves that it wants the media.
         """
@@ -136,6 +150,13 @@ class Leg:
                     if reason:
                         raise SdpError(f"the address of m={plan.kind} ({plan.remote[0]} port {plan.remote[1]}) {reason}")
                     shared.add(plan.remote)
+        self._check_aims([plan for plan in plans if plan.accepted and not served_by_ice(plan)])
+
+    def _check_aims(self, plans: list[MediaPlan]) -> None:
+        """Raise `SdpError` when media for a port of the gateway itself would come back to this call."""
+        own = {self._settings.destinations.own(*plan.remote) for plan in plans if plan.remote is not None}
+        if self._joints.loops(self, frozenset(aim for aim in own if aim is not None)):
+            raise SdpError("the address of the media is the gateway's own and leads back to this call: packets would go round")
 
     # --- before a text of ours ---------------------------------------------------------------------------------------------------------
 
@@ -151,7 +172,11 @@ class Leg:
             for media in (received.medias if received is not None else ())
             if media.address is not None and is_numeric(media.address[0])
         }
-        return self.transports.prepare(needs, Wish(style=style, options=self.options, peers=peers, setup=setup))
+        prepared = self.transports.prepare(needs, Wish(style=style, options=self.options, peers=peers, setup=setup))
+        for each in prepared.values():
+            if self._settings.destinations.has_port(each.transport.port):
+                self._joints.told(self, (each.transport.host, each.transport.port))
+        return prepared
 
     # --- after an agreement ------------------------------------------------------------------------------------------------------------
 
@@ -186,9 +211,9 @@ class Leg:
         rtcp_port = None if isinstance(transport, RawTransport) else transport.rtcp_port
         return addresses if rtcp_port is None else [*addresses, *((host, rtcp_port) for host, _ in addresses)]
 
-    def move(self, party: Party, branch: str, tell: Callable[[CallEvent], None]) -> None:
+    def move(self, party: Party, branch: str, tell: Callable[[CallEvent], None], mates: Callable[[], Iterable[Leg]]) -> None:
         """Become a leg of another call; no hold of ours goes along."""
-        self.party, self.branch, self._tell, self.limit = party, branch, tell, Direction.SENDRECV
+        self.party, self.branch, self._tell, self.limit, self.mates = party, branch, tell, Direction.SENDRECV, mates
 
     def retire(self) -> None:
         """The call is over but for a delay."""
@@ -196,7 +221,8 @@ class Leg:
 
     def close(self) -> None:
         """Close everything; no event follows."""
-        self._tell = _nobody
+        self._tell, self.mates = _nobody, _none
+        self._joints.forget(self)
         self.plans = ()
         self.transports.close()
 
@@ -286,6 +312,11 @@ class Leg:
 
 def _nobody(_event: CallEvent) -> None:
     """Who hears of a closed leg."""
+
+
+def _none() -> tuple[Leg, ...]:
+    """The legs beside a closed one: that they know each other must not keep them."""
+    return ()
 
 
 def is_numeric(host: str) -> bool:

@@ -67,7 +67,7 @@ CASES = {
 def test_media_goes_on_and_the_figures_are_right(case: str, seed: int, profile: Profile) -> None:
     impairment = Impairment(seed=seed, only=to_gateway, **CASES[case])
     world = PlaneWorld(fate=impairment, profile=profile)
-    world.browser.sequence, world.phone.sequence = 65300, 65400  # both wrap on the way
+    world.browser.sequence, world.phone.sequence = 65300, 65400                  # both wrap on the way
     world.connect()
     world.browser.talk(seconds=20.0)
     world.phone.talk(seconds=20.0)

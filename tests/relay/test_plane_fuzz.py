@@ -80,7 +80,7 @@ def srtp(rng: random.Random, world: PlaneWorld) -> bytes:
     plain = bytearray(write_packet(RtpPacket(payload_type=0, sequence=world.browser.sequence, timestamp=0, ssrc=7, payload=b"x" * 50)))
     world.browser.sequence = (world.browser.sequence + 1) & 0xFFFF
     if rng.random() < 0.3:
-        plain[0] = 0x80 | rng.randrange(64)  # authentic, and still nonsense inside
+        plain[0] = 0x80 | rng.randrange(64)                 # authentic, and still nonsense inside
     try:
         return sender.protect(bytes(plain))
     except SrtpError:

@@ -55,15 +55,15 @@ def test_two_byte_extensions_when_the_one_byte_form_cannot() -> None:
 
 def test_odd_elements_end_the_reading_quietly() -> None:
     head = b"\x90" + bytes(11)
-    assert parse_extensions(head + b"\xbe\xde\x00\x02\x10\xaa\xf0\x11\x22\x33\x44\x55") == {1: b"\xaa"}  # id 15 means stop
-    assert parse_extensions(head + b"\xbe\xde\x00\x01\x00\x1f\x00\x00") == {}  # runs over
-    assert parse_extensions(head + b"\x12\x34\x00\x01\x10\xaa\x00\x00") == {}  # another profile
+    assert parse_extensions(head + b"\xbe\xde\x00\x02\x10\xaa\xf0\x11\x22\x33\x44\x55") == {1: b"\xaa"}            # id 15 means stop
+    assert parse_extensions(head + b"\xbe\xde\x00\x01\x00\x1f\x00\x00") == {}                                       # runs over
+    assert parse_extensions(head + b"\x12\x34\x00\x01\x10\xaa\x00\x00") == {}                                       # another profile
     assert parse_extensions(head + b"\x10\x00\x00\x01\x00\x00\x00\x05") == {}
 
 
 def test_tells_rtcp_from_rtp() -> None:
     assert not is_rtcp(b"\x80\x00")
-    assert not is_rtcp(b"\x80\xe0")  # marker and payload type 96
+    assert not is_rtcp(b"\x80\xe0")                         # marker and payload type 96
     assert is_rtcp(b"\x80\xc8")
     assert is_rtcp(b"\x80\xce")
 

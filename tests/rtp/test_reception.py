@@ -76,7 +76,7 @@ def test_resuming_takes_nothing_twice() -> None:
 def test_jitter_of_rfc_3550() -> None:
     reception = Reception(0, 0, 0.0, 8000)
     reception.receive(0, 0, 0.0)
-    reception.receive(1, 160, 0.03)  # 10 ms late: 80 ticks
+    reception.receive(1, 160, 0.03)                         # 10 ms late: 80 ticks
     assert reception.jitter == pytest.approx(80 / 16)
     reception.receive(2, 320, 0.04)
     assert reception.jitter == pytest.approx(5 + (80 - 5) / 16)

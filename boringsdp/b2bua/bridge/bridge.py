@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Iterable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp import logs
@@ -77,7 +78,7 @@ class Bridge:
         self.state = State.DIALING
         self.caller = Side(session, kind, Party.A, style, passes_challenges=passes_challenges)
         self.callee: Side | None = None
-        self.call: Call = desk.calls.create(self._hear_call)
+        self.call: Call = desk.calls.create(_weak(self))
         self.media = Media(self.call)
         self.offer: bytes | None = session.core.sdp
         """The caller's; None: it wants one."""
@@ -283,7 +284,7 @@ class Bridge:
 
     # --- the media -------------------------------------------------------------------------------------------------------------------
 
-    def _hear_call(self, event: CallEvent) -> None:
+    def hear_call(self, event: CallEvent) -> None:
         """News of the media; commands are on their way when it comes, so that it waits its turn."""
         if isinstance(event, LegFailed | LegClosed | CallTimedOut) and self.state is not State.OVER:
             self.notes.media = self.call.statistics()  # there are no figures once it is closed
@@ -321,6 +322,7 @@ class Bridge:
             self._max_timer.cancel()
         if self._dialing is not None:
             self._dialing.stop(lines)
+            self._dialing = None
         for side in (self.caller, self.callee):
             if side is not None and close:
                 side.session.hear = _nobody
@@ -336,6 +338,18 @@ def _leave(side: Side, lines: Lines, code: int) -> None:
         side.session.hang_up(lines, code=code)
     except BoringError:
         side.session.hang_up(code=code)
+
+
+def _weak(bridge: Bridge) -> Callable[[CallEvent], None]:
+    """Return who hears the media of a bridge: they know each other."""
+    known = weakref.ref(bridge)
+
+    def hear(event: CallEvent) -> None:
+        found = known()
+        if found is not None:
+            found.hear_call(event)
+
+    return hear
 
 
 def _nobody(_event: Any) -> None:

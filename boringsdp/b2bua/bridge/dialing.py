@@ -165,7 +165,7 @@ class Dialing:
             tried.early.append(event)  # told while the INVITE was being sent
             return
         if tried not in self._tries:
-            return  # given up: what it still says is for nobody
+            return
         match event:
             case sip.Answered():
                 self._answered(tried, event)
@@ -230,6 +230,7 @@ class Dialing:
 
     def _forget(self, tried: Try, code: int, reason: str) -> None:
         self._tries.remove(tried)
+        tried.side.session.hear = _unheard
         self._notes.attempted(tried.note, code, reason)
         self._caller.dropped(tried)
 
@@ -250,6 +251,10 @@ class _Wait:
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         self.cancel: Callable[[], None] = _nothing
+
+
+def _unheard(_event: Any) -> None:
+    """Hears what somebody says who has been given up."""
 
 
 def _nothing() -> None:
