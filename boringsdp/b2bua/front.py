@@ -18,7 +18,7 @@ from boringsdp.b2bua.bridge.transfer import Transfers
 from boringsdp.b2bua.domains import Domains
 from boringsdp.b2bua.echo import EchoCall
 from boringsdp.b2bua.headers import contacts_of
-from boringsdp.b2bua.identity import Identified, Identity
+from boringsdp.b2bua.identity import Identified
 from boringsdp.b2bua.messages import Messages
 from boringsdp.b2bua.plan import Attempt, Kind, Plan
 from boringsdp.b2bua.planning import STYLES, Planning, called_uri, user_named, with_flow
@@ -29,7 +29,7 @@ from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
 from boringsdp.b2bua.shared import OWN_HEADERS
 from boringsdp.b2bua.subscriptions import Subscriptions
 from boringsdp.call import Calls
-from boringsdp.errors import BoringError, Exhausted, SipError
+from boringsdp.errors import Exhausted, SipError
 from boringsdp.sdp import WEBRTC
 from boringsdp.sip import account as told
 from boringsdp.sip import headers as views
@@ -63,7 +63,6 @@ class Front:
         self.subscriptions = Subscriptions()
         self.transfers = Transfers(self)
         self.records = Records(settings.records, endpoint.ladder, self.routing.record)
-        self.draining = False
         self._web: Account | None = None
         self._planning: Planning | None = None
         self._bridges: dict[Bridge, Asked] = {}
@@ -390,6 +389,3 @@ def _notes(asked: Asked) -> Notes:
         called=asked.request.uri,
         from_kind=Kind.PBX if who is None else Kind.BROWSER,
     )
-
-
-__all__ = ["BoringError", "Front", "Identity"]

@@ -354,6 +354,3 @@ def _weak(bridge: Bridge) -> Callable[[CallEvent], None]:
 
 def _nobody(_event: Any) -> None:
     """Hears what is said after the end."""
-
-
-__all__ = ["Bridge", "Desk", "State"]

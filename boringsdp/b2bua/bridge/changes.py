@@ -260,6 +260,3 @@ class Changes:
 
     def _free(self) -> None:
         self.turn = Turn.FREE
-
-
-__all__ = ["Changes", "Turn"]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.bridge.bridge import Bridge
     from boringsdp.b2bua.bridge.side import Side
     from boringsdp.sip.facades import Session
-    from boringsdp.sip.message import Message
 
 Inside = told.InfoReceived | told.MessageReceived | told.NotifyReceivedInDialog | told.IncomingSubscribe
 log = logs.bind("b2bua")
@@ -94,11 +93,3 @@ class Within:
             self._send(side.session, queue, queue.answered(event.response.code))
         else:
             self._bridge.desk.messages.answered(side.session, event)
-
-
-def body_of(message: Message) -> str:
-    """The text of a body."""
-    return message.body.decode("utf-8", "replace")
-
-
-__all__ = ["Within"]
