@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
 
+from boringsdp.b2bua.bridge import dialing
 from boringsdp.b2bua.policy import Asked, Decision, DefaultRouting, Route, ToPbx, ToUser
 from boringsdp.sip.account import IncomingCall
 from boringsdp.sip.session.events import Answered, Cancelled, Ended, Failed, Ringing
@@ -98,6 +100,20 @@ class TestFailover:
             record = await house.record()
             assert [attempt.code for attempt in record.attempts] == [503, 503, 200]
             full_ear.close()
+
+    async def test_an_address_that_says_nothing_is_passed_over(self, house: House, monkeypatch: pytest.MonkeyPatch):
+        """It takes what it is sent; what it says later is for nobody."""
+        monkeypatch.setattr(dialing, "SILENT_S", 0.2)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            self._serve(house, f"sip:127.0.0.1:{deaf.getsockname()[1]}", f"sip:127.0.0.1:{_port(house.pbx)}")
+            alice, bob = await house.phone("alice"), house.telephone("bob")
+            alice.calls(bob.uri)
+            await bob.takes()
+            await alice.hears(Answered)
+            alice.call.hang_up()
+            await bob.hears(Ended)
+            assert [attempt.code for attempt in (await house.record()).attempts] == [408, 200]
 
     async def test_when_all_fail_the_caller_hears_no_503(self, house: House):
         self._serve(house, "sip:127.0.0.1:9;transport=tcp")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Lines = Iterable[tuple[str, str]]
 COMPLETED_ELSEWHERE = headers.reason(200, "Call completed elsewhere")
+SILENT_S = 4.0
+"""How long an address of a PBX may say nothing, not even 100, where there is another; by itself an INVITE would take 32 s."""
 RANG_TOO_LONG = headers.reason(480, "No answer")
 
 
@@ -34,6 +36,8 @@ class Try:
     note: int
     """Its number in the notes."""
     rang: bool = False
+    silence: asyncio.TimerHandle | None = None
+    """Runs out when nothing at all comes back from an address that there is another for."""
     early: list[Any] = field(default_factory=list)
 
 
@@ -139,6 +143,8 @@ class Dialing:
         else:
             self._notes.attempt_called(tried.note, side.session.call_id)
             self._tries.append(tried)
+            if attempt.otherwise is not None:
+                tried.silence = asyncio.get_running_loop().call_later(SILENT_S, self.lose, tried, 408, "no response")
             for event in tried.early:
                 self._hear(tried, event)
 
@@ -166,6 +172,8 @@ class Dialing:
             return
         if tried not in self._tries:
             return
+        if tried.silence is not None:
+            tried.silence.cancel()
         match event:
             case sip.Answered():
                 self._answered(tried, event)
@@ -230,6 +238,8 @@ class Dialing:
 
     def _forget(self, tried: Try, code: int, reason: str) -> None:
         self._tries.remove(tried)
+        if tried.silence is not None:
+            tried.silence.cancel()
         tried.side.session.hear = _unheard
         self._notes.attempted(tried.note, code, reason)
         self._caller.dropped(tried)
