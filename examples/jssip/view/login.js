@@ -11,8 +11,13 @@ export function loginView(phone, settings, wake) {
     phone.logIn(account);
   };
   for (const user of settings.offered.users ?? []) {
+    const here = () => {
+      settings.set("mode", "straight"); // where these users are, whatever was typed before
+      settings.setServer("straight", { url: "", domain: "" });
+      enter(user);
+    };
     $("ready").append(
-      el("button", { type: "button", className: "user", dataset: { testid: `log-in-${user.user}` }, onclick: () => enter(user) },
+      el("button", { type: "button", className: "user", dataset: { testid: `log-in-${user.user}` }, onclick: here },
         el("span", { className: "avatar", ariaHidden: "true" }, initials(user)),
         el("span", {}, el("small", {}, "Log in as"), el("strong", {}, user.name || user.user))),
     );

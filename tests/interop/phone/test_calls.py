@@ -102,6 +102,18 @@ async def test_digits_by_info(alice, bob):
     assert await alice.text("sent-digits", 1) == "5#"
 
 
+async def test_a_video_call_is_answered_with_video(alice, bob):
+    await alice.write("target", "bob")
+    await alice.click("call-video")
+    await bob.reaches(1, "incoming")
+    assert "Incoming video call" in await bob.text("line-state", 1)
+    await bob.click("answer-video", 1)
+    await bob.until("(seen => seen && seen[0] > 150 && seen[2] < 90)(ears.seen(1))")
+    await alice.until("(seen => seen && seen[2] > 150 && seen[0] < 90)(ears.seen(1))")
+    await hear_each_other(alice, bob)
+    await alice.hang_up()
+
+
 async def test_video(alice, bob):
     await connect(alice, bob)
     await alice.click("video", 1)

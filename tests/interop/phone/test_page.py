@@ -177,6 +177,19 @@ async def test_settings_stay_and_passwords_do_not(alice):
     await alice.shows("connection-text", "not logged in")
 
 
+async def test_another_server_from_the_settings(alice, bob):
+    await alice.click("open-settings")
+    await alice.write("settings-domain", "elsewhere.example")
+    await alice.click("reconnect")
+    await alice.until("phone.connection.state === 'refused'")
+    await alice.until("document.body.dataset.view === 'login'")
+    assert await alice.get("document.querySelector('[data-testid=notice-error]').innerText")
+    await alice.click("log-in-alice")  # the ready users are where they are
+    await alice.until("phone.connection.state === 'registered'")
+    await connect(bob, alice)
+    await hear_each_other(alice, bob)
+
+
 async def test_no_server(browser, place, browser_name):
     async with open_tab(browser, place.url, "alice", log_in=False) as tab:
         await tab.click("own-account")
