@@ -75,7 +75,7 @@ class Front:
         self._web = self.endpoint.serve_browsers(
             told.AccountSettings(identity=identity, own_headers=(*OWN_HEADERS, "*"), passes_replaces=True), self.hear_web
         )
-        self._planning = Planning(self.domains, self._web, self.settings.headers)
+        self._planning = Planning(self.domains, self._web, self.settings.headers, self.endpoint.now)
         await self.domains.start()
 
     async def close(self) -> None:
@@ -349,6 +349,11 @@ class Front:
             to=attempt.to,
             route=attempt.route,
         )
+
+    def unreachable(self, attempt: Attempt) -> None:
+        """Nobody could be reached at the address of an attempt: others are tried before it for a while."""
+        log.warning("PBX cannot be reached", extra={"uri": attempt.uri, "route": attempt.route})
+        self.planning.unreachable(attempt, self.endpoint.now())
 
     def when_back(self, attempt: Attempt, then: Callable[[Attempt | None], None]) -> Callable[[], None]:
         """Tell `then` of the attempt with the browser's new flow, or None when it is waited for no more. Returns what forgets that."""

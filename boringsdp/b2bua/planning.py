@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,15 +29,20 @@ STYLES = {
     Media.DTLS: LegStyle(protocol=Protocol.DTLS_SAVP, dtls=True),
 }
 Lines = tuple[tuple[str, str], ...]
+DOWN_S = 60.0
+"""How long an address of a PBX that could not be reached is tried after the others."""
 
 
 class Planning:
     """Makes plans. `web` is the account that browsers are called by."""
 
-    def __init__(self, domains: Domains, web: Account, allow: tuple[str, ...]) -> None:
+    def __init__(self, domains: Domains, web: Account, allow: tuple[str, ...], now: Callable[[], float]) -> None:
         self._domains = domains
         self._web = web
+        self._now = now
         self._allow = allow
+        self._down: dict[str, float] = {}
+        """Addresses of PBXs that could not be reached, and until when they are tried last."""
 
     def plan(self, asked: Asked, route: Route) -> Plan:
         """Return whom to try for what was asked; groups that nobody is in are left out."""
@@ -99,11 +104,19 @@ class Planning:
         account = self._account(asked)
         if account is None:
             return None
-        uris = self._addresses(domain, account, to)
+        now = self._now()
+        uris = sorted(
+            self._addresses(domain, account, to), key=lambda way: self._down.get(_place(way[0].to_text(), way[1], account), 0.0) > now
+        )
         attempt: Attempt | None = None
         for uri, hop in reversed(uris):
             attempt = self._at_pbx(asked, route, account, uri, hop, attempt)
         return attempt
+
+    def unreachable(self, attempt: Attempt, now: float) -> None:
+        """Nobody could be reached at the address of an attempt."""
+        self._down = {place: until for place, until in self._down.items() if until > now}
+        self._down[_place(attempt.uri, attempt.route, attempt.account)] = now + DOWN_S
 
     def _account(self, asked: Asked) -> Account | None:
         domain = self._domains.at(asked.domain.name)
@@ -181,6 +194,12 @@ def _sender(message: Message) -> tuple[SipUri | None, str]:
         return sender.sip_uri, sender.display
     except BoringError:
         return None, ""
+
+
+def _place(uri: str, route: str, account: Account) -> str:
+    """What names an address of a PBX, whoever is called there."""
+    proxy = account.settings.outbound_proxy
+    return route or (_hop(proxy) if proxy is not None else uri.rpartition("@")[2])
 
 
 def _hop(uri: SipUri) -> str:

@@ -99,6 +99,12 @@ class TestFailover:
             await bob.hears(Ended)
             record = await house.record()
             assert [attempt.code for attempt in record.attempts] == [503, 503, 200]
+            alice.calls(bob.uri)
+            await bob.takes()
+            await alice.hears(Answered)
+            alice.call.hang_up()
+            await bob.hears(Ended)
+            assert [attempt.code for attempt in (await house.record()).attempts] == [200]  # the others are tried last for a while
             full_ear.close()
 
     async def test_an_address_that_says_nothing_is_passed_over(self, house: House, monkeypatch: pytest.MonkeyPatch):

@@ -202,6 +202,7 @@ class Dialing:
     def _failed(self, outcome: Outcome) -> None:
         attempt = outcome.attempt
         if attempt is not None and attempt.otherwise is not None and is_unreachable(outcome):
+            self._placing.unreachable(attempt)
             self._place(attempt.otherwise)
             self._go_on()
             return
