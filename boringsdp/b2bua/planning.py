@@ -105,9 +105,8 @@ class Planning:
         if account is None:
             return None
         now = self._now()
-        uris = sorted(
-            self._addresses(domain, account, to), key=lambda way: self._down.get(_place(way[0].to_text(), way[1], account), 0.0) > now
-        )
+        ways = self._addresses(domain, account, to)
+        uris = sorted(ways, key=lambda way: self._down.get(_place(way[0].to_text(), way[1], account), 0.0) > now)
         attempt: Attempt | None = None
         for uri, hop in reversed(uris):
             attempt = self._at_pbx(asked, route, account, uri, hop, attempt)
