@@ -160,8 +160,8 @@ async def test_a_scripted_telephone_is_called_and_hangs_up(tmp_path: Path, pbxs:
         alice = await office.web_user("alice", pbx.secret)
         async with running_script(script, more=("-m", "1", "-rtp_echo")) as sipp:
             await sipp.listening()
-            await enrol(pbx, "opensipp", sipp.uri)
-            await alice.calls(f"sip:opensipp@{DOMAIN}")
+            await enrol(pbx, "script", sipp.uri)
+            await alice.calls(f"sip:script@{DOMAIN}")
             await alice.hears(Ringing)
             await alice.hears(EarlyMedia)
             await alice.speaks()
@@ -174,8 +174,8 @@ async def test_a_scripted_telephone_is_called_and_hangs_up(tmp_path: Path, pbxs:
             assert record["rang"] <= record["answered"] - 1.5
         async with running_script(busy) as sipp:
             await sipp.listening()
-            await enrol(pbx, "openbusy", sipp.uri)
-            await alice.calls(f"sip:openbusy@{DOMAIN}")
+            await enrol(pbx, "scriptbusy", sipp.uri)
+            await alice.calls(f"sip:scriptbusy@{DOMAIN}")
             assert (await alice.hears(Failed)).code == 486
             await sipp.done()
             record = await office.record()

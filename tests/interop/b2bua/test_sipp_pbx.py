@@ -140,3 +140,149 @@ async def test_a_redirect_is_followed_or_passed(tmp_path: Path, follow: bool) ->
             record = await office.record()
             assert [attempt["code"] for attempt in record["attempts"]] == ([302, 200] if follow else [302])
             assert outcome(record)[:2] == (("answered", 200) if follow else ("failed", 302))
+
+
+def _not_following(settings: Any) -> Any:
+    return replace(settings, follow_redirects=False)
+
+
+async def test_early_media_is_heard(tmp_path: Path) -> None:
+    port = free_ports()[0]
+    async with running_sipp(None, "early.xml", "", port=port) as pbx, trunk(tmp_path, f"sip:127.0.0.1:{port}") as office:  # type: ignore[arg-type]
+        await listening(port)
+        alice = await office.web_user()
+        await alice.calls(f"sip:123@{DOMAIN}")
+        await alice.hears(EarlyMedia)
+        await alice.speaks()
+        await alice.hears_tone(pbx.frequency, 2.5)
+        assert not alice.talk.heard(Answered)
+        await alice.hears(Answered)
+        alice.call.hang_up()
+        await pbx.done()
+        record = await office.record()
+        assert outcome(record) == ("answered", 200, "caller", "bye")
+        assert record["answered"] - record["began"] > 2.5
+
+
+async def test_reliable_early_media_that_is_changed_by_update(tmp_path: Path) -> None:
+    """PRACK towards the PBX, whether the web phone knows it or not; an UPDATE within a call reaches the web phone."""
+    script = Callee("183, PRACK, 200, UPDATE").recv("INVITE", checks="Supported: [^\r\n]*100rel")
+    script.send(183, body=sdp(), headers=[*RELIABLE, *ABILITIES]).recv("PRACK", checks="RAck: 5 1 INVITE").send(200, tag="")
+    script.late(200).recv("ACK").ask("UPDATE", body=sdp(2, "sendonly")).recv(200, body="a=recvonly")
+    script.ask("UPDATE", body=sdp(3)).recv(200, body="a=sendrecv").recv("BYE").send(200, tag="")
+    async with sipp(script, *ECHO) as pbx, trunk(tmp_path, pbx.uri) as office:
+        alice = await office.web_user()
+        await alice.calls(f"sip:123@{DOMAIN}")
+        await alice.hears(EarlyMedia)
+        await alice.answered()
+        assert b"a=sendonly" in ((await alice.hears(OfferReceived)).sdp or b"")
+        assert b"a=sendrecv" in ((await alice.hears(OfferReceived)).sdp or b"")
+        await alice.hears_tone(PITCH)
+        alice.call.hang_up()
+        await pbx.done()
+        assert outcome(await office.record()) == ("answered", 200, "caller", "bye")
+
+
+async def test_the_pbx_wants_the_offer(tmp_path: Path) -> None:
+    script = Caller("INVITE without SDP").ask("INVITE").recv(100, optional=True).recv(180).recv(200, body="m=audio").ack(body=sdp())
+    script.pause(3).ask("BYE").recv(200)
+    async with trunk(tmp_path, "sip:127.0.0.1:9") as office:
+        alice = await office.web_user()
+        async with called_by(script, office, *ECHO) as pbx:
+            call = await alice.takes()
+            assert call.sdp is None
+            await alice.hears_tone(PITCH)
+            await alice.hears(Ended)
+            await pbx.done()
+        assert outcome(await office.record()) == ("answered", 200, "caller", "bye")
+
+
+async def test_a_web_phone_wants_the_offer(tmp_path: Path) -> None:
+    script = Callee("a late offer").recv("INVITE").send(180).send(200, body=sdp()).recv("ACK", body="m=audio").recv("BYE").send(200, tag="")
+    async with sipp(script, *ECHO) as pbx, trunk(tmp_path, pbx.uri) as office:
+        alice = await office.web_user()
+        await alice.calls(f"sip:123@{DOMAIN}", offers=False)
+        await alice.answered()
+        await alice.hears_tone(PITCH)
+        alice.call.hang_up()
+        await pbx.done()
+        assert outcome(await office.record()) == ("answered", 200, "caller", "bye")
+
+
+async def test_the_session_timer_is_each_side_s_own(tmp_path: Path) -> None:
+    """A refresh by the PBX is answered here, an interval that it finds too small is asked for again; the web phone hears of neither."""
+    timer = ("Session-Expires: 3600;refresher=uas", "Require: timer", *ABILITIES)
+    script = Callee("422, then refreshes").recv("INVITE").send(422, headers=["Min-SE: 3600"], tag="none").recv("ACK")
+    script.recv("INVITE", checks="Session-Expires: 3600", saves=SAVED).send(200, body=sdp(), headers=timer).recv("ACK")
+    script.ask("UPDATE", headers=["Session-Expires: 3600;refresher=uac", "Supported: timer"]).recv(200, checks="Session-Expires: 3600")
+    script.recv("BYE").send(200, tag="")
+    async with sipp(script) as pbx, trunk(tmp_path, pbx.uri) as office:
+        alice = await office.web_user()
+        await alice.calls(f"sip:123@{DOMAIN}")
+        await alice.answered()
+        await alice.until(lambda: "UPDATE" in _ladder(office))
+        await alice.until(lambda: _ladder(office).rstrip().endswith("200 UPDATE SDP ---------------->|") or "200 UPDATE" in _ladder(office))
+        assert not alice.talk.heard(OfferReceived)
+        alice.call.hang_up()
+        await pbx.done()
+        assert outcome(await office.record()) == ("answered", 200, "caller", "bye")
+
+
+def _ladder(office: Office) -> str:
+    """Of the dialog with the PBX."""
+    (bridge,) = office.front.bridges()
+    return "" if bridge.callee is None else office.here.ladder(bridge.callee.session.call_id)
+
+
+async def test_both_sides_change_the_call_at_once(tmp_path: Path) -> None:
+    """The PBX refuses our re-INVITE with 491 and sends its own; ours comes again by itself, and both hold in the end."""
+    script = Callee("glare").recv("INVITE").send(200, body=sdp(), headers=ABILITIES).recv("ACK")
+    script.recv("INVITE", body="a=sendonly", saves=SAVED).send(491, tag="").recv("ACK")
+    script.ask("INVITE", body=sdp(2)).recv(100, optional=True).recv(200, body="m=audio")
+    script.raw(script.message("ACK [$target] SIP/2.0", ACK_LINES))
+    script.recv("INVITE", body="a=sendonly").send(200, body=sdp(3, "recvonly"), tag="").recv("ACK").recv("BYE").send(200, tag="")
+    async with sipp(script) as pbx, trunk(tmp_path, pbx.uri) as office:
+        alice = await office.web_user()
+        await alice.calls(f"sip:123@{DOMAIN}")
+        await alice.answered()
+        await alice.changes("sendonly")
+        assert len(alice.talk.heard(OfferReceived)) == 1
+        alice.call.hang_up()
+        await pbx.done()
+        assert outcome(await office.record()) == ("answered", 200, "caller", "bye")
+
+
+async def test_a_200_crosses_the_cancel(tmp_path: Path) -> None:
+    """The telephone was picked up as the caller gave up: it is hung up on, and the caller hears 487."""
+    script = Callee("answers what is being cancelled").recv("INVITE").send(180).recv("CANCEL").send(200)
+    script.late(200, body=sdp()).recv("ACK").recv("BYE").send(200, tag="")
+    async with sipp(script) as pbx, trunk(tmp_path, pbx.uri) as office:
+        alice = await office.web_user()
+        await alice.calls(f"sip:123@{DOMAIN}")
+        await alice.hears(Ringing)
+        alice.call.hang_up()
+        assert (await alice.hears(Failed)).code == 487
+        await pbx.done()
+        assert outcome(await office.record()) == ("cancelled", 487, "caller", "cancelled")
+
+
+async def test_a_cancel_crosses_the_200(tmp_path: Path) -> None:
+    """The web phone has answered as the PBX gives up: who called gets 200 to both, and hangs up."""
+    script = Caller("cancels as it is answered").ask("INVITE", body=sdp()).recv(100, optional=True).recv(180)
+    script.pause(0.4).cancel().recv(200, checks="CSeq: 1 INVITE").recv(200, checks="CSeq: 1 CANCEL")
+    script.ask("ACK", new=False).ask("BYE").recv(200)
+    async with trunk(tmp_path, "sip:127.0.0.1:9") as office:
+        alice = await office.web_user()
+        async with called_by(script, office) as pbx:
+            await alice.takes()
+            await alice.hears(Ended)
+            await pbx.done()
+        assert outcome(await office.record()) == ("answered", 200, "caller", "bye")
+
+
+@pytest.mark.parametrize("by", ["web phone", "PBX"])
+async def test_a_transfer_is_carried_out_here(tmp_path: Path, by: str) -> None:
+    """REFER from either side: the other talks with the target, and who asked is told so and let go."""
+    stays = Callee("is transferred").recv("INVITE").send(200, body=sdp(), headers=ABILITIES).recv("ACK")
+    asks = Callee("transfers").recv("INVITE").send(200, body=sdp(), headers=ABILITIES).recv("ACK")
+    asks.ask("REFER", headers=[f"Refer-To: <sip:carol@{DOMAIN}>"]).recv(202).recv("NOTIFY", ignores="NOTIFY")

@@ -75,7 +75,11 @@ class WebUser:
 
     async def hears(self, kind: type[Event]) -> Event:
         """The next news of this kind in the call."""
-        return await self.talk.hears(kind)
+        try:
+            return await self.talk.hears(kind)
+        except TimeoutError:
+            ladder = "" if self.session is None else self.there.ladder(self.session.call_id)
+            raise AssertionError(f"{self.uri}: no {kind.__name__}, but {[type(one).__name__ for one in self.talk.all]}\n{ladder}") from None
 
     async def answered(self) -> Answered:
         """The other side has answered, and the way for media is open."""
