@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.record import CallRecord
     from boringsdp.b2bua.settings import B2buaSettings, DomainSettings
 
+DEFAULT_PORT = 5060
+
 
 @dataclass(slots=True, frozen=True)
 class Asked:
@@ -121,8 +123,11 @@ class DefaultRouting:
             return Route(groups=((ToUser(asked.user),),))
         if not asked.domain.pbx:
             return Refusal(404)
-        known = {asked.domain.name, *(uri.host.lower() for uri in asked.domain.pbx)}
-        if asked.called.host.lower() in known:
+        host, port = asked.called.host.lower(), asked.called.port
+        places = {(uri.host.lower(), uri.port or DEFAULT_PORT) for uri in asked.domain.pbx}
+        if asked.diverted and port is not None and (host, port) not in places and host in {name for name, _ in places}:
+            return Route(groups=((ToPbx(asked.called),),))  # a 3xx of the PBX names another part of it
+        if host in {asked.domain.name, *(name for name, _ in places)}:
             at_domain = SipUri(
                 asked.called.scheme, asked.called.user, asked.domain.name, None, asked.called.without("transport", "maddr").params
             )

@@ -226,5 +226,7 @@ async def enrol(pbx: Registrar, user: str, contact: str) -> None:
         answered = Ear()
         uri = f"sip:{user}@{pbx.domain}"
         account = there.account(settings_of(uri, own_headers=("Contact",)), answered)
-        account.request("REGISTER", f"sip:{pbx.domain}", headers=[("Contact", f"<{contact}>"), ("Expires", "60")], to=f"<{uri}>", hear=answered)
+        account.request(
+            "REGISTER", f"sip:{pbx.domain}", headers=[("Contact", f"<{contact}>"), ("Expires", "60")], to=f"<{uri}>", hear=answered
+        )
         assert (await answered.hears(RequestAnswered)).response.code == 200
