@@ -9,7 +9,7 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.dialing import Dialing, Try
 from boringsdp.b2bua.bridge.media import POLICY, read, written
 from boringsdp.b2bua.bridge.outcome import Outcome
-from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, leave, unwatch, watch
+from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, leave, return_leg, unwatch, watch
 from boringsdp.b2bua.plan import Kind
 from boringsdp.call import Call, LegOptions, Party, Timeouts
 from boringsdp.errors import BoringError, SdpError
@@ -201,7 +201,7 @@ class Blind:
         try:
             joined = exchange_side(bridge, self._leaves, side.session, leg, like=side)
             if self._left_behind:
-                bridge.call.take_over(self._stays.party, ringing.hand_over(Party.A))
+                return_leg(bridge, self._stays, ringing.hand_over(Party.A))
         except BoringError as error:
             leg.close()
             side.session.hang_up(headers.reason(500, str(error)))

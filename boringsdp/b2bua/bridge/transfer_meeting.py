@@ -59,6 +59,12 @@ def exchange_side(bridge: Bridge, old: Side, session: Session, leg: Leg, *, like
     return side
 
 
+def return_leg(bridge: Bridge, side: Side, leg: Leg) -> None:
+    """Give a side the leg back that was lent to another call."""
+    bridge.call.take_over(side.party, leg)
+    side.branch = ""
+
+
 def leave(refer: Refer, *sessions: Session) -> None:
     """Hang up on who asked, once it has heard how that went: phones forget what they asked for with the call that it was about."""
 

@@ -8,7 +8,7 @@ from boringsdp import logs
 from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.media import POLICY, read, written
 from boringsdp.b2bua.bridge.side import Side
-from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, unwatch, watch
+from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, return_leg, unwatch, watch
 from boringsdp.b2bua.plan import Kind
 from boringsdp.b2bua.planning import STYLES
 from boringsdp.b2bua.settings import Mode
@@ -175,7 +175,7 @@ class Replacing:
         assert call is not None
         leg = call.hand_over(Party.B)
         exchange_side(bridge, self._old, self._came.session, leg, like=self._side)
-        bridge.call.take_over(self._stays.party, call.hand_over(Party.A))
+        return_leg(bridge, self._stays, call.hand_over(Party.A))
         bridge.notes.transferred_to = self._came.session.remote_uri
         if not self._left:
             self._old.session.hear = _nobody
@@ -197,7 +197,7 @@ class Replacing:
             if call is not None and call.style(Party.A) is not None:
                 if call.pending is not None:
                     call.reject()
-                bridge.call.take_over(self._stays.party, call.hand_over(Party.A))
+                return_leg(bridge, self._stays, call.hand_over(Party.A))
         except BoringError as error:
             bridge.fail(self._stays, error)
             return
