@@ -48,6 +48,8 @@ class B2buaPart:
 
     async def start(self) -> None:
         """Serve; after the endpoint's start. Raises ConfigError."""
+        if self.front is None and b2bua_settings(self._config) is not None:
+            log.warning("web phones are not served", extra={"why": "sip.enabled is false"})
         if self.front is not None:
             await self.front.start()
             if not self._config.janus.enabled and not any(self._own()):

@@ -204,3 +204,32 @@ async def test_a_shutdown_says_goodbye(place: Place):
     assert ended.message is not None
     assert "shutdown" in (ended.message.headers.get("Reason") or "")
     assert (await place.record())["reason"] == "shutdown"
+
+
+async def test_where_phones_connect_is_told(place: Place):
+    told = dict(place.gateway.addresses())
+    port = place.gateway.janus.http_addresses[0][1]
+    assert told["web phones"] == f"ws://127.0.0.1:{port}/  (sip)"
+    assert told["domain"].startswith(f"{DOMAIN}: registrar, sip:127.0.0.1:")
+
+
+@pytest.mark.parametrize(("more", "served", "warned"), [
+    ({"b2bua.listen": "ws:127.0.0.1:0", "janus.enabled": "false"}, True, ""),
+    ({"janus.enabled": "false"}, True, "no port for web phones"),
+    ({"sip.enabled": "false"}, False, "web phones are not served"),
+    ({"b2bua.enabled": "false"}, False, ""),
+])  # fmt: skip
+async def test_it_is_there_or_not(tmp_path: Path, caplog: pytest.LogCaptureFixture, more: dict[str, str], served: bool, warned: str):
+    (tmp_path / "users").write_text(f"alice:{PASSWORD}\n")
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'[b2bua.domains."{DOMAIN}"]\nusers = "{tmp_path / "users"}"\n')
+    own = {"sip.listen": "udp:127.0.0.1:0", "webrtc.port": str(free_port(socket.SOCK_DGRAM))}
+    gateway = Gateway(config.load(file, {}, SETTINGS | own | more).config)
+    await gateway.start()
+    try:
+        addresses = [where for what, where in gateway.addresses() if what == "web phones"]
+        assert (gateway.b2bua.front is not None) is served
+        assert bool(addresses) is ("b2bua.listen" in more)
+        assert [line.message for line in caplog.records if "web phones" in line.message] == ([warned] if warned else [])
+    finally:
+        await gateway.close()
