@@ -61,7 +61,7 @@ class Script:
 
     def recv(
         self, what: str | int, *, optional: bool = False, saves: dict[str, str] | None = None, checks: str = "", body: str = "",
-        ignores: str | int = "",
+        ignores: str | int | tuple[str, ...] = (),
     ) -> Script:  # fmt: skip
         """
         Waits for a request (its method) or a response (its code).
@@ -72,7 +72,8 @@ class Script:
         if ignores:
             self._labels += 1
             self._add(f'<label id="{self._labels}"/>')
-            self._add(f'<recv {_kind(ignores)} optional="true" next="{self._labels}"/>')
+            for other in ignores if isinstance(ignores, tuple) else (ignores,):
+                self._add(f'<recv {_kind(other)} optional="true" next="{self._labels}"/>')
         kind, self._got = _kind(what), what
         route = ' rrs="true"' if what == "INVITE" or (isinstance(what, int) and 101 <= what < 300 and self._asked == "INVITE") else ""
         actions = [
