@@ -18,7 +18,11 @@ FLAGS = (
 
 
 def caller(talk_s: float = TALK_S) -> Caller:
-    """Calls the next of the robots, talks, hangs up. A 200 that comes again gets its ACK while it talks; after that SIPp takes any for BYE's."""
+    """
+    Calls the next of the robots, talks, hangs up.
+
+    While it talks a 200 that comes again gets its ACK; once it has hung up SIPp takes any 200 for that of the BYE.
+    """
     script = Caller("one of many").ask("INVITE", body=sdp()).recv(100, optional=True).recv(180, optional=True).recv(200).ack()
     script.pause(talk_s).ask("BYE").recv(200)
     script.steps = [step.replace("[service]", "[field0]") for step in script.steps]
