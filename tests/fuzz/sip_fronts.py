@@ -62,6 +62,12 @@ class MemoryTransports:
     def contact_address(self, to: Destination) -> Reach:
         return Reach(self._host, 5060, to.protocol)
 
+    def accepts(self, flow: Flow) -> bool:
+        return False
+
+    def flow(self, to: Destination) -> Flow | None:
+        return to if isinstance(to, Flow) else None
+
     def keep_alive(self, to: Destination, on: bool) -> None:
         pass
 
@@ -83,7 +89,7 @@ def made_endpoint(network: Network, host: str) -> shell.Endpoint:
     """An endpoint of that host on the network. To be made while `shell.Transports` may be another."""
     numbers = itertools.count(1)
     real = shell.Transports
-    shell.Transports = lambda settings, hear, failed, closed, spares: MemoryTransports(network, host, hear)  # type: ignore[assignment, misc]
+    shell.Transports = lambda settings, hear, failed, closed, spares, bears: MemoryTransports(network, host, hear)  # type: ignore[assignment, misc]
     try:
         return shell.Endpoint(
             SETTINGS,
@@ -119,6 +125,12 @@ class Front:
                 self.act(session)
             case heard.IncomingRefer(refer):
                 self._refer(refer)
+            case heard.IncomingSubscribe() if rng.random() < 0.4:
+                with suppress(LocalError, SipError):
+                    handle = event.accept(rng.choice((0, 1, 600)))
+                    handle.notify(rng.choice(("active", "pending")), "text/plain", b"open")
+                    if rng.random() < 0.3:
+                        handle.terminate()
             case heard.IncomingMessage(incoming) | heard.IncomingNotify(incoming) | heard.IncomingSubscribe(incoming):
                 if rng.random() < 0.3:
                     incoming.answer(rng.choice((200, 202, 489)))
