@@ -232,6 +232,14 @@ class Changes:
             return
         self._source, self._target, self.turn = None, source, Turn.OWN
 
+    def left(self, side: Side) -> None:
+        """A side has hung up, and the call goes on: what it has offered is taken back, what it was offered is refused."""
+        if side is self._source and self.turn in (Turn.OFFERED, Turn.WANTED):
+            self._media_refused()
+            self.turn = Turn.ORPHAN
+        elif self.turn not in (Turn.FREE, Turn.ORPHAN):
+            self.give_up()
+
     def give_up(self) -> None:
         """Leave whatever is under way, for the call is about to become another: who made the offer is refused."""
         source, turn = self._source, self.turn

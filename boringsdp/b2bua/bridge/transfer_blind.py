@@ -109,6 +109,7 @@ class Blind:
         if side is not self._leaves or not isinstance(event, sip.Ended | sip.Failed):
             return False
         self._left = True
+        self._bridge.changes.left(side)
         self._home.when_free((self._bridge,), self._wait)
         return True
 

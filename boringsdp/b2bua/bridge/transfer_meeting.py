@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from boringsdp import logs
 from boringsdp.b2bua.bridge.media import POLICY, written
 from boringsdp.b2bua.bridge.side import Side
-from boringsdp.errors import BoringError
+from boringsdp.errors import BoringError, WrongState
 from boringsdp.sip.notifier import NotifierEnded
 from boringsdp.sip.session import events as sip
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 REQUEST_PENDING = 491
 GOODBYE_S = 1.0
 """How long who asked for a transfer may take to answer the last news of it."""
+AGAIN_S = 0.2
+TRIES = 10
 log = logs.bind("b2bua")
 
 
@@ -92,6 +94,7 @@ class Meeting:
         self._sides = sides
         self._waiting = deque(sides)
         self._asked: Side | None = None
+        self._tries = TRIES
         self._over = False
 
     def start(self) -> None:
@@ -127,6 +130,11 @@ class Meeting:
                 self._asked = None
                 log.info("cannot be asked after a transfer", extra={"call": bridge.notes.id, "reason": str(error)})
                 bridge.media.refused(bridge.branch)
+                if isinstance(error, WrongState) and self._tries:  # an offer of before is not answered yet
+                    self._tries -= 1
+                    self._waiting.appendleft(side)
+                    asyncio.get_running_loop().call_later(AGAIN_S, self._next)
+                    return
         if not self._over:
             self._over = True
             for each in (bridge.caller, bridge.callee):
