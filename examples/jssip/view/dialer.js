@@ -41,7 +41,7 @@ export function dialerView(phone, settings, ringer) {
     $("idle").hidden = phone.lines.length > 0;
     const ready = phone.connection.state === "registered";
     say($("idle-lead"), ready ? "Ready for calls" : phone.connection.state === "connecting" ? "Connecting…" : "Not connected");
-    say($("idle-note"), ready ? "Call the echo to hear yourself, or dial. Two tabs can call each other." : phone.connection.text || "One moment.");
+    say($("idle-note"), ready ? `${echo ? "Call the echo to hear yourself, or dial." : "Dial a number or a name."} Two tabs can call each other.` : phone.connection.text || "One moment.");
     quick();
   }
 

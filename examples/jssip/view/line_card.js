@@ -84,7 +84,9 @@ export class LineCard {
 
   #stateText() {
     const { line } = this;
-    const address = line.party.uri && line.party.uri !== partyName(line.party) ? ` · ${line.party.uri}` : "";
+    const { uri, user } = line.party;
+    const own = uri === `${user}@${this.phone.domain}` ? user : uri; // who is of our domain needs no address
+    const address = own && own.toLowerCase() !== partyName(line.party).toLowerCase() ? ` · ${own}` : "";
     const state = line.state === "incoming" && line.offersVideo ? "Incoming video call" : STATES[line.state];
     return `${state}${address}`;
   }
@@ -101,7 +103,8 @@ export class LineCard {
   }
 
   #panels(talking) {
-    if (!talking || (this.#panel === "keys" && this.line.state !== "active")) this.#panel = "";
+    const second = this.line.state === "held" && this.phone.lines.length > 1; // talks to somebody else now
+    if (!talking || second || (this.#panel === "keys" && this.line.state !== "active")) this.#panel = "";
     this.#find(".panel.keys").hidden = this.#panel !== "keys";
     this.#find(".panel.transfer").hidden = this.#panel !== "transfer";
     this.#button("keypad").setAttribute("aria-expanded", String(this.#panel === "keys"));

@@ -30,8 +30,11 @@ export function linesView(phone, tools) {
       }
       const card = new LineCard(line, phone, tools);
       cards.set(line, card);
-      const next = [...place.children].find((other) => Number(other.dataset.line) > line.number);
+      // Who calls comes on top, where it is seen and reached first.
+      const incoming = line.state === "incoming";
+      const next = incoming ? place.firstChild : [...place.children].find((other) => Number(other.dataset.line) > line.number);
       place.insertBefore(card.element, next ?? null);
+      if (incoming) card.element.scrollIntoView({ block: "nearest" });
     }
     document.body.dataset.calls = phone.lines.length;
     const [held, active] = [phone.lines.find((line) => line.state === "held"), phone.lines.find((line) => line.state === "active")];

@@ -200,7 +200,7 @@ async def test_no_server(browser, place, browser_name):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_main_states_in_both_schemes_and_at_phone_width(alice, bob, theme, browser_name):
+async def test_main_states_in_both_schemes_and_at_phone_width(alice, bob, carol, theme, browser_name):
     async def look(name: str) -> None:
         for width in (1280, 360):
             await alice.page.resize(width, 800)
@@ -227,5 +227,23 @@ async def test_main_states_in_both_schemes_and_at_phone_width(alice, bob, theme,
     await alice.click("hold", 1)
     await alice.reaches(1, "held")
     await look("held")
-    await alice.hang_up()
+    await alice.click("hold", 1)
+    await alice.reaches(1, "active")
+    await carol.dial("alice")
+    await alice.reaches(2, "incoming")
+    await look("waiting")
+    await alice.click("answer", 2)
+    await alice.reaches(2, "active")
+    await look("two")
+    await alice.click("video", 2)
+    await carol.click("video", 1)
+    await alice.until("ears.seen(2)")
+    await look("video")
+    await alice.hang_up(2)
+    await alice.hang_up(1)
+    await alice.dial("nobody")
+    await alice.until("document.querySelectorAll('.notice.error').length")
     await look("history")
+    await alice.click("log-out")
+    await alice.click("own-account")
+    await look("login")
