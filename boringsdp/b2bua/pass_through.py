@@ -98,7 +98,8 @@ class PassThrough:
             target = parse_sip_uri(request.uri)
         except SipError:
             return Refusal(400, "Bad Request-URI")
-        if target.host.lower() != self.settings.name:  # else we would send it anywhere
+        elsewhere = target.param("maddr") or (target.port and not self.settings.pbx)
+        if target.host.lower() != self.settings.name or elsewhere:  # else we would send it anywhere
             return Refusal(404, "Domain Not Served")
         if len(asked.contacts) > 1:
             return Refusal(400, "One Contact Per REGISTER")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
+from boringsdp.b2bua.headers import CREDENTIALS, passed
 from boringsdp.b2bua.registering import Contact, Registering, aor_key
 from boringsdp.b2bua.settings import DomainSettings
 from boringsdp.b2bua.shared import OWN_HEADERS, Shared
@@ -25,7 +26,6 @@ IDLE_S = 60.0
 """After which nothing is kept of them."""
 OURS = frozenset(("+sip.instance", "reg-id", "pub-gruu", "temp-gruu", "expires", "received", "+sip.ice"))
 """Parameters of a browser's Contact that are between it and us."""
-CREDENTIALS = ("Authorization", "Proxy-Authorization")
 Key = tuple[str, str, int]
 
 
@@ -51,7 +51,7 @@ class Way:
         """Send a browser's REGISTER on in our words; the number that its answer has."""
         self._cseq += 1
         self.used_at = now
-        headers = [*credentials_of(request), *_allowed(request, self._shared.settings.headers)]
+        headers = [*credentials_of(request), *passed(request, self._shared.settings.headers)]
         contact = None
         if said.all_gone:
             headers += [("Contact", "*"), ("Expires", "0")]
@@ -207,13 +207,3 @@ def granted_seconds(response: Response, account: Account, wanted: int) -> int:
     if text is not None and text.isascii() and text.isdigit() and len(text) < 11:
         return int(text)
     return wanted if general is None else general
-
-
-def _allowed(request: Request, patterns: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Headers that are passed from side to side."""
-    lower = [pattern.lower() for pattern in patterns]
-    return [
-        (name, value)
-        for name, value in request.headers
-        if any(name.lower().startswith(one[:-1]) if one.endswith("*") else name.lower() == one for one in lower)
-    ]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from boringsdp.b2bua.settings import Mode
 from boringsdp.errors import ConfigError
 from boringsdp.sip.message import Request
 from boringsdp.sip.uri import SipUri
@@ -121,7 +122,7 @@ class DefaultRouting:
     def from_browser(self, asked: Asked) -> Decision | Awaitable[Decision]:
         if asked.user is not None:
             return Route(groups=((ToUser(asked.user),),))
-        if not asked.domain.pbx:
+        if not asked.domain.pbx and (asked.domain.mode is not Mode.PASS_THROUGH or asked.called.host.lower() != asked.domain.name):
             return Refusal(404)
         host, port = asked.called.host.lower(), asked.called.port
         places = {(uri.host.lower(), uri.port or DEFAULT_PORT) for uri in asked.domain.pbx}

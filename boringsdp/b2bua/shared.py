@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp.b2bua.policy import Refusal
 from boringsdp.errors import ConfigError, Forbidden
+from boringsdp.net.networks import subscriber
 from boringsdp.sip.account import AccountSettings, Hear
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ def pbx_allowed(domain: DomainSettings) -> Iterator[None]:
 
 
 def _source(shared: Shared, flow: Flow) -> str:
-    """Who guesses: an address. A browser that is registered goes on by itself: many are behind one address, and one of them may be bad."""
-    host, port = flow.remote
-    return f"{host} {port}" if shared.bindings.by_flow(flow) else host
+    """
+    Who guesses: an address. A user who is registered goes on by himself, with all his connections: many are behind one address, and one of
+    them may be bad.
+    """
+    host = subscriber(flow.remote[0])
+    bound = shared.bindings.by_flow(flow)
+    return f"{host} {bound[0].key}" if bound else host

@@ -32,7 +32,7 @@ LONGEST_S = 3600
 """What a subscriber is granted at most."""
 MAX_RELAYS = 20_000
 MAX_OF_SOURCE = 256
-"""Subscriptions of one From."""
+"""Subscriptions of one address of From."""
 log = logs.bind()
 
 
@@ -53,11 +53,10 @@ class Subscriptions:
 
         `challenges` as with `Messages.relay`. Either end of it ends the other. An empty plan is 404, too many subscriptions are 503.
         """
-        source = came.request.headers.get("From") or ""
         try:
-            wanted = _wanted(came.request)
+            source, wanted = views.from_(came.request).uri_text, _wanted(came.request)
         except SipError:
-            came.incoming.answer(400, "Bad Expires")
+            came.incoming.answer(400, "Bad From Or Expires")
             return
         if len(self._relays) >= self._limit or self._of_source[source] >= MAX_OF_SOURCE:
             came.incoming.answer(503, headers=[("Retry-After", "60")])

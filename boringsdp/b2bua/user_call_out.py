@@ -95,7 +95,10 @@ class UserCallOut:
             if not isinstance(said, Refusal):
                 self._keep(name, said)
         for found in self._asking.pop(name):
-            found(said)
+            try:
+                found(said)
+            except Exception:  # it ends the request of one alone
+                log.exception("a request failed after its user was found", extra={"user": name})
 
     async def _post(self, name: str) -> User | None:
         """Raises ClientError, TimeoutError, ValueError for an answer that is none."""

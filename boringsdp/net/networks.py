@@ -24,3 +24,17 @@ def within(host: str, those: Networks) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return any(address.version == network.version and address in network for network in those)
+
+
+@lru_cache(maxsize=4096)
+def subscriber(host: str) -> str:
+    """Return what stands for whoever has an address: that of IPv4 itself, of IPv6 the /64, all of which is one customer's."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), 64), strict=False))

@@ -229,6 +229,25 @@ async def test_strangers_do_not_use_the_pbx_as_they_like():
         assert made.pbx.requests == []
 
 
+@pytest.mark.parametrize("where", [f"sip:{DOMAIN};maddr=127.0.0.1", f"sip:{DOMAIN}:{{port}};maddr=127.0.0.1", f"sip:{DOMAIN}:{{port}}"])
+async def test_where_dns_leads_is_not_for_browsers_to_say(where: str):
+    async with world() as made, browser(made.here) as phone:
+        made.domains._domains[DOMAIN].settings = replace(made.domains._domains[DOMAIN].settings, pbx=())
+        lines = (("Contact", contact()), ("Expires", "60"))
+        await phone.ask("REGISTER", where.format(port=made.pbx.uri.port), to=f"<{phone.aor}>", headers=lines)
+        assert (await phone.gets(404)).reason == "Domain Not Served"
+        assert made.pbx.requests == []
+
+
+async def test_of_headers_none_of_the_dialog_go_through_whatever_is_configured():
+    async with world(headers=("*",)) as made, browser(made.here) as phone:
+        assert (await Page(phone).asks(("X-Site", "north"), ("Supported", "path, outbound"))).code == 401
+        sent = made.pbx.requests[0]
+        assert sent.headers.all("X-Site") == ["north"]
+        assert len(sent.headers.all("Contact")) == 1
+        assert ".invalid" not in (sent.headers.get("Contact") or "")
+
+
 async def test_what_the_operator_forbids_is_not_passed_on(monkeypatch: pytest.MonkeyPatch):
     async with world() as made, browser(made.here) as phone:
         monkeypatch.setattr(made.here.ua, "policy", Policy(PolicySettings(targets=("elsewhere.example",))))

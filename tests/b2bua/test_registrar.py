@@ -144,6 +144,21 @@ def test_who_is_registered_does_not_suffer_for_others_behind_its_nat_but_may_not
     assert answer.code == 403
 
 
+def test_who_is_registered_guesses_no_more_by_further_connections():
+    desk = Desk(user("alice"), user("bob"), wrong_passwords=5)
+    for number in range(1, 7):
+        assert desk.registers(flow(number), register(contact(f"c{number}", str(number)))).code == 200
+    codes = [desk.registers(flow(n), register(user="bob"), username="bob", password="wrong").code for n in range(1, 7)]
+    assert codes == [401] * 5 + [403]
+
+
+def test_all_of_one_network_of_ipv6_guess_together():
+    desk = Desk(wrong_passwords=5)
+    codes = [desk.registers(flow(n, f"2001:db8:1:2::{n}"), password="wrong").code for n in range(1, 8)]
+    assert codes == [401] * 5 + [403] * 2
+    assert desk.registers(flow(9, "2001:db8:1:3::1")).code == 200
+
+
 def test_old_nonces_are_no_wrong_passwords():
     desk = Desk(wrong_passwords=1)
     auth = Authenticator((Credentials("alice", secret="sesame"),), secrets.token_hex)

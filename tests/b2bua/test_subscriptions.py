@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from boringsdp.b2bua import subscriptions
 from boringsdp.b2bua.plan import Attempt, Kind, Plan
 from boringsdp.b2bua.subscriptions import Subscriptions
 from boringsdp.sdp import PLAIN
@@ -136,6 +137,15 @@ async def test_nobody_to_ask_and_too_many(world: World):
     ears = [world.watch()[0] for _ in range(4)]
     for one in ears:
         await bodies(one, b"here")
+    ear, _ = world.watch()
+    assert (await ear.hears(SubscriptionFailed)).code == 503
+
+
+async def test_one_watcher_has_only_so_many(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(subscriptions, "MAX_OF_SOURCE", 2)
+    world.plan = ((world.notifier("bob"),),)
+    for _ in range(2):
+        await bodies(world.watch()[0], b"here")
     ear, _ = world.watch()
     assert (await ear.hears(SubscriptionFailed)).code == 503
 

@@ -157,6 +157,19 @@ async def test_one_question_serves_all_who_wait_for_it(server: Server, users: Us
     assert len(server.asked) == 1
 
 
+async def test_who_fails_on_an_answer_fails_alone(server: Server, users: UserCallOut, caplog: pytest.LogCaptureFixture):
+    server.answers = {"alice": {"password": "sesame"}}
+    server.gate.clear()
+
+    def fail(_user: object) -> None:
+        raise RuntimeError
+
+    users.find("alice", fail)
+    server.gate.set()
+    assert isinstance(await asked(users, "alice"), User)
+    assert "failed after its user was found" in caplog.text
+
+
 @pytest.mark.parametrize("answer", [500, 401, 302, [], {"password": 1}, {"secret": "x"}, {}, "x", {"password": "x" * 20_000}])
 async def test_a_server_that_fails_is_no_wrong_password(server: Server, users: UserCallOut, answer: object):
     server.answers = {"alice": answer}

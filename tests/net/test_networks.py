@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from boringsdp.net.networks import networks, within
+from boringsdp.net.networks import networks, subscriber, within
 
 BOTH = networks(("192.0.2.0/24", "2001:db8::/32"))
 
@@ -29,3 +29,17 @@ def test_networks_of_both_families(host: str, found: bool):
 def test_what_is_no_network():
     with pytest.raises(ValueError, match=r"192\.0\.2"):
         networks(("192.0.2/x",))
+
+
+@pytest.mark.parametrize(
+    ("host", "whose"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("nobody", "nobody"),
+    ],
+)
+def test_whose_an_address_is(host: str, whose: str):
+    assert subscriber(host) == whose
