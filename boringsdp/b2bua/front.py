@@ -368,7 +368,9 @@ class Front:
         if asked is None or not self.settings.follow_redirects or asked.diverted >= MAX_DIVERSIONS or not contact:
             return False
         with suppress(SipError):
-            target = parse_name_address(contact).sip_uri
+            target = parse_name_address(contact).sip_uri.without("maddr")  # that would lead past the PBX, to anybody
+            if outcome.attempt is not None and outcome.attempt.kind is Kind.BROWSER:
+                target = replace(target, port=None)
             user = user_named(self.domains, asked.domain, target)
             again = replace(asked, called=target, binding=None, user=user, diverted=asked.diverted + 1)
             self._bridges[bridge] = again

@@ -13,6 +13,7 @@ from boringsdp.sip.digest import Credentials
 from boringsdp.sip.message import Message
 from boringsdp.sip.session.events import Answered, Confirmed, Ended, Failed
 from tests.b2bua.house import DOMAIN, House, talk
+from tests.support.sip_endpoints import LOOPBACK, Ear, at, endpoint, settings_of
 
 
 def text(message: Message) -> str:
@@ -125,6 +126,18 @@ class TestRedirects:
             call = await bob.rings()
             call.session.reject(302, "", [("Contact", f"<{bob.uri}>")])
         assert (await alice.hears(Failed)).code == 302
+
+    @pytest.mark.parametrize("params", ["", ";maddr=127.0.0.2"])
+    async def test_a_browser_leads_nobody_past_the_pbx(self, house: House, params: str):
+        stranger = await house.stack.enter_async_context(endpoint(LOOPBACK, "udp:127.0.0.1:0" if not params else "udp:127.0.0.2:0"))
+        heard, uri = Ear(), at(stranger, "x")
+        stranger.account(settings_of(uri), heard)
+        bob, alice, carol = house.telephone("bob"), await house.phone("alice"), house.telephone("x")
+        bob.calls(house.number("alice"))
+        call = await alice.rings()
+        call.session.reject(302, "", [("Contact", f"<sip:x@127.0.0.1:{uri.port}{params}>")])
+        await carol.rings()
+        assert heard.all == []
 
     class TestPassed:
         @pytest.fixture
