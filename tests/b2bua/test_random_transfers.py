@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from boringsdp.b2bua.plan import Kind
+from boringsdp.b2bua.settings import Refer as Way
 from boringsdp.errors import BoringError
-from boringsdp.sip.account import IncomingCall
+from boringsdp.sip.account import FlowAbandoned, IncomingCall, ReferReceived
 from boringsdp.sip.facades import Session
 from boringsdp.sip.session.events import OfferReceived
 from tests.b2bua.house import House, Phone
@@ -43,7 +45,10 @@ class Whims:
 
     def _hears(self, session: Session) -> Any:
         def hear(event: Any) -> None:
-            if isinstance(event, OfferReceived):
+            if isinstance(event, ReferReceived) and self.chance.random() < 0.7:
+                with contextlib.suppress(BoringError):
+                    self._calls(event.refer.target, refer=event.refer)
+            elif isinstance(event, OfferReceived):
                 with contextlib.suppress(BoringError, AssertionError, IndexError):
                     if self.chance.random() < 0.9:
                         session.answer(self._answer(event.sdp), tag=event.tag)
@@ -102,6 +107,19 @@ class Whims:
         self.sessions += made
 
 
+def lose(house: House, chance: random.Random) -> None:
+    """A browser that is in some call does not come back."""
+    sides = [side for bridge in house.front.bridges() for side in (bridge.caller, bridge.callee) if side is not None]
+    flows = [side.session.flow for side in sides if side.kind is Kind.BROWSER and side.session.flow is not None]
+    if flows:
+        house.front.hear_web(FlowAbandoned(chance.choice(flows)))
+
+
+@pytest.fixture
+def front_settings(seed: int) -> dict[str, Any]:
+    return {"refer": (Way.LOCAL, Way.AUTO, Way.PASS)[seed % 3]}
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_whoever_transfers_whom_it_ends(house: House, seed: int, caplog: pytest.LogCaptureFixture):
     chance = random.Random(seed)
@@ -111,6 +129,8 @@ async def test_whoever_transfers_whom_it_ends(house: House, seed: int, caplog: p
     inside = {each: house.number(each.phone.uri[4:].partition("@")[0]) for each in people}
     for _ in range(STEPS):
         one = chance.choice(people)
+        if chance.random() < 0.02:
+            lose(house, chance)
         one.act(people, uris if one.phone.browser else inside)
         await asyncio.sleep(chance.choice((0, 0, 0.002, 0.01)))
     async with asyncio.timeout(15):
