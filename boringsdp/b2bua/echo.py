@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp import logs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.record import CallRecord
     from boringsdp.b2bua.settings import B2buaSettings
     from boringsdp.call import Call, Calls
+    from boringsdp.call.leg import Leg
     from boringsdp.sip.facades import Session
 
 NOT_ACCEPTABLE = 488
@@ -73,6 +75,24 @@ class EchoCall:
             if not session.over:
                 session.reject(NOT_ACCEPTABLE, "", headers.warning(str(error)))
             return
+        self._answered()
+
+    def take_over(self, leg: Leg) -> None:
+        """Go on with the dialog and the leg of a call that was transferred here. Raises BoringError; the leg is then closed."""
+        session = self.caller.session
+        session.hear = self._hear
+        self._notes.answer(session.local_uri, Kind.ECHO, session.call_id)
+        try:
+            self.call.take_over(Party.A, leg, echo=True)
+        except BoringError:
+            leg.close()
+            self.hang_up("not acceptable", code=NOT_ACCEPTABLE)
+            raise
+        self._answered()
+        with suppress(BoringError):
+            session.offer(None)  # what it can do: it may have been on hold
+
+    def _answered(self) -> None:
         log.info("call answered by the echo", extra={"call": self._notes.id, "caller": self._notes.caller})
         if self._desk.settings.max_call_s:
             self._max_timer = self._loop.call_later(self._desk.settings.max_call_s, lambda: self.hang_up("maximum time", code=200))

@@ -14,6 +14,7 @@ from boringsdp.b2bua.bindings import Binding
 from boringsdp.b2bua.bridge.bridge import Bridge
 from boringsdp.b2bua.bridge.notes import Notes
 from boringsdp.b2bua.bridge.outcome import Outcome
+from boringsdp.b2bua.bridge.side import Side
 from boringsdp.b2bua.bridge.transfer import Transfers
 from boringsdp.b2bua.domains import Domains
 from boringsdp.b2bua.echo import EchoCall
@@ -29,6 +30,7 @@ from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
 from boringsdp.b2bua.shared import OWN_HEADERS
 from boringsdp.b2bua.subscriptions import Subscriptions
 from boringsdp.call import Calls
+from boringsdp.call.leg import Leg
 from boringsdp.errors import Exhausted, SipError
 from boringsdp.sdp import WEBRTC
 from boringsdp.sip import account as told
@@ -279,7 +281,7 @@ class Front:
         if isinstance(decision, Refusal):
             refuse(decision)
             return
-        echo = asked.request.method == "INVITE" and any(isinstance(to, ToEcho) for group in decision.groups for to in group)
+        echo = asked.request.method in ("INVITE", "REFER") and any(isinstance(to, ToEcho) for group in decision.groups for to in group)
         plan = () if echo else self.planning.plan(asked, decision)
         if not plan and not echo:
             refuse(Refusal(480 if asked.user is not None else 404))
@@ -309,6 +311,13 @@ class Front:
         echo = EchoCall(self, session, notes, notes.from_kind)
         self._echoes.add(echo)
         echo.start()
+
+    def echo_with(self, side: Side, leg: Leg, asked: Asked) -> None:
+        """Let who was transferred to the gateway itself hear what he sends; his dialog and his leg go on. Raises BoringError."""
+        notes = replace(_notes(asked), caller=side.session.remote_uri, caller_name="", from_kind=side.kind)
+        echo = EchoCall(self, side.session, notes, side.kind)
+        self._echoes.add(echo)
+        echo.take_over(leg)
 
     def echo_over(self, call: EchoCall, record: CallRecord) -> None:
         """A call that the gateway has answered is over."""

@@ -26,17 +26,7 @@ from boringsdp.call.settings import CallSettings
 from boringsdp.call.translator import Asked, Translator
 from boringsdp.errors import BoringError, WrongState
 from boringsdp.relay import Place, Relay
-from boringsdp.sdp import (
-    DEFAULT_POLICY,
-    OWN_TEXT,
-    CodecPolicy,
-    Description,
-    Direction,
-    LegStyle,
-    Passing,
-    media_plans,
-    parse_fragment,
-)
+from boringsdp.sdp import DEFAULT_POLICY, OWN_TEXT, CodecPolicy, Description, Direction, LegStyle, Passing, media_plans, parse_fragment
 
 
 class Call:
@@ -270,24 +260,28 @@ class Call:
         """
         return handover.release(self._relay, self._legs, self._translator.rounds, party, branch)
 
-    def take_over(self, party: Party, leg: Leg) -> None:
+    def take_over(self, party: Party, leg: Leg, *, echo: bool = False) -> None:
         """
-        Take a leg of another call in as `party`. Media flows at once between it and who has agreed here, as far as their codecs are one.
+        Take a leg of another call in as `party`. Media flows at once between it and who has agreed here, as far as their codecs are one;
+        with `echo`, where it is party A and there is nobody else, from it to itself.
 
         `alone.offer` with `renewed` brings the two together. Raises `WrongState` when there is somebody in that place already.
         """
-        self._check_open(Shape.PAIR)
+        self._check_open(shape := Shape.ECHO if echo else Shape.PAIR)
         if self._legs.leg(party) is not None:
             raise WrongState("taken", "a party that is not there")
         leg.move(party, "", self._hear, self._legs.all)
-        self._shape, self._place = Shape.PAIR, self._place if self._place.transports else leg.transports.place
+        self._shape, self._place = shape, self._place if self._place.transports else leg.transports.place
         turn = self._legs.current
         if party is Party.A:
             self._legs.near = leg
         else:
             turn = Branch("", leg, Negotiation.agreed(self.timeouts.answer_s))
             self._legs.add(turn)
-        if turn is not None:
+        if echo:
+            self._echo = Negotiation.agreed(self.timeouts.answer_s)
+            self._begin()
+        elif turn is not None:
             self._meet(turn)
 
     def echo(self, sdp: str | Description, policy: CodecPolicy = DEFAULT_POLICY) -> str:

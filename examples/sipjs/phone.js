@@ -238,6 +238,8 @@ export class Call {
 
   #reoffered(description) {
     this.heldByOther = /a=(sendonly|inactive)/.test(description);
+    // SIP.js would offer no more than it answered last, and so stay held for whoever asks us next.
+    if (!this.held) this.connection.getTransceivers().forEach((one) => (one.direction = "sendrecv"));
     this.#tell();
   }
 

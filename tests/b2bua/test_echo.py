@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from boringsdp.b2bua.policy import Asked, Decision, DefaultRouting, Route, ToEcho
+from boringsdp.b2bua.policy import Asked, DefaultRouting, Route, ToEcho
 from boringsdp.sdp import describe
 from boringsdp.sip.account import ReferFailed
 from boringsdp.sip.session.events import Answered, AnswerReceived, Ended, Failed, OfferRefused
-from tests.b2bua.house import DOMAIN, House
+from tests.b2bua.house import DOMAIN, House, talk
+from tests.b2bua.test_transfers import agreeable, final, refers
 from tests.call.phone import CHROMIUM
 from tests.support.sip_endpoints import Ear
 
@@ -18,12 +19,13 @@ ECHO = f"sip:echo@{DOMAIN}"
 
 
 class Routing(DefaultRouting):
-    """Everybody hears himself at `echo`."""
+    """Everybody hears himself at `echo`, and the PBX whoever it calls."""
 
-    def from_browser(self, asked: Asked) -> Decision:
+    def from_browser(self, asked: Asked) -> Any:
+        return Route(groups=((ToEcho(),),)) if asked.called.user == "echo" else super().from_browser(asked)
+
+    def from_pbx(self, asked: Asked) -> Any:
         return Route(groups=((ToEcho(),),))
-
-    from_pbx = from_browser
 
 
 @pytest.fixture
@@ -104,3 +106,21 @@ async def test_it_ends_with_the_gateway(house: House):
     await house.front.close()
     assert (await alice.hears(Ended)).code == 200
     assert (await house.record()).reason == "shutdown"
+
+
+@pytest.mark.parametrize("transferred", ["caller", "callee"])
+async def test_a_call_is_transferred_to_it(house: House, transferred: str):
+    alice, carol = await house.phone("alice"), await house.phone("carol")
+    caller, callee = (alice, carol) if transferred == "callee" else (carol, alice)
+    await talk(caller, callee, callee.uri)
+    agreeable(carol)
+    ear = refers(alice, ECHO)
+    assert await final(ear) == 200
+    await alice.hears(Ended)
+    record = await house.record()
+    assert (record.transferred_to, record.reason) == (ECHO, "transferred")
+    assert not list(house.front.bridges())
+    carol.call.hang_up()
+    record = await house.record()
+    assert (record.direction, record.caller, record.result, record.ended_by) == ("browser-echo", carol.uri, "answered", "caller")
+    assert len(house.calls) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +16,7 @@ from boringsdp.b2bua.bridge.transfer_passing import Passing
 from boringsdp.b2bua.bridge.transfer_replacing import Replacing
 from boringsdp.b2bua.bridge.transfer_target import asked_for, named_session
 from boringsdp.b2bua.plan import Kind, Plan
-from boringsdp.b2bua.policy import Route
+from boringsdp.b2bua.policy import Asked, Route
 from boringsdp.b2bua.settings import Mode
 from boringsdp.b2bua.settings import Refer as Way
 from boringsdp.errors import BoringError
@@ -208,9 +209,35 @@ class Transfers:
         def found(_: Any, plan: Plan, route: Route) -> None:
             if other is not None:
                 other.hang_up("transferred")
+            if not plan:
+                self._echo(bridge, blind, side, stays, refer, asked)
+                return
             blind.start(_dressed(plan, refer, stays, known=other is not None), route.ring_s)
 
         self._front.decide(asked, found, lambda no: blind.refuse(no.code, no.reason))
+
+    def _echo(self, bridge: Bridge, blind: Blind, side: Side, stays: Side, refer: Refer, asked: Asked) -> None:
+        """The target is the gateway itself: who stays hears himself from now on."""
+
+        def put() -> None:
+            if self._under_way.get(bridge) is not blind or not bridge.talking:
+                return  # the call is over, and the REFER answered
+            try:
+                leg = bridge.call.hand_over(stays.party, bridge.branch if stays is bridge.callee else "")
+            except BoringError:
+                blind.refuse(REQUEST_PENDING)
+                return
+            refer.accept()
+            del self._under_way[bridge]
+            bridge.notes.transferred_to = refer.target
+            bridge.let_go()
+            bridge.call.close("transferred")
+            with suppress(BoringError):
+                self._front.echo_with(stays, leg, asked)
+            leave(refer, side.session)
+            refer.notify(200)
+
+        self.when_free((bridge,), put)
 
 
 class _Joining:

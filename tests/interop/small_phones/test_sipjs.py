@@ -89,6 +89,20 @@ async def test_a_call_is_transferred(comes: Comer):
     await bob.calls()
 
 
+async def test_a_call_is_transferred_to_the_echo(comes: Comer):
+    alice, bob = await comes("alice"), await comes("bob")
+    await connect(alice, bob)
+    await alice.click("hold")
+    await alice.calls("held")
+    await alice.fill("transfer-to", "echo")
+    await alice.click("transfer-go")
+    await alice.calls()
+    await bob.calls("up")
+    await hears_itself(bob)
+    await bob.click("end")
+    await bob.calls()
+
+
 async def test_a_transfer_that_is_declined_leaves_the_call(comes: Comer):
     alice, bob, carol = await comes("alice"), await comes("bob"), await comes("carol")
     await connect(alice, bob)
