@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp import logs
 from boringsdp.b2bua import headers
-from boringsdp.b2bua.bridge.media import POLICY, read, written
+from boringsdp.b2bua.bridge.media import POLICY, read, read_keyed, written
 from boringsdp.b2bua.bridge.side import Side
 from boringsdp.b2bua.plan import Kind
 from boringsdp.call import CallClosed, CallEvent, Party
@@ -109,7 +109,8 @@ class EchoCall:
         self.hang_up("browser lost", code=480)
 
     def _answer(self, offer: bytes) -> bytes:
-        return written(self.call.echo(read(offer), POLICY))
+        read_offer = read_keyed if self.caller.kind is Kind.BROWSER else read
+        return written(self.call.echo(read_offer(offer), POLICY))
 
     def _hear(self, event: Any) -> None:
         match event:

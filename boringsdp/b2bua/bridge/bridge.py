@@ -79,7 +79,8 @@ class Bridge:
         self.caller = Side(session, kind, Party.A, style, passes_challenges=passes_challenges)
         self.callee: Side | None = None
         self.call: Call = desk.calls.create(_weak(self))
-        self.media = Media(self.call)
+        me = weakref.proxy(self)
+        self.media = Media(self.call, is_browser=lambda party, branch: me.is_browser(party, branch))
         self.offer: bytes | None = session.core.sdp
         """The caller's; None: it wants one."""
         self.changes = Changes(self)
@@ -114,6 +115,11 @@ class Bridge:
     def other(self, side: Side) -> Side | None:
         """The side across."""
         return self.callee if side is self.caller else self.caller if side is self.callee else None
+
+    def is_browser(self, party: Party, branch: str) -> bool:
+        """Whether that party is a web phone; of party B the branch says which."""
+        found = (side for side in self.sides if side.party is party and (party is Party.A or side.branch == branch))
+        return any(side.kind is Kind.BROWSER for side in found)
 
     def across(self, side: Side) -> Side | None:
         """The side that a request is for: the one across, while it rings the caller, or the only one that rings and has a dialog."""

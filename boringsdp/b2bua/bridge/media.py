@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from boringsdp.call import Call, LegOptions, Party
+from boringsdp.errors import SdpError
 from boringsdp.sdp import CodecPolicy, Description, LegStyle, describe
 
 POLICY = CodecPolicy(own_events=True)
@@ -12,6 +15,14 @@ POLICY = CodecPolicy(own_events=True)
 def read(sdp: bytes) -> Description:
     """Return what a SIP body says. Raises `SdpError`."""
     return describe(sdp.decode("utf-8", "surrogateescape"))
+
+
+def read_keyed(sdp: bytes) -> Description:
+    """As `read`, for an offer of a browser. Raises `SdpError` too where its media is not encrypted: that could be aimed at anybody."""
+    description = read(sdp)
+    if any(not description.tagged(media).fingerprints for media in description.medias if not media.rejected):
+        raise SdpError("no fingerprint: media of web phones is DTLS-SRTP")
+    return description
 
 
 def written(sdp: str) -> bytes:
@@ -31,16 +42,18 @@ def _essence(description: Description) -> list[tuple[bool, tuple[str, ...]]]:
 class Media:
     """Raises `SdpError` for an SDP that cannot be served, `WrongState` out of turn, `Exhausted`; the media is then as it was."""
 
-    def __init__(self, call: Call, policy: CodecPolicy = POLICY) -> None:
+    def __init__(self, call: Call, policy: CodecPolicy = POLICY, *, is_browser: Callable[[Party, str], bool] | None = None) -> None:
+        """`is_browser` tells it of a party, and of which branch."""
         self.call = call
         self._policy = policy
+        self._is_browser = is_browser
         self._early: dict[str, str] = {}
         """The tag whose early answer is in force, by branch."""
 
     def offer(self, party: Party, sdp: bytes, to: LegStyle, *, branch: str, family: str = "") -> bytes:
         """Return the offer for the other party. `family` (`IP4`, `IP6`) is which of our addresses it names while that has said none."""
         there = LegOptions(family=family)
-        return written(self.call.offer(party, read(sdp), to, self._policy, branch=branch, there=there))
+        return written(self.call.offer(party, self._read(party, sdp, branch), to, self._policy, branch=branch, there=there))
 
     def answer(self, party: Party, sdp: bytes, *, branch: str, tag: str = "") -> bytes:
         """Put an answer into force and return that for the offerer."""
@@ -76,9 +89,13 @@ class Media:
 
     def answer_alone(self, party: Party, sdp: bytes, branch: str) -> bytes:
         """Answer an offer with what the other party has said last."""
-        return written(self.call.alone.answer(party, read(sdp), policy=self._policy, branch=branch))
+        return written(self.call.alone.answer(party, self._read(party, sdp, branch), policy=self._policy, branch=branch))
 
     def drop(self, branch: str) -> None:
         """A branch is given up."""
         if branch in self.call.branches:
             self.call.drop_branch(branch)
+
+    def _read(self, party: Party, offer: bytes, branch: str) -> Description:
+        browser = self._is_browser is not None and self._is_browser(party, branch)
+        return read_keyed(offer) if browser else read(offer)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from boringsdp import logs
 from boringsdp.b2bua import headers
-from boringsdp.b2bua.bridge.media import POLICY, read, written
+from boringsdp.b2bua.bridge.media import POLICY, read, read_keyed, written
 from boringsdp.b2bua.bridge.side import Side
 from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, return_leg, unwatch, watch
 from boringsdp.b2bua.plan import Kind
@@ -82,7 +82,8 @@ class Replacing:
                 return
             style = self._stays.style
             call.take_over(Party.A, bridge.call.hand_over(self._stays.party, bridge.branch))
-            self._stays.session.offer(written(call.offer(Party.B, read(sdp), style, POLICY)))
+            offer = read(sdp) if self._side.kind is Kind.PBX else read_keyed(sdp)
+            self._stays.session.offer(written(call.offer(Party.B, offer, style, POLICY)))
             self._asked = True
         except BoringError as error:
             self._refuse(NOT_ACCEPTABLE, "", headers.warning(str(error)))
