@@ -118,7 +118,7 @@ async def running_office(
     app = web.Application()
     app.add_routes(Phones(PhoneSettings(websocket="/sip", domain=DOMAIN, users=USERS), lambda: 0, lambda: "").routes())
     app.router.add_get("/sip", here.websockets().handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     with pytest.MonkeyPatch.context() as patch:
