@@ -58,7 +58,7 @@ async def test_blind(house: House, alice: PhoneTab, bob: PhoneTab, carol: PhoneT
     await alice.click("transfer", 1)
     await alice.write("transfer-target", "carol", 1)
     await alice.click("transfer-now", 1)
-    await carol.until("phone.lines[0]?.remote?.includes('bob') ?? document.body.innerText.toLowerCase().includes('bob@')")
+    await carol.until("document.querySelector('[data-testid=line-1] [data-testid=party]')?.innerText.toLowerCase() === 'bob'")
     await carol.click("answer", 1)
     await alice.shows("notice-info", "transferred to carol")
     await alice.until("phone.lines.length === 0")
