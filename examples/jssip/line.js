@@ -48,8 +48,11 @@ export class Line {
 
   /** The other side's tracks as one stream, or null. */
   get remote() {
-    const tracks = (this.call?.connection?.getReceivers?.() ?? []).map((receiver) => receiver.track).filter((track) => track?.readyState === "live");
-    const same = this.remoteStream?.getTracks().length === tracks.length && tracks.every((track) => this.remoteStream.getTrackById(track.id));
+    const tracks = (this.call?.connection?.getReceivers?.() ?? [])
+      .map((receiver) => receiver.track)
+      .filter((track) => track?.readyState === "live");
+    const same =
+      this.remoteStream?.getTracks().length === tracks.length && tracks.every((track) => this.remoteStream.getTrackById(track.id));
     if (!same) this.remoteStream = tracks.length ? new MediaStream(tracks) : null;
     return this.remoteStream ?? null;
   }

@@ -45,7 +45,9 @@ loginView(phone, settings, () => ringer.wake());
 dialerView(phone, settings, ringer);
 historyView(phone, history);
 helpView(phone, settings, cards);
-settingsView(phone, settings, notifier, (kind) => (kind === "speaker" ? document.querySelectorAll(".line audio").forEach(speak) : phone.useDevices(kind)));
+settingsView(phone, settings, notifier, (kind) =>
+  kind === "speaker" ? document.querySelectorAll(".line audio").forEach(speak) : phone.useDevices(kind),
+);
 $("log-out").addEventListener("click", () => phone.logOut());
 phone.addEventListener("change", () => ringer.play(toneFor(phone.lines)));
 setInterval(() => phone.measure(), 1000);
@@ -59,7 +61,8 @@ async function connect(account, hear) {
   const JsSIP = await loadLibrary();
   const mode = settings.get("mode");
   const link = LINKS[mode](settings, (text) => hear("complaint", { text }));
-  if (!link.url || !link.domain) throw new PhoneError(`“${MODES[mode].name}” needs the address and the domain of a SIP server. Write them in the settings.`);
+  if (!link.url || !link.domain)
+    throw new PhoneError(`“${MODES[mode].name}” needs the address and the domain of a SIP server. Write them in the settings.`);
   return new Agent(JsSIP, link, account, hear);
 }
 

@@ -10,7 +10,9 @@ export class Media {
 
   /** A stream with the chosen microphone. Raises PhoneError. */
   async microphone() {
-    return this.#open("microphone", { audio: { ...this.#chosen("microphone"), echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
+    return this.#open("microphone", {
+      audio: { ...this.#chosen("microphone"), echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+    });
   }
 
   /** The chosen camera's track. Raises PhoneError. */
@@ -24,7 +26,9 @@ export class Media {
     const found = (await this.devices?.enumerateDevices?.().catch(() => [])) ?? [];
     const of = (kind, word) =>
       found
-        .filter((device) => device.kind === kind && device.deviceId && device.deviceId !== "default" && device.deviceId !== "communications")
+        .filter(
+          (device) => device.kind === kind && device.deviceId && device.deviceId !== "default" && device.deviceId !== "communications",
+        )
         .map((device, index) => ({ id: device.deviceId, name: device.label || `${word} ${index + 1}` }));
     return { microphone: of("audioinput", "Microphone"), speaker: of("audiooutput", "Loudspeaker"), camera: of("videoinput", "Camera") };
   }

@@ -2,8 +2,10 @@
 //
 // Events: "change" (anything that is shown), "notice" {kind, text}, "incoming" {line}, "ended" {line}.
 
+import { readTarget } from "./address.js";
 import { recordOf } from "./history.js";
 import { Line } from "./line.js";
+import { outcomeOf } from "./outcome.js";
 import { PhoneError, connectionText, failureText, partyName, registrationText } from "./words.js";
 
 const LINES = 2;
@@ -38,14 +40,17 @@ export class Phone extends EventTarget {
   /** `account` {user, password, name}. */
   async logIn(account) {
     await this.logOut();
-    await this.#try(async () => {
-      this.account = account;
-      this.#connected({ state: "connecting" });
-      const agent = await this.#connect(account, (name, detail) => agent === this.#agent && this.#heard(name, detail));
-      this.#agent = agent;
-      this.history.open(`${account.user}@${this.#agent.domain}`);
-      this.#agent.start();
-    }, () => (this.account = null));
+    await this.#try(
+      async () => {
+        this.account = account;
+        this.#connected({ state: "connecting" });
+        const agent = await this.#connect(account, (name, detail) => agent === this.#agent && this.#heard(name, detail));
+        this.#agent = agent;
+        this.history.open(`${account.user}@${this.#agent.domain}`);
+        this.#agent.start();
+      },
+      () => (this.account = null),
+    );
   }
 
   async logOut() {
@@ -64,7 +69,11 @@ export class Phone extends EventTarget {
 
   /** The line that is talked on, or being called from. */
   get current() {
-    return this.lines.find((line) => line.state === "active") ?? this.lines.find((line) => ["calling", "ringing", "answering"].includes(line.state)) ?? null;
+    return (
+      this.lines.find((line) => line.state === "active") ??
+      this.lines.find((line) => ["calling", "ringing", "answering"].includes(line.state)) ??
+      null
+    );
   }
 
   get ringing() {
@@ -72,24 +81,27 @@ export class Phone extends EventTarget {
   }
 
   get canCall() {
-    return this.connection.state === "registered" && this.lines.length < LINES && !this.lines.some((line) => line.direction === "outgoing" && !line.isTalking);
+    return (
+      this.connection.state === "registered" &&
+      this.lines.length < LINES &&
+      !this.lines.some((line) => line.direction === "outgoing" && !line.isTalking)
+    );
   }
 
   /** Call a number, a user or an address; with `video`, with the camera. Returns the line, or null if it could not be. */
   async call(target, { video = false } = {}) {
     return this.#try(async () => {
-      const wanted = target.trim().replace(/^sips?:/, "").replace(/^[+\d][\d ()/-]+$/, (number) => number.replace(/[ ()/-]/g, ""));
-      if (!wanted) throw new PhoneError("Write a number or a name first, then call.");
-      if (!/^[^\s@<>"]+(@[^\s@<>"]+)?$/.test(wanted)) throw new PhoneError(`“${wanted}” cannot be called. Write a number, a name, or name@domain.`);
-      if (this.connection.state !== "registered") throw new PhoneError("Not connected to the server. Wait until the phone is ready, then call.");
+      const called = readTarget(target, this.domain);
+      if (this.connection.state !== "registered") {
+        throw new PhoneError("Not connected to the server. Wait until the phone is ready, then call.");
+      }
       if (this.lines.length >= LINES) throw new PhoneError("Both lines are in use. End one call first.");
-      const user = wanted.split("@")[0];
-      const line = this.#add("outgoing", { name: wanted.includes("@") ? "" : this.#nameOf(user), user, uri: wanted.includes("@") ? wanted : `${wanted}@${this.#agent.domain}` });
+      const line = this.#add("outgoing", { name: this.#nameOf(called), user: called.user, uri: called.uri });
       try {
         await this.#holdOthers(line);
         await this.#open(line, video);
         if (line.isOver) return null; // given up meanwhile
-        line.call = this.#agent.call(wanted, line.stream, (name, detail) => this.#news(line, name, detail));
+        line.call = this.#agent.call(called.target, line.stream, (name, detail) => this.#news(line, name, detail));
       } catch (error) {
         this.#over(line, "failed", error instanceof PhoneError ? error.message : failureText(0));
         throw error;
@@ -103,7 +115,8 @@ export class Phone extends EventTarget {
   async answer(line = this.ringing, { video = false } = {}) {
     if (line?.state !== "incoming") return;
     await this.#try(async () => {
-      if (this.connection.state !== "registered") throw new PhoneError("No connection to the server just now. Answer when the phone is ready again.");
+      if (this.connection.state !== "registered")
+        throw new PhoneError("No connection to the server just now. Answer when the phone is ready again.");
       line.state = "answering";
       this.#changed();
       try {
@@ -132,10 +145,12 @@ export class Phone extends EventTarget {
 
   async hold(line = this.current) {
     if (line?.state !== "active") return;
-    await this.#try(() => this.#changing(line, async () => {
-      await line.call.hold();
-      if (!line.isOver) line.state = "held";
-    }));
+    await this.#try(() =>
+      this.#changing(line, async () => {
+        await line.call.hold();
+        if (!line.isOver) line.state = "held";
+      }),
+    );
   }
 
   /** Take a held call back; another active one is put on hold. */
@@ -176,12 +191,9 @@ export class Phone extends EventTarget {
   /** Blind transfer: the other side calls `target`, and leaves us. */
   async transfer(target, line = this.current) {
     await this.#try(async () => {
-      const wanted = target.trim().replace(/^sips?:/, "");
       if (!line?.isTalking) throw new PhoneError("There is no call to transfer.");
-      if (!wanted) throw new PhoneError("Write the number or the name to transfer to.");
-      if (!/^[^\s@<>"]+(@[^\s@<>"]+)?$/.test(wanted)) throw new PhoneError(`“${wanted}” cannot be called. Write a number, a name, or name@domain.`);
-      const uri = wanted.includes("@") ? wanted : `${wanted}@${this.#agent.domain}`;
-      this.#refer(line, `sip:${uri}`, null, wanted);
+      const to = readTarget(target, this.domain);
+      this.#refer(line, `sip:${to.uri}`, null, to.target);
     });
   }
 
@@ -217,28 +229,30 @@ export class Phone extends EventTarget {
   /** Show our camera in this call, or stop. */
   async showCamera(on, line = this.current) {
     if (line?.state !== "active") return;
-    await this.#try(() => this.#changing(line, async () => {
-      const connection = line.call.connection;
-      const free = connection.getTransceivers().find((one) => one.receiver.track?.kind === "video" && !one.stopped);
-      if (on) {
-        line.film = await this.media.camera();
-        line.hadVideo = true;
-        line.stream.addTrack(line.film);
-        if (free) {
-          await free.sender.replaceTrack(line.film);
-          free.direction = "sendrecv";
+    await this.#try(() =>
+      this.#changing(line, async () => {
+        const connection = line.call.connection;
+        const free = connection.getTransceivers().find((one) => one.receiver.track?.kind === "video" && !one.stopped);
+        if (on) {
+          line.film = await this.media.camera();
+          line.hadVideo = true;
+          line.stream.addTrack(line.film);
+          if (free) {
+            await free.sender.replaceTrack(line.film);
+            free.direction = "sendrecv";
+          } else {
+            connection.addTrack(line.film, line.stream);
+          }
         } else {
-          connection.addTrack(line.film, line.stream);
+          this.#endFilm(line);
+          if (free) {
+            await free.sender.replaceTrack(null);
+            free.direction = "recvonly";
+          }
         }
-      } else {
-        this.#endFilm(line);
-        if (free) {
-          await free.sender.replaceTrack(null);
-          free.direction = "recvonly";
-        }
-      }
-      await line.call.renegotiate();
-    }));
+        await line.call.renegotiate();
+      }),
+    );
   }
 
   /** After another microphone or camera was chosen: use it in the calls there are. */
@@ -287,7 +301,10 @@ export class Phone extends EventTarget {
   #connected({ state, code, cause }) {
     const before = this.connection.state;
     const url = this.settings.server?.().url;
-    const text = { refused: () => registrationText(code, cause, url), lost: () => (code ? registrationText(code, cause, url) : connectionText(url)) }[state]?.() ?? "";
+    const text =
+      { refused: () => registrationText(code, cause, url), lost: () => (code ? registrationText(code, cause, url) : connectionText(url)) }[
+        state
+      ]?.() ?? "";
     this.connection = { state, text };
     if (state === "lost" && this.#lostAt === null) this.#lostAt = this.clock();
     else if (!["lost", "connecting"].includes(state)) this.#lostAt = null;
@@ -309,7 +326,8 @@ export class Phone extends EventTarget {
     const busy = this.lines.length >= LINES || this.ringing;
     if (busy && !replaced) {
       call.decline(BUSY);
-      this.history.add({ id: `${this.clock()}`, party: call.party, direction: "incoming", at: this.clock(), seconds: 0, outcome: "missed", reason: "Both lines were in use.", video: false, mos: null });
+      const line = new Line(0, "incoming", call.party, this.clock());
+      this.history.add({ ...recordOf(line, this.clock()), outcome: "missed", reason: "Both lines were in use." });
       return;
     }
     const line = this.#add("incoming", call.party, replaced?.number);
@@ -329,13 +347,16 @@ export class Phone extends EventTarget {
   async #referred({ from, start }) {
     const old = this.lines.find((line) => line.call === from);
     const line = this.#add("outgoing", { name: "", user: "transfer", uri: "" });
-    await this.#try(async () => {
-      await this.#open(line, Boolean(old?.film));
-      line.call = start(line.stream, (name, detail) => this.#news(line, name, detail));
-      if (!line.call) throw new PhoneError("The transfer could not be followed.");
-      line.party = line.call.party;
-      this.#say("info", `${partyName(old?.party)} transfers you to ${partyName(line.party)}.`);
-    }, () => this.#over(line, "failed", ""));
+    await this.#try(
+      async () => {
+        await this.#open(line, Boolean(old?.film));
+        line.call = start(line.stream, (name, detail) => this.#news(line, name, detail));
+        if (!line.call) throw new PhoneError("The transfer could not be followed.");
+        line.party = line.call.party;
+        this.#say("info", `${partyName(old?.party)} transfers you to ${partyName(line.party)}.`);
+      },
+      () => this.#over(line, "failed", ""),
+    );
   }
 
   #news(line, name, detail) {
@@ -356,24 +377,10 @@ export class Phone extends EventTarget {
     } else if (name === "media") {
       line.hadVideo ||= line.showsVideo;
     } else if (name === "ended") {
-      this.#finished(line, detail);
+      const { outcome, reason, loud } = outcomeOf(line, detail);
+      this.#over(line, outcome, reason, loud);
     }
     this.#changed();
-  }
-
-  #finished(line, { by, code, cause, elsewhere }) {
-    if (line.answeredAt) {
-      const bad = ["RTP Timeout", "Connection Error", "Request Timeout", "WebRTC Error", "Bad Media Description", "Dialog Error"].includes(cause);
-      this.#over(line, "answered", bad ? failureText(0, cause) : "", bad);
-    } else if (line.direction === "incoming") {
-      if (elsewhere) this.#over(line, "elsewhere", "Answered on another device.");
-      else if (line.outcome === "declined") this.#over(line, "declined", "");
-      else this.#over(line, "missed", by === "local" ? failureText(code, cause) : "", by === "local" && cause !== "No Answer" && cause !== "Rejected");
-    } else if (by === "local" && !code && cause === "Canceled") {
-      this.#over(line, "cancelled", "");
-    } else {
-      this.#over(line, "failed", failureText(code, cause), true);
-    }
   }
 
   // What rings goes on for a while without a connection, and not for ever.
@@ -384,8 +391,9 @@ export class Phone extends EventTarget {
 
   // --- within ---
 
-  #nameOf(user) {
+  #nameOf({ target, user }) {
     const { users, echo } = this.settings.offered;
+    if (target !== user) return ""; // of another domain
     return users.find((one) => one.user === user)?.name ?? (user === echo ? "Echo" : "");
   }
 
@@ -462,7 +470,10 @@ export class Phone extends EventTarget {
     } catch (error) {
       otherwise?.();
       if (!(error instanceof PhoneError)) console.error(error);
-      this.#say("error", error instanceof PhoneError ? error.message : "Something went wrong. Try again; if it happens again, reload the page.");
+      this.#say(
+        "error",
+        error instanceof PhoneError ? error.message : "Something went wrong. Try again; if it happens again, reload the page.",
+      );
       this.#changed();
       return null;
     }

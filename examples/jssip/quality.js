@@ -80,7 +80,8 @@ function collect(entries) {
   const ms = (value) => (value === undefined || value === null ? null : 1000 * value);
   const [inbound, outbound, remote] = [of("inbound-rtp", "audio"), of("outbound-rtp", "audio"), of("remote-inbound-rtp", "audio")];
   const [filmIn, filmOut] = [of("inbound-rtp", "video"), of("outbound-rtp", "video")];
-  const newest = (list, key = "packetsReceived") => list.reduce((best, entry) => ((entry[key] ?? 0) > (best?.[key] ?? -1) ? entry : best), null);
+  const newest = (list, key = "packetsReceived") =>
+    list.reduce((best, entry) => ((entry[key] ?? 0) > (best?.[key] ?? -1) ? entry : best), null);
   const heard = newest(inbound);
   const pair = entries.find((entry) => entry.type === "candidate-pair" && entry.nominated && entry.state === "succeeded");
   const codec = entries.find((entry) => entry.type === "codec" && entry.id === (heard ?? outbound[0])?.codecId);

@@ -57,7 +57,11 @@ const BY_CAUSE = {
 
 /** Why a call failed, from the SIP status code and JsSIP's cause; both may be missing. */
 export function failureText(code, cause = "") {
-  return BY_CODE[code] ?? BY_CAUSE[cause] ?? (code ? `The call failed (${code}${cause ? `, ${cause}` : ""}). Try again.` : "The call failed. Try again.");
+  return (
+    BY_CODE[code] ??
+    BY_CAUSE[cause] ??
+    (code ? `The call failed (${code}${cause ? `, ${cause}` : ""}). Try again.` : "The call failed. Try again.")
+  );
 }
 
 /** Why the phone could not log in. */
@@ -106,6 +110,15 @@ export function partyName(party) {
 
 /** The one or two letters of an avatar. */
 export function initials(party) {
-  const words = partyName(party).replace(/^sips?:/, "").split(/[\s._-]+/).filter(Boolean);
-  return words.slice(0, 2).map((word) => word[0]).join("").toUpperCase() || "?";
+  const words = partyName(party)
+    .replace(/^sips?:/, "")
+    .split(/[\s._-]+/)
+    .filter(Boolean);
+  return (
+    words
+      .slice(0, 2)
+      .map((word) => word[0])
+      .join("")
+      .toUpperCase() || "?"
+  );
 }

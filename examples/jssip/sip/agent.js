@@ -19,7 +19,9 @@ export async function loadLibrary(path = "../jssip.js") {
     library = globalThis.JsSIP;
   }
   if (!library) {
-    throw new PhoneError("JsSIP, the SIP library of this page, is missing. Install Node.js with npm, run “make setup” and start again; examples/jssip/README.md says more.");
+    throw new PhoneError(
+      "JsSIP, the SIP library of this page, is missing. Install Node.js with npm, run “make setup” and start again; examples/jssip/README.md says more.",
+    );
   }
   return library;
 }
@@ -49,7 +51,9 @@ export class Agent {
         user_agent: "BoringSDP web phone",
       });
     } catch {
-      throw new PhoneError(`“${account.user}” at “${link.domain}” by ${link.url || "no address"} cannot be an account. Check name, domain and address in the settings.`);
+      throw new PhoneError(
+        `“${account.user}” at “${link.domain}” by ${link.url || "no address"} cannot be an account. Check name, domain and address in the settings.`,
+      );
     }
     if (link.lasting) keepInvites(this.#ua);
     this.#listen();

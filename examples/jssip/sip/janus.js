@@ -52,7 +52,8 @@ export class Session extends EventTarget {
   }
 
   #connect(url) {
-    const lost = () => new PhoneError(`The gateway does not answer at ${url || "its address"}. Check that it runs, and its address in the settings.`);
+    const lost = () =>
+      new PhoneError(`The gateway does not answer at ${url || "its address"}. Check that it runs, and its address in the settings.`);
     return new Promise((resolve, reject) => {
       try {
         this.#socket = new WebSocket(url, "janus-protocol");
@@ -71,7 +72,8 @@ export class Session extends EventTarget {
 
   #received(message) {
     const waiting = this.#waiting.get(message.transaction);
-    if (message.janus === "error") this.#settle(message.transaction, "reject", new PhoneError(`The gateway refused: ${message.error.reason}`));
+    if (message.janus === "error")
+      this.#settle(message.transaction, "reject", new PhoneError(`The gateway refused: ${message.error.reason}`));
     else if (waiting && !(waiting.event && message.janus === "ack")) this.#settle(message.transaction, "resolve", message);
     else if (!waiting && message.sender !== undefined) this.#handles.get(message.sender)?.(message.janus, message);
     else if (message.janus === "timeout") this.close();

@@ -1,5 +1,5 @@
-// Mode "sdponly": JsSIP signals with a SIP server of its own, which sees plain RTP only. Each description passes through the gateway's NoSIP
-// plugin on its way: the browser's by `generate`, the other side's by `process`.
+// Mode "sdponly": JsSIP signals with a SIP server of its own, which sees plain RTP only. Each description passes through the gateway's
+// NoSIP plugin on its way: the browser's by `generate`, the other side's by `process`.
 //
 // JsSIP knows nothing of it. Its PeerConnection is given other versions of the three things by which descriptions go in and out.
 
@@ -9,7 +9,11 @@ const PLUGIN = "janus.plugin.nosip";
 
 export function sdpOnly(settings, complain) {
   const gateway = new Gateway(() => settings.gateway, settings.offered.secrets, complain);
-  return { ...settings.server("sdponly"), prepare: (connection, call) => translate(connection, call, gateway), close: () => gateway.close() };
+  return {
+    ...settings.server("sdponly"),
+    prepare: (connection, call) => translate(connection, call, gateway),
+    close: () => gateway.close(),
+  };
 }
 
 /** The session at the gateway that all calls share, opened when first needed. */
@@ -35,7 +39,10 @@ class Gateway {
   }
 
   close() {
-    this.#session?.then((session) => session.close(), () => {});
+    this.#session?.then(
+      (session) => session.close(),
+      () => {},
+    );
     this.#session = null;
   }
 }

@@ -41,7 +41,12 @@ export function dialerView(phone, settings, ringer) {
     $("idle").hidden = phone.lines.length > 0;
     const ready = phone.connection.state === "registered";
     say($("idle-lead"), ready ? "Ready for calls" : phone.connection.state === "connecting" ? "Connecting…" : "Not connected");
-    say($("idle-note"), ready ? `${echo ? "Call the echo to hear yourself, or dial." : "Dial a number or a name."} Two tabs can call each other.` : phone.connection.text || "One moment.");
+    say(
+      $("idle-note"),
+      ready
+        ? `${echo ? "Call the echo to hear yourself, or dial." : "Dial a number or a name."} Two tabs can call each other.`
+        : phone.connection.text || "One moment.",
+    );
     quick();
   }
 
@@ -53,7 +58,18 @@ export function dialerView(phone, settings, ringer) {
     shown = state;
     $("quick").replaceChildren(
       ...names.map(([user, name]) =>
-        el("button", { type: "button", className: "small", dataset: { testid: `quick-${user}` }, disabled: !phone.canCall, onclick: () => phone.call(user) }, name)),
+        el(
+          "button",
+          {
+            type: "button",
+            className: "small",
+            dataset: { testid: `quick-${user}` },
+            disabled: !phone.canCall,
+            onclick: () => phone.call(user),
+          },
+          name,
+        ),
+      ),
     );
   }
 }

@@ -9,7 +9,8 @@ export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (name === "dataset") Object.assign(element.dataset, value);
-    else if (name.startsWith("aria") || name === "role" || name === "for") element.setAttribute(name.replace(/^aria(?=[A-Z])/, "aria-").toLowerCase(), value);
+    else if (name.startsWith("aria") || name === "role" || name === "for")
+      element.setAttribute(name.replace(/^aria(?=[A-Z])/, "aria-").toLowerCase(), value);
     else element[name] = value;
   }
   element.append(...children.filter((child) => child !== null && child !== undefined));
@@ -42,8 +43,12 @@ export function fillPad(place, press, prefix = "key") {
   [..."123456789*0#"].forEach((digit, index) => {
     const name = { "*": "star", "#": "pound" }[digit] ?? digit;
     place.append(
-      el("button", { type: "button", dataset: { testid: `${prefix}-${name}` }, ariaLabel: name, onclick: () => press(digit) },
-        el("span", { className: "digit" }, digit), el("span", { className: "letters" }, letters[index])),
+      el(
+        "button",
+        { type: "button", dataset: { testid: `${prefix}-${name}` }, ariaLabel: name, onclick: () => press(digit) },
+        el("span", { className: "digit" }, digit),
+        el("span", { className: "letters" }, letters[index]),
+      ),
     );
   });
 }

@@ -20,8 +20,12 @@ const KEYS = [
 export function helpView(phone, settings, cards) {
   const dialog = $("help");
   dialog.append(
-    el("div", { className: "head" }, el("h2", { id: "help-title" }, "Keyboard shortcuts"),
-      el("button", { type: "button", className: "plain", dataset: { testid: "close-help" }, onclick: () => dialog.close() }, "Done")),
+    el(
+      "div",
+      { className: "head" },
+      el("h2", { id: "help-title" }, "Keyboard shortcuts"),
+      el("button", { type: "button", className: "plain", dataset: { testid: "close-help" }, onclick: () => dialog.close() }, "Done"),
+    ),
     el("dl", { className: "shortcuts" }, ...KEYS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text)))),
     el("p", { className: "soft" }, "While you write in a field, hold Alt as well. Turn them off in the settings."),
   );

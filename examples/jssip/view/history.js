@@ -19,20 +19,34 @@ export function historyView(phone, history) {
 
   function row(record) {
     const kind = record.outcome === "missed" ? "missed" : record.direction;
-    const done = record.outcome === "answered" ? duration(record.seconds) : OUTCOMES[record.outcome] ?? record.outcome;
+    const done = record.outcome === "answered" ? duration(record.seconds) : (OUTCOMES[record.outcome] ?? record.outcome);
     const detail = [time(record.at), done, record.mos ? `MOS ${record.mos.toFixed(1)}` : ""].filter(Boolean).join(" · ");
     const target = record.party.uri?.split("@")[1] === phone.domain ? record.party.user : record.party.uri || record.party.user;
     const name = partyName(record.party);
-    return el("li", { dataset: { testid: "history-row", outcome: record.outcome, direction: record.direction } },
-      el("button", { type: "button", className: "past", ariaLabel: `Call ${name} again. ${record.direction} call, ${detail}`, title: record.reason || `Call ${name} again`, onclick: () => phone.call(target) },
+    return el(
+      "li",
+      { dataset: { testid: "history-row", outcome: record.outcome, direction: record.direction } },
+      el(
+        "button",
+        {
+          type: "button",
+          className: "past",
+          ariaLabel: `Call ${name} again. ${record.direction} call, ${detail}`,
+          title: record.reason || `Call ${name} again`,
+          onclick: () => phone.call(target),
+        },
         el("span", { className: `mark ${kind}` }, icon(kind)),
         el("span", { className: "what" }, el("strong", {}, name), el("small", {}, detail)),
-        record.video ? el("span", { className: "mark" }, icon("video")) : null));
+        record.video ? el("span", { className: "mark" }, icon("video")) : null,
+      ),
+    );
   }
 }
 
 function time(at) {
   const [then, now] = [new Date(at), new Date()];
   const clock = then.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return then.toDateString() === now.toDateString() ? clock : `${then.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
+  return then.toDateString() === now.toDateString()
+    ? clock
+    : `${then.toLocaleDateString([], { day: "numeric", month: "short" })}, ${clock}`;
 }

@@ -27,10 +27,14 @@ export class LineCard {
     this.element.dataset.line = line.number;
     this.#find = (selector) => this.element.querySelector(selector);
     dress(this.element);
-    fillPad(this.#find(".keys .pad"), (digit) => {
-      ringer.key(digit);
-      phone.sendDigit(digit, line);
-    }, "tone");
+    fillPad(
+      this.#find(".keys .pad"),
+      (digit) => {
+        ringer.key(digit);
+        phone.sendDigit(digit, line);
+      },
+      "tone",
+    );
     this.#quality = qualityView(this.#find(".quality"));
     this.element.addEventListener("click", (event) => this.#clicked(event.target.closest("[data-do]")?.dataset.do));
     this.#find(".transfer.panel").addEventListener("submit", (event) => {
@@ -94,7 +98,8 @@ export class LineCard {
   #remark() {
     const { line } = this;
     const texts = [];
-    if (line.transfer) texts.push(line.transfer.state === "ringing" ? `Transfer: it rings at ${line.transfer.to}.` : `Transferring to ${line.transfer.to}…`);
+    if (line.transfer)
+      texts.push(line.transfer.state === "ringing" ? `Transfer: it rings at ${line.transfer.to}.` : `Transferring to ${line.transfer.to}…`);
     if (line.remoteHeld) texts.push("The other side put you on hold.");
     if (line.muted && line.isTalking) texts.push("You are muted: they do not hear you.");
     if (line.heardDigits) texts.push(`They pressed ${line.heardDigits}`);

@@ -17,9 +17,12 @@ export function loginView(phone, settings, wake) {
       enter(user);
     };
     $("ready").append(
-      el("button", { type: "button", className: "user", dataset: { testid: `log-in-${user.user}` }, onclick: here },
+      el(
+        "button",
+        { type: "button", className: "user", dataset: { testid: `log-in-${user.user}` }, onclick: here },
         el("span", { className: "avatar", ariaHidden: "true" }, initials(user)),
-        el("span", {}, el("small", {}, "Log in as"), el("strong", {}, user.name || user.user))),
+        el("span", {}, el("small", {}, "Log in as"), el("strong", {}, user.name || user.user)),
+      ),
     );
   }
   const ready = settings.offered.users?.length > 0;

@@ -47,7 +47,8 @@ export function noticesView(phone, settings, notifier) {
       else if (line.state === "calling") say($("live"), `Calling ${name}`);
       else if (line.state === "ringing") say($("live"), `It rings at ${name}`);
       else if (line.state === "held") say($("live"), `${name} is on hold`);
-      else say($("live"), `Connected with ${name}${line.muted ? ", you are muted" : ""}${line.remoteHeld ? ", you are on hold there" : ""}`);
+      else
+        say($("live"), `Connected with ${name}${line.muted ? ", you are muted" : ""}${line.remoteHeld ? ", you are on hold there" : ""}`);
     }
     for (const line of told.keys()) {
       if (phone.lines.includes(line)) continue;
@@ -63,9 +64,12 @@ export function noticesView(phone, settings, notifier) {
 export function notice(kind, text) {
   const place = $("notices");
   [...place.children].filter((other) => other.dataset.text === text).forEach((other) => other.remove());
-  const banner = el("div", { className: `notice ${kind}`, role: kind === "error" ? "alert" : "status", dataset: { testid: `notice-${kind}`, text } },
+  const banner = el(
+    "div",
+    { className: `notice ${kind}`, role: kind === "error" ? "alert" : "status", dataset: { testid: `notice-${kind}`, text } },
     el("p", {}, text),
-    el("button", { type: "button", className: "icon plain", ariaLabel: "Dismiss", onclick: () => banner.remove() }, icon("close")));
+    el("button", { type: "button", className: "icon plain", ariaLabel: "Dismiss", onclick: () => banner.remove() }, icon("close")),
+  );
   place.append(banner);
   while (place.children.length > 3) place.firstElementChild.remove();
   if (kind !== "error") setTimeout(() => banner.remove(), STAY_MS);
@@ -88,7 +92,12 @@ export class Notifier {
   show(line) {
     if (!this.settings.get("notifications") || !("Notification" in globalThis) || Notification.permission !== "granted") return;
     try {
-      const shown = new Notification(`${partyName(line.party)} calls`, { body: line.party.uri, tag: line.id, icon: "icon.svg", requireInteraction: true });
+      const shown = new Notification(`${partyName(line.party)} calls`, {
+        body: line.party.uri,
+        tag: line.id,
+        icon: "icon.svg",
+        requireInteraction: true,
+      });
       shown.onclick = () => {
         window.focus();
         shown.close();

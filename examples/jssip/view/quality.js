@@ -26,7 +26,14 @@ export function qualityView(place) {
   const picture = draw();
   const values = FIGURES.map(([name]) => el("dd", { dataset: { testid: `quality-${name}` } }, "–"));
   place.append(
-    el("div", { className: "score" }, el("span", { className: "bars", ariaHidden: "true" }, ...Array.from({ length: 4 }, () => el("i"))), word, el("span", { className: "soft" }, "MOS ", score), codec),
+    el(
+      "div",
+      { className: "score" },
+      el("span", { className: "bars", ariaHidden: "true" }, ...Array.from({ length: 4 }, () => el("i"))),
+      word,
+      el("span", { className: "soft" }, "MOS ", score),
+      codec,
+    ),
     picture.svg,
     el("dl", {}, ...FIGURES.flatMap(([, label], index) => [el("div", {}, el("dt", {}, label), values[index])])),
   );
@@ -71,14 +78,26 @@ function draw() {
       points.forEach((point, index) => point && (drawn += `${points[index - 1] ? "L" : "M"}${point.join(" ")}`));
       course.setAttribute("d", drawn);
       const known = points.filter(Boolean);
-      area.setAttribute("d", known.length > 1 ? `M${known[0][0]} ${HEIGHT}L${known.map((point) => point.join(" ")).join("L")}L${known.at(-1)[0]} ${HEIGHT}Z` : "");
+      area.setAttribute(
+        "d",
+        known.length > 1
+          ? `M${known[0][0]} ${HEIGHT}L${known.map((point) => point.join(" ")).join("L")}L${known.at(-1)[0]} ${HEIGHT}Z`
+          : "",
+      );
       loss.setAttribute(
         "d",
-        samples.map((sample, index) => (sample.loss ? `M${x(index, count).toFixed(1)} ${HEIGHT}v${-Math.min(HEIGHT, 2 + sample.loss * 4 * HEIGHT).toFixed(1)}` : "")).join(""),
+        samples
+          .map((sample, index) =>
+            sample.loss ? `M${x(index, count).toFixed(1)} ${HEIGHT}v${-Math.min(HEIGHT, 2 + sample.loss * 4 * HEIGHT).toFixed(1)}` : "",
+          )
+          .join(""),
       );
       const scores = samples.map((sample) => sample.mos).filter((mos) => mos !== null);
       const least = scores.length ? Math.min(...scores).toFixed(1) : "";
-      svg.setAttribute("aria-label", least ? `Quality over the last ${count} seconds: lowest score ${least}` : "Quality: nothing measured yet");
+      svg.setAttribute(
+        "aria-label",
+        least ? `Quality over the last ${count} seconds: lowest score ${least}` : "Quality: nothing measured yet",
+      );
     },
   };
 }

@@ -8,7 +8,13 @@ export function serverForm(settings, { modes, server, prefix }) {
   let mode = settings.get("mode");
   const note = el("p", { className: "soft" });
   const field = (label, name, placeholder) => {
-    const input = el("input", { dataset: { testid: `${prefix}-${name}` }, autocomplete: "off", autocapitalize: "none", spellcheck: false, placeholder });
+    const input = el("input", {
+      dataset: { testid: `${prefix}-${name}` },
+      autocomplete: "off",
+      autocapitalize: "none",
+      spellcheck: false,
+      placeholder,
+    });
     return { input, row: el("label", {}, label, " ", input) };
   };
   const url = field("SIP server (WebSocket)", "url", "wss://sip.example.com/sip");

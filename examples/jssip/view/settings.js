@@ -19,8 +19,12 @@ export function settingsView(phone, settings, notifier, changed) {
       changed(kind);
     });
   }
-  const digits = el("select", { dataset: { testid: "digits" } },
-    el("option", { value: "rfc4733" }, "Within the sound (RFC 4733)"), el("option", { value: "info" }, "As SIP INFO"));
+  const digits = el(
+    "select",
+    { dataset: { testid: "digits" } },
+    el("option", { value: "rfc4733" }, "Within the sound (RFC 4733)"),
+    el("option", { value: "info" }, "As SIP INFO"),
+  );
   digits.addEventListener("change", () => settings.set("digits", digits.value));
   const ring = check("Ring and key tones", "ring");
   const shortcuts = check("Keyboard shortcuts", "shortcuts");
@@ -36,8 +40,13 @@ export function settingsView(phone, settings, notifier, changed) {
   const note = el("p", { className: "soft", role: "status" });
   const modes = el("fieldset", {}, el("legend", {}, "Connect"));
   const server = el("div");
-  const connecting = el("form", { method: "dialog" }, modes, server,
-    el("button", { className: "primary", dataset: { testid: "reconnect" } }, "Save and connect again"));
+  const connecting = el(
+    "form",
+    { method: "dialog" },
+    modes,
+    server,
+    el("button", { className: "primary", dataset: { testid: "reconnect" } }, "Save and connect again"),
+  );
   const form = serverForm(settings, { modes, server, prefix: "settings" });
   connecting.addEventListener("submit", () => {
     form.keep();
@@ -45,14 +54,26 @@ export function settingsView(phone, settings, notifier, changed) {
   });
 
   dialog.append(
-    el("div", { className: "head" }, el("h2", { id: "settings-title" }, "Settings"),
-      el("button", { type: "button", className: "plain", dataset: { testid: "close-settings" }, onclick: () => dialog.close() }, "Done")),
-    el("div", { className: "fields" },
+    el(
+      "div",
+      { className: "head" },
+      el("h2", { id: "settings-title" }, "Settings"),
+      el("button", { type: "button", className: "plain", dataset: { testid: "close-settings" }, onclick: () => dialog.close() }, "Done"),
+    ),
+    el(
+      "div",
+      { className: "fields" },
       el("h3", {}, "Sound and picture"),
       ...KINDS.map(([kind, name]) => el("label", {}, name, " ", selects[kind])),
       el("h3", {}, "Calls"),
-      el("label", {}, "Digits", " ", digits), ring.row, notifications.row, note, shortcuts.row,
-      el("h3", {}, "Server"), connecting),
+      el("label", {}, "Digits", " ", digits),
+      ring.row,
+      notifications.row,
+      note,
+      shortcuts.row,
+      el("h3", {}, "Server"),
+      connecting,
+    ),
   );
   $("open-settings").addEventListener("click", open);
   navigator.mediaDevices?.addEventListener?.("devicechange", list);
@@ -85,7 +106,12 @@ export function settingsView(phone, settings, notifier, changed) {
 
   function open() {
     digits.value = settings.get("digits");
-    for (const [name, { input }] of [["ring", ring], ["shortcuts", shortcuts], ["notifications", notifications]]) input.checked = settings.get(name);
+    for (const [name, { input }] of [
+      ["ring", ring],
+      ["shortcuts", shortcuts],
+      ["notifications", notifications],
+    ])
+      input.checked = settings.get(name);
     form.show();
     list();
     dialog.showModal();
