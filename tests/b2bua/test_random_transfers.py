@@ -97,14 +97,12 @@ class Whims:
             self.chance.choice(acts)()
 
     def _calls(self, uri: str, **more: Any) -> None:
-        made: list[Session] = []
         ears: list[Any] = []
         session = self.phone.account.invite(
             uri, None if self.chance.random() < 0.1 else self.phone.offer(), hear=lambda event: ears[0](event) if ears else None, **more
         )
         ears.append(self._hears(session))
-        made.append(session)
-        self.sessions += made
+        self.sessions.append(session)
 
 
 def lose(house: House, chance: random.Random) -> None:

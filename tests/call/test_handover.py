@@ -92,7 +92,8 @@ async def test_who_is_there_first_hears_early_media_of_each_fork(bench: Bench):
         joined.alone.settle(Party.B, plain(phone.port))
         assert await both_heard((talk.a, talk.to_a), (phone, to_target))
     assert await first.hears_nothing()
-    joined.alone.settle(Party.B, plain(second.port)), joined.alone.offer(Party.A, renewed=True)
+    joined.alone.settle(Party.B, plain(second.port))
+    joined.alone.offer(Party.A, renewed=True)
     with pytest.raises(WrongState):
         joined.alone.settle(Party.B, plain(first.port))
 

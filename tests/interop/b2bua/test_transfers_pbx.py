@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -45,8 +44,7 @@ class Office:
     page: str
     browser: Browser
     stack: contextlib.AsyncExitStack
-    secret: str = ""
-    made: list[Any] = field(default_factory=list)
+    secret: str
 
     async def web(self, library: str, user: str = "alice") -> WebPhone:
         page = await self.browser.new_page()
