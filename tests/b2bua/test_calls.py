@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from boringsdp.b2bua.bridge.changes import Changes
 from boringsdp.sdp import describe
 from boringsdp.sip.session.events import Answered, Ended, Failed, Ringing
 from tests.b2bua.house import DOMAIN, House, talk
@@ -84,3 +87,20 @@ async def test_a_refusal_is_passed(house: House):
     assert (failed.response.headers.get("Reason"), failed.response.headers.get("X-Why")) == ("Q.850;cause=17", "lunch")
     record = await house.record()
     assert (record.result, record.code, record.ended_by, record.reason) == ("failed", 486, "callee", "refused: Busy Here")
+
+
+async def test_what_fails_here_ends_the_call_on_both_sides(house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    await talk(alice, bob, bob.uri)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Changes, "hear", fail)
+    bob.call.offer(bob.offer())
+    await bob.hears(Ended)
+    await alice.hears(Ended)
+    record = await house.record()
+    assert (record.ended_by, record.reason) == ("gateway", "failed here")
+    assert not house.front.bridges()
+    assert "a call failed here" in caplog.text

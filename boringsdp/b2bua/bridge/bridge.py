@@ -170,6 +170,13 @@ class Bridge:
         """Take news of the caller's session, or of the callee's once it has answered."""
         if self.state is State.OVER or side not in (self.caller, self.callee):
             return
+        try:
+            self._take(side, event)
+        except Exception:
+            log.exception("a call failed here", extra={"call": self.notes.id, "news": type(event).__name__})
+            self._break()
+
+    def _take(self, side: Side, event: Any) -> None:
         match event:
             case sip.Cancelled(request, reason):
                 self._ended(side, "cancelled", 487, headers.reasons_of(request), reason)
@@ -313,6 +320,16 @@ class Bridge:
         """End what cannot be served."""
         text = str(error)
         self.hang_up(f"not acceptable: {text}"[:120], code=488, lines=headers.reason(488, text))
+
+    def _break(self) -> None:
+        """End what has failed here, on both sides whatever else does not work."""
+        sides = (self.caller, self.callee)
+        try:
+            self.hang_up("failed here", code=500, lines=headers.reason(500, "Server Internal Error"))
+        finally:
+            for side in sides:
+                if side is not None and not side.session.over:
+                    _leave(side, (), 500)
 
     def _too_long(self) -> None:
         self.hang_up("maximum time", lines=headers.reason(200, "maximum time"))
