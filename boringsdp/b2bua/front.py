@@ -253,6 +253,8 @@ class Front:
 
     def decide(self, asked: Asked, then: Then, refuse: No) -> None:
         """Ask the policy, and tell `then` its plan; it may take a while. A plan that nobody is in is refused."""
+        if asked.request.method == "INVITE" and not asked.diverted:
+            refuse = self._recorded(asked, refuse)
         if views.max_forwards(asked.request) == 0:
             refuse(Refusal(483))
             return
@@ -268,6 +270,18 @@ class Front:
             task.add_done_callback(self._tasks.discard)
         else:
             self._decided(decision, asked, then, refuse)
+
+    def _recorded(self, asked: Asked, refuse: No) -> No:
+        """Calls that are refused before anybody is called have a record, too."""
+        notes = _notes(asked)
+        notes.dialog(views.call_id(asked.request))
+
+        def no(refusal: Refusal) -> None:
+            reason = f"refused: {refusal.reason}" if refusal.reason else "refused"
+            self.records.ended(notes.close(code=refusal.code, ended_by="gateway", reason=reason, reason_header=""))
+            refuse(refusal)
+
+        return no
 
     async def _await(self, decision: Any, asked: Asked, then: Then, refuse: No) -> None:
         try:
@@ -293,15 +307,20 @@ class Front:
     def _bridge(self, came: told.IncomingCall, asked: Asked, plan: Plan, route: Route) -> None:
         """Join the one who calls with whom the plan names."""
         session = came.session
-        if session.over:
+        if session.over:  # the caller did not wait for the policy
+            notes = _notes(asked)
+            notes.dialog(session.call_id)
+            self.records.ended(notes.close(code=487, ended_by="caller", reason="cancelled", reason_header=""))
             return
         try:
             if not plan:
                 self._echo(session, asked)
                 return
             bridge = self.new_bridge(session, asked)
-        except Exhausted:
-            session.reject(503, "", RETRY_AFTER)
+        except Exhausted as error:
+            full = Refusal(503, "", RETRY_AFTER)
+            self._recorded(asked, lambda no: session.reject(no.code, no.reason, no.headers))(full)
+            log.warning("call refused", extra={"why": str(error)})
             return
         bridge.start(plan, route.ring_s)
 

@@ -131,13 +131,14 @@ class Relayed:
             attempt.account.request(
                 request.method,
                 attempt.uri,
-                headers=[*route_of(attempt), *meant(request), *self._extra, *attempt.headers],
+                headers=[*meant(request), *self._extra, *attempt.headers],
                 content_type=_type(request),
                 body=request.body,
                 hear=lambda news: self._hear(attempt, news),
                 flow=flow,
                 to=attempt.to,
                 from_=sender(attempt),
+                route=attempt.route,
             )
         except BoringError as error:
             self._failed(build_response(code_of(error)))
@@ -178,11 +179,6 @@ class Relayed:
 def flow_of(attempt: Attempt) -> Flow | None:
     """The connection of a browser now; None where it has none, and for a PBX."""
     return attempt.flow or (None if attempt.binding is None else attempt.binding.flow)
-
-
-def route_of(attempt: Attempt) -> tuple[tuple[str, str], ...]:
-    """The next hop of an attempt, as a header."""
-    return (("Route", attempt.route),) if attempt.route else ()
 
 
 def sender(attempt: Attempt) -> str:

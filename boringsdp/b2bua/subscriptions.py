@@ -6,7 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from boringsdp import logs
-from boringsdp.b2bua.messages import UNREACHED, best, code_of, flow_of, route_of, sender, told
+from boringsdp.b2bua.messages import UNREACHED, best, code_of, flow_of, sender, told
 from boringsdp.b2bua.plan import Kind
 from boringsdp.errors import BoringError, SipError
 from boringsdp.sip import headers as views
@@ -134,12 +134,13 @@ class _Relay:
                 hear=self._hear_far,
                 expires=self._wanted,
                 accept=", ".join(request.headers.all("Accept")),
-                headers=[*route_of(attempt), *attempt.headers],
+                headers=attempt.headers,
                 content_type=request.headers.get("Content-Type") or "",
                 body=request.body,
                 flow=flow,
                 to=attempt.to,
                 from_=sender(attempt),
+                route=attempt.route,
             )
         except BoringError as error:
             self._failures.append(build_response(code_of(error)))

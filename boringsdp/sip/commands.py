@@ -94,6 +94,7 @@ class Commands:
         from_: str,
         cseq: int,
         contact: str | None,
+        route: str,
     ) -> int:
         _check_open(account)
         entry, usage = outgoing.single(
@@ -112,6 +113,7 @@ class Commands:
             from_=from_,
             cseq=cseq,
             contact=contact,
+            route=route,
         )
         entry.face = hear or account
         self._endpoint.run(entry, usage.start())
@@ -133,6 +135,7 @@ class Commands:
         flow: Flow | None,
         to: str,
         from_: str,
+        route: str,
     ) -> Subscription:
         _check_open(account)
         entry, core = outgoing.subscribe(
@@ -150,6 +153,7 @@ class Commands:
             flow=flow,
             to=to,
             from_=from_,
+            route=route,
         )
         subscription = Subscription(self._endpoint, core.call_id, hear)
         subscription.core, subscription.entry, entry.face = core, entry, subscription

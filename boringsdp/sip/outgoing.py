@@ -83,7 +83,7 @@ def call(
         remote=to,
         sdp=sdp,
         headers=ua.policy.check_headers(headers, line.settings.own_headers),
-        routes=() if flow is not None else (route,) if route else line.routes(),
+        routes=_routes(line, flow, route),
         call_id=call_id,
         settings=ua.settings.session if flow is None else ua.doorway.session(flow),
         token=ua.token,
@@ -111,6 +111,7 @@ def single(
     from_: str = "",
     cseq: int = 1,
     contact: str | None = None,
+    route: str = "",
 ) -> tuple[Entry, SingleRequest]:
     """Return a request outside of dialogs; its number is that of the entry. Raises SipError, Forbidden, Exhausted."""
     target = request_uri(ua, line, uri, flow)
@@ -123,7 +124,7 @@ def single(
         to=to or name_address_text(target),
         call_id=call_id or ua.token(16),
         cseq=sequence.number,
-        headers=[*(_routes(line) if flow is None else ()), *ua.policy.check_headers(headers, line.settings.own_headers)],
+        headers=[*(("Route", each) for each in _routes(line, flow, route)), *ua.policy.check_headers(headers, line.settings.own_headers)],
         content_type=content_type,
         body=body,
     )
@@ -150,6 +151,7 @@ def subscribe(
     flow: Flow | None = None,
     to: str = "",
     from_: str = "",
+    route: str = "",
 ) -> tuple[Entry, Subscription]:
     """Return a subscription that its `start` sends. Raises SipError, Forbidden, Exhausted."""
     target = request_uri(ua, line, uri, flow)
@@ -162,7 +164,7 @@ def subscribe(
         event=package,
         expires=expires,
         accept=accept,
-        routes=line.routes() if flow is None else (),
+        routes=_routes(line, flow, route),
         headers=ua.policy.check_headers(headers, line.settings.own_headers),
         content_type=content_type,
         body=body,
@@ -208,5 +210,6 @@ def _bare(uri: SipUri) -> SipUri:
     return SipUri(uri.scheme, uri.user, uri.host, uri.port, uri.without("transport", "maddr", "ttl", "lr", "method").params)
 
 
-def _routes(line: Line) -> list[tuple[str, str]]:
-    return [("Route", value) for value in line.routes()]
+def _routes(line: Line, flow: Flow | None, route: str) -> tuple[str, ...]:
+    """The values of Route outside of dialogs: none by a flow, else `route`, else those of the account."""
+    return () if flow is not None else (route,) if route else line.routes()

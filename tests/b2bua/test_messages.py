@@ -131,6 +131,15 @@ async def test_the_next_hop_of_an_attempt(world: World):
     assert (await world.answer()).response.code == 200
 
 
+async def test_the_next_hop_takes_the_place_of_the_accounts_proxy(world: World):
+    bob, proxy = world.someone("bob"), parse_sip_uri("sip:127.0.0.1:9")
+    out = world.gateway.account(settings_of("sip:gateway@gateway.example.com", outbound_proxy=proxy), Ear())
+    hop = f"<{at(world.others, 'x').to_text()};lr>".replace("x@", "")
+    world.plan = ((Attempt(kind=Kind.PBX, account=out, uri=bob.uri, route=hop, style=PLAIN),),)
+    assert (await world.answer()).response.code == 200
+    assert (await world.ears["bob"].hears(IncomingMessage)).request.headers.all("Route") == [hop]
+
+
 @pytest.mark.parametrize(("challenges", "code"), [(True, 401), (False, 403)])
 async def test_a_challenge_is_for_who_has_the_password(world: World, challenges: bool, code: int):
     challenge = [("WWW-Authenticate", 'Digest realm="pbx", nonce="1"')]

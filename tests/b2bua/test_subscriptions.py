@@ -16,6 +16,7 @@ from boringsdp.sip.account import IncomingSubscribe, NotifyReceived, Subscriptio
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.facades import NotifierHandle
 from boringsdp.sip.notifier import NotifierEnded, NotifierRefreshed
+from boringsdp.sip.uri import parse_sip_uri
 from tests.support.sip_endpoints import Ear, at, endpoint, settings_of
 
 
@@ -23,7 +24,7 @@ class World:
     """A watcher, the gateway, a notifier."""
 
     def __init__(self, watcher: Endpoint, gateway: Endpoint, others: Endpoint) -> None:
-        self.others = others
+        self.gateway, self.others = gateway, others
         self.subscriptions = Subscriptions(limit=4)
         self.watcher = watcher.account(settings_of(at(watcher, "alice")), Ear())
         self.out = gateway.account(settings_of("sip:gateway@gateway.example.com"), Ear())
@@ -128,6 +129,16 @@ async def test_another_address_of_the_same_pbx(world: World):
     world.plan = ((replace(first, otherwise=other),),)
     ear, _ = world.watch()
     await bodies(ear, b"here")
+
+
+async def test_the_next_hop_takes_the_place_of_the_accounts_proxy(world: World):
+    proxy = parse_sip_uri("sip:127.0.0.1:9")
+    out = world.gateway.account(settings_of("sip:gateway@gateway.example.com", outbound_proxy=proxy), Ear())
+    hop = f"<{at(world.others, 'x').to_text()};lr>".replace("x@", "")
+    world.plan = ((replace(world.notifier("bob"), account=out, route=hop),),)
+    ear, _ = world.watch()
+    await bodies(ear, b"here")
+    assert world.asked[0].request.headers.all("Route") == [hop]
 
 
 async def test_nobody_to_ask_and_too_many(world: World):

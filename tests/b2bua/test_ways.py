@@ -108,6 +108,10 @@ class TestPolicy:
         assert isinstance(failed.response, Response)
         assert (failed.response.headers.get("X-Why") == "rules") is (user == "refused")
         assert not house.front.bridges()
+        record = await house.record()
+        assert (record.result, record.code, record.ended_by) == ("failed", code, "gateway")
+        assert (record.direction, record.caller) == ("browser-nobody", alice.uri)
+        assert str(code) in record.ladders[0]
 
     async def test_a_browser_and_the_pbx_ring_at_once(self, house: House):
         alice, carol, bob = await house.phone("alice"), await house.phone("carol"), house.telephone("bob")
@@ -136,6 +140,8 @@ class TestPolicy:
         assert not bob.ear.all
         assert len(house.calls) == 0
         assert not alice.talk.heard(Ringing)
+        record = await house.record()
+        assert (record.result, record.code, record.ended_by) == ("cancelled", 487, "caller")
 
 
 class TestTooMany:

@@ -131,13 +131,14 @@ class Account:
         from_: str = "",
         cseq: int = 1,
         contact: str | None = None,
+        route: str = "",
     ) -> int:
         """
         Send a request outside of dialogs (MESSAGE, OPTIONS …). `RequestAnswered` with this number is told to `hear`, or ours.
 
-        `flow` and `to` as with `invite`; `from_` is a whole value of From, with a tag or without. REGISTER of an application's own making
-        keeps its `call_id` and counts `cseq` up; a response that was challenged and answered here has a higher one in its CSeq. `contact`
-        puts our Contact there with these parameters, such as `;expires=300`.
+        `flow`, `to` and `route` as with `invite`; `from_` is a whole value of From, with a tag or without. REGISTER of an application's own
+        making keeps its `call_id` and counts `cseq` up; a response that was challenged and answered here has a higher one in its CSeq.
+        `contact` puts our Contact there with these parameters, such as `;expires=300`.
         """
         return self._endpoint.commands.request(
             self,
@@ -155,6 +156,7 @@ class Account:
             from_=from_,
             cseq=cseq,
             contact=contact,
+            route=route,
         )
 
     def subscribe(
@@ -172,11 +174,12 @@ class Account:
         flow: Flow | None = None,
         to: str = "",
         from_: str = "",
+        route: str = "",
     ) -> Subscription:
         """
         Subscribe to an event package and keep it up. News to `hear`: SubscriptionActive, NotifyReceived, SubscriptionFailed, …Ended.
 
-        `flow`, `to` and `from_` as with `request`, but `from_` has no tag.
+        `flow`, `to`, `from_` and `route` as with `request`, but `from_` has no tag.
         """
         return self._endpoint.commands.subscribe(
             self,
@@ -192,6 +195,7 @@ class Account:
             flow=flow,
             to=to,
             from_=from_,
+            route=route,
         )
 
     def claim(self, identities: str, hear: Hear) -> Claim:
