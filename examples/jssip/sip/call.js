@@ -159,7 +159,11 @@ export class SipCall {
       this.#hear("media", {});
     });
     connection.addEventListener("signalingstatechange", () => connection.signalingState === "stable" && this.#hear("media", {}));
-    connection.addEventListener("connectionstatechange", () => this.#hear("media", {}));
+    connection.addEventListener("connectionstatechange", () => {
+      // JsSIP looks at iceConnectionState alone, which Chromium leaves at "disconnected" when the way is lost for good.
+      if (connection.connectionState === "failed" && !this.isEnded) this.#session.terminate({ cause: "RTP Timeout", status_code: 408 });
+      else this.#hear("media", {});
+    });
   }
 
   #over({ originator, message, cause }) {

@@ -24,6 +24,8 @@ pytestmark = [
 
 ECHO = ("-m", "1", "-rtp_echo")
 LONG, SHORT = 20.0, 0.3
+LOST_S = 40.0
+"""Chromium takes half of it to give media up."""
 
 
 @dataclass
@@ -138,6 +140,8 @@ async def test_not_back_in_a_call(libraries: None, tmp_path: Path, chromium: Bro
         here.lose()
         await here.pbx.done()
         assert outcome(await here.office.record()) == ("answered", 200, "gateway", "browser lost")
+        await here.tab.until("phone.lines.length === 0", LOST_S)  # it has come back to a call that is no more
+        assert await here.tab.get("phone.history.records[0].outcome") == "answered"
 
 
 async def test_not_back_while_it_rings(libraries: None, tmp_path: Path, chromium: Browser) -> None:
