@@ -69,6 +69,8 @@ class Front:
         self._planning: Planning | None = None
         self._bridges: dict[Bridge, Asked] = {}
         self._echoes: set[EchoCall] = set()
+        self._gone: set[Flow] = set()
+        """Connections that nobody has come back for, whose calls are still to be ended."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -141,6 +143,8 @@ class Front:
                     lambda asked, plan, _: self.messages.relay_refer(refer, plan, challenges=asked.domain.mode is Mode.PASS_THROUGH),
                     lambda no: refer.reject(no.code, no.reason, no.headers),
                 )
+            case told.IncomingNotify(incoming):
+                incoming.answer(481)  # nothing was subscribed to
             case told.FlowLost(flow):
                 self.domains.lost(flow)
                 if not self.settings.grace_s:  # nobody is waited for, and nothing more is told
@@ -196,11 +200,17 @@ class Front:
         self.domains.identify(request, flow, identified)
 
     def _abandoned(self, flow: Flow) -> None:
-        """Nobody has come back for a connection: its calls are over."""
+        """Nobody has come back for a connection: its calls are over. Where many went at once their calls are looked through once."""
+        if not self._gone:
+            asyncio.get_running_loop().call_soon(self._end_lost)
+        self._gone.add(flow)
+
+    def _end_lost(self) -> None:
+        gone, self._gone = self._gone, set()
         for call in self._calls():
             for side in (*call.sides, *self.transfers.called(call)):
                 session = side.session
-                his = side.kind is Kind.BROWSER and session.flow is not None and self.endpoint.current(session.flow) == flow
+                his = side.kind is Kind.BROWSER and session.flow is not None and self.endpoint.current(session.flow) in gone
                 if his and not self.transfers.lost(call, side):
                     call.lost(side)
 
@@ -228,6 +238,15 @@ class Front:
                 incoming.later()
                 subscribe = event
                 self._relay_from_pbx(domain, binding, incoming, request, lambda plan: self.subscriptions.relay(subscribe, plan))
+            case told.IncomingRefer(refer, request):
+                refer.later()
+                self._from_pbx(
+                    domain,
+                    binding,
+                    request,
+                    lambda _, plan, __: self.messages.relay_refer(refer, plan),
+                    lambda no: refer.reject(no.code, no.reason, no.headers),
+                )
 
     def _relay_from_pbx(
         self, domain: DomainSettings, binding: Binding | None, incoming: Any, request: Request, relay: Callable[[Plan], None]

@@ -30,7 +30,7 @@ OF_METHOD = {
 }
 """What a request is without meaning without, beside its content."""
 
-OF_RESPONSE = ("SIP-ETag", "Expires", "Min-Expires", "Allow", "Accept", "Allow-Events", "Supported", "Retry-After", "Warning")
+OF_RESPONSE = ("SIP-ETag", "Expires", "Min-Expires", "Allow", "Accept", "Allow-Events", "Supported", "Retry-After")
 CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
 
 UNREACHED = (408, 480, 503)

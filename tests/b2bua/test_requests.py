@@ -136,6 +136,30 @@ async def test_a_browser_asks_a_telephone_to_call(house: House):
     assert (answered.response.code, asked) == (202, ["sip:erin@example.com"])
 
 
+async def test_the_pbx_asks_a_browser_to_call(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    alice.ear.then = lambda event: event.refer.accept() if isinstance(event, IncomingRefer) else None
+    answered = await asks(bob, "REFER", house.number("alice"), headers=[("Refer-To", "<sip:erin@example.com>")])
+    assert answered.response.code == 202
+    assert (await alice.ear.hears(IncomingRefer)).refer.target == "sip:erin@example.com"
+
+
+async def test_news_of_what_nobody_has_subscribed_to(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    lines = [("Event", "presence"), ("Subscription-State", "active")]
+    assert (await asks(alice, "NOTIFY", bob.uri, headers=lines)).response.code == 481
+    assert not bob.ear.all
+
+
+async def test_addresses_of_the_pbx_in_a_warning_stay_there(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    lines = [("Warning", '392 10.0.0.5:5060 "Noisy feedback tells"')]
+    bob.ear.then = lambda event: event.incoming.answer(486, headers=lines) if isinstance(event, IncomingMessage) else None
+    answered = await asks(alice, "MESSAGE", bob.uri, body=b"x", content_type="text/plain")
+    assert answered.response.code == 486
+    assert answered.response.headers.get("Warning") is None
+
+
 async def test_within_a_call(house: House):
     alice, bob = await house.phone("alice"), house.telephone("bob")
     await talk(alice, bob, bob.uri)

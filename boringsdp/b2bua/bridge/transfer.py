@@ -94,6 +94,8 @@ class Transfers:
 
         `who` sends it; None: the PBX.
         """
+        if came.session.over:  # it was taken back while it was found out who sends it
+            return
         side = None if came.replaces is None else bridge.side_of(came.replaces)
         stays = None if side is None else bridge.other(side)
         if side is None or stays is None or not bridge.talking:
