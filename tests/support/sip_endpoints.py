@@ -40,6 +40,8 @@ class Names(Locator):
 class Ear:
     """`ear` is what to give as `hear`; `await ear.hears(Kind)` returns the next news of that kind, and drops what came before it."""
 
+    patience_s = PATIENCE_S
+
     def __init__(self, then: Callable[[Any], None] | None = None) -> None:
         self.news: list[Any] = []
         self.all: list[Any] = []
@@ -54,7 +56,7 @@ class Ear:
             self.then(event)
 
     async def hears(self, kind: type[News]) -> News:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(self.patience_s):
             while True:
                 while self.news:
                     event = self.news.pop(0)
