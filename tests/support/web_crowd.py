@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import statistics
 import struct
 import tempfile
@@ -49,7 +50,7 @@ class Voice(Peer):
     def begin(self, call: int) -> None:
         self.call, self.said = call, 0
         self.delays_s: list[float] = []
-        self.strange = 0
+        self.strange: list[str] = []
 
     def say(self) -> None:
         self.said += 1
@@ -65,7 +66,7 @@ class Voice(Peer):
             if words.translate(TURNED) == word * 10 and call == self.call and 0 < which <= self.said:
                 self.delays_s.append((time.monotonic_ns() - said_at) / 1e9)
             else:
-                self.strange += 1
+                self.strange.append(f"heard {words[: WORD.size].hex()}")
         self.heard.clear()
 
 
@@ -78,9 +79,8 @@ class Mirror(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.transport.sendto(data[:8] + b"PBX!" + data[12:].translate(TURNED), addr)
 
-    @property
-    def sdp(self) -> bytes:
-        return plain(self.transport.get_extra_info("sockname")[1]).encode()
+    def sdp(self, rtcp: int) -> bytes:
+        return plain(self.transport.get_extra_info("sockname")[1], extra=f"a=rtcp:{rtcp}\r\n").encode()
 
 
 class Pbx:
@@ -91,10 +91,16 @@ class Pbx:
         self.port = at(there, "").port
         self.calls: dict[Session, Mirror] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reports = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        """Where all RTCP goes, unread: the port after that of RTP may be a browser's."""
+        self._reports.bind(("127.0.0.1", 0))
+
+    def close(self) -> None:
+        self._reports.close()
 
     async def call(self, uri: str) -> None:
         mirror = await self._mirror()
-        session = self.account.invite(uri, mirror.sdp, hear=_ignore)
+        session = self.account.invite(uri, mirror.sdp(self._rtcp), hear=_ignore)
         self._keep(session, mirror)
 
     def _hear(self, event: Any) -> None:
@@ -107,7 +113,7 @@ class Pbx:
         mirror = await self._mirror()
         self._keep(session, mirror)
         session.ring()
-        session.accept(mirror.sdp)
+        session.accept(mirror.sdp(self._rtcp))
 
     def _keep(self, session: Session, mirror: Mirror) -> None:
         def hear(event: Any) -> None:
@@ -116,6 +122,10 @@ class Pbx:
 
         self.calls[session] = mirror
         session.hear = hear
+
+    @property
+    def _rtcp(self) -> int:
+        return int(self._reports.getsockname()[1])
 
     async def _mirror(self) -> Mirror:
         _, mirror = await asyncio.get_running_loop().create_datagram_endpoint(Mirror, local_addr=("127.0.0.1", 0))
@@ -235,6 +245,7 @@ async def running_crowd(users: int, *flags: str) -> AsyncIterator[Crowd]:
             with running_gateway(f"--config={file}", f"--sip.listen=udp:{sip},tcp:{sip}", *FLAGS, *flags) as gateway:
                 async with stack:
                     yield Crowd(gateway, pbx, port, sip, stack)
+            pbx.close()
 
 
 def _ignore(event: Any) -> None:
@@ -271,7 +282,8 @@ class Heard:
     said: int
     heard: int
     share: float
-    strange: int
+    strange: tuple[str, ...]
+    """What is not its own, and what did not verify."""
     median_ms: float
     late_ms: float
     """The 99th percentile."""
@@ -284,7 +296,7 @@ def heard_by(voices: Sequence[Voice]) -> Heard:
         said=sum(voice.said for voice in voices),
         heard=len(delays),
         share=min(len(voice.delays_s) / max(1, voice.said) for voice in voices),
-        strange=sum(voice.strange + len(voice.faults) for voice in voices),
+        strange=tuple(f"{voice.call}: {what}" for voice in voices for what in (*voice.strange, *voice.faults)),
         median_ms=statistics.median(delays) * 1000 if delays else 0.0,
         late_ms=delays[len(delays) * 99 // 100] * 1000 if delays else 0.0,
     )
