@@ -1,7 +1,7 @@
 """
 CPU time and memory of web phones, each with a WebSocket of its own: registered at the gateway, and through it at Kamailio; in calls.
 
-    python -m bench web_phones [registrations] [calls] [guesses]
+    python -m bench.web_phones [registrations] [calls] [guesses]
 """
 
 from __future__ import annotations
