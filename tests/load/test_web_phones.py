@@ -79,7 +79,7 @@ async def test_five_hundred_are_registered_and_a_hundred_talk():
         await few_at_once(phone.log_out() for phone in phones)
         after = await settled(crowd.gateway, before)
         assert {name: after[name] for name in GONE} == dict.fromkeys(GONE, 0)
-        assert after == before
+        assert {name: (before[name], after[name]) for name in after if after[name] > before[name]} == {}
         assert not crowd.pbx.calls
 
 
