@@ -16,6 +16,7 @@ from boringsdp.b2bua.bridge.notes import Notes
 from boringsdp.b2bua.bridge.outcome import Outcome
 from boringsdp.b2bua.bridge.side import Side
 from boringsdp.b2bua.bridge.transfer import Transfers
+from boringsdp.b2bua.decision import decision_of, name_of
 from boringsdp.b2bua.domains import Domains
 from boringsdp.b2bua.echo import EchoCall
 from boringsdp.b2bua.headers import contacts_of
@@ -23,7 +24,7 @@ from boringsdp.b2bua.identity import Identified
 from boringsdp.b2bua.messages import Messages
 from boringsdp.b2bua.plan import Attempt, Kind, Plan
 from boringsdp.b2bua.planning import STYLES, Planning, called_uri, user_named, with_flow
-from boringsdp.b2bua.policy import Asked, Decision, Refusal, Route, Routing, ToEcho, load_routing
+from boringsdp.b2bua.policy import Asked, Refusal, Route, Routing, ToEcho, load_routing
 from boringsdp.b2bua.record import CallRecord
 from boringsdp.b2bua.records import Records
 from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
@@ -278,7 +279,7 @@ class Front:
             refuse(Refusal(483))
             return
         try:
-            decision = self.routing.from_pbx(asked) if asked.caller is None else self.routing.from_browser(asked)
+            decision = self._asks(asked)(asked)
         except Exception:
             log.exception("the policy failed", extra={"called": str(asked.called)})
             refuse(Refusal(500))
@@ -289,6 +290,9 @@ class Front:
             task.add_done_callback(self._tasks.discard)
         else:
             self._decided(decision, asked, then, refuse)
+
+    def _asks(self, asked: Asked) -> Callable[[Asked], object]:
+        return self.routing.from_pbx if asked.caller is None else self.routing.from_browser
 
     def _recorded(self, asked: Asked, refuse: No) -> No:
         """Calls that are refused before anybody is called have a record, too."""
@@ -304,13 +308,19 @@ class Front:
 
     async def _await(self, decision: Any, asked: Asked, then: Then, refuse: No) -> None:
         try:
-            decided: Decision = await decision
+            decided: object = await decision
             self._decided(decided, asked, then, refuse)
         except Exception:
             log.exception("the policy failed", extra={"called": str(asked.called)})
             refuse(Refusal(500))
 
-    def _decided(self, decision: Decision, asked: Asked, then: Then, refuse: No) -> None:
+    def _decided(self, returned: object, asked: Asked, then: Then, refuse: No) -> None:
+        try:
+            decision = decision_of(returned)
+        except (TypeError, ValueError) as error:
+            log.error("no decision", extra={"by": name_of(self._asks(asked)), "called": str(asked.called), "why": str(error)})
+            refuse(Refusal(500))
+            return
         if isinstance(decision, Refusal):
             refuse(decision)
             return

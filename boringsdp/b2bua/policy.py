@@ -101,12 +101,17 @@ Decision = Route | Refusal
 
 
 class Routing(Protocol):
-    """Decides. Each method may be a coroutine; while it waits the caller hears nothing but 100. What it raises refuses the call (500)."""
+    """
+    Decides.
 
-    def from_browser(self, asked: Asked) -> Decision | Awaitable[Decision]:
+    Each method may be a coroutine; while it waits the caller hears nothing but 100. A target by itself is a route to it. What it
+    raises, or returns that is no decision, refuses the call (500).
+    """
+
+    def from_browser(self, asked: Asked) -> Decision | To | Awaitable[Decision | To]:
         """A web phone wants something of somebody."""
 
-    def from_pbx(self, asked: Asked) -> Decision | Awaitable[Decision]:
+    def from_pbx(self, asked: Asked) -> Decision | To | Awaitable[Decision | To]:
         """The PBX wants something of a user."""
 
     def record(self, record: CallRecord) -> None:
