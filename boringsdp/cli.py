@@ -87,12 +87,24 @@ def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
         flags["engine.kind"] = options.engine
     named = options.config or getattr(options, "file", None) or os.environ.get(config.FILE_VARIABLE)
     loaded = config.load(Path(named) if named else None, os.environ, flags, _plugins())
+    _find_policy(loaded.config, Path(named) if named else None)
     if options.command == "check-config":
         print(config.effective(loaded), end="")
         return OK
     from boringsdp import app  # translate and check-config start without the network parts
 
     return app.run(loaded, demo=options.command == "demo")
+
+
+def _find_policy(loaded: config.Config, file: Path | None) -> None:
+    """Let the policy of web phones lie beside the configuration file. Raises ConfigError when it is not to be found anywhere."""
+    if not (loaded.b2bua.enabled and loaded.domains and loaded.b2bua.routing):
+        return
+    from boringsdp.b2bua.policy import find_policy
+
+    if file is not None:
+        sys.path.append(str(file.resolve().parent))  # last: no file there takes the place of a library
+    find_policy(loaded.b2bua.routing)
 
 
 def _plugins() -> config.PluginKinds:

@@ -42,11 +42,13 @@ class B2buaConfig:
     )
     redirects: bool = setting(True, "Follow redirects (3xx) on behalf of callers; otherwise they are passed on.")
     routing: str = setting(
-        "", "A policy of one's own, as module:name; empty: users by their browsers, others by the PBX.", checks.module_name
+        "",
+        "A policy of one's own, as module:name, beside this file or installed; empty: users by their browsers, others by the PBX.",
+        checks.module_name,
     )
-    records: str = setting("", "File that gets a line of JSON for each call; empty: none.")
+    records: str = setting("", "File that gets a line of JSON for each call; empty: none.", checks.in_folder)
     challenge_calls: bool = setting(False, "Ask for the password with each call, not only to register.")
-    bindings_file: str = setting("", "File in which registrations outlive a restart; empty: none.")
+    bindings_file: str = setting("", "File in which registrations outlive a restart; empty: none.", checks.in_folder)
     expires_min: int = setting(60, "The shortest registration, in seconds.", checks.between(1, 86_400))
     expires_max: int = setting(3600, "The longest registration, in seconds.", checks.between(1, 604_800))
     bindings_per_user: int = setting(10, "Browsers that one user may be registered with at a time.", checks.between(1, 1000))

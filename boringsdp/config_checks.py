@@ -246,6 +246,14 @@ def readable(value: str) -> str | None:
         return f"{value} cannot be read: {error.strerror or error}"
 
 
+def in_folder(value: str) -> str | None:
+    """A file, there yet or not, in a folder that is there; or nothing."""
+    folder = Path(value).parent
+    if not value or (folder.is_dir() and not Path(value).is_dir()):
+        return None
+    return f"{value} is a folder" if folder.is_dir() else f"{value}: there is no folder {folder}"
+
+
 def codecs(values: tuple[str, ...]) -> str | None:
     """Encoding names as in a=rtpmap, of codecs that there are: a misspelt one would be ignored in silence."""
     bad = [value for value in values if value.lower() not in KNOWN_CODECS]

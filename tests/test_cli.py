@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -397,3 +397,66 @@ def test_a_certificate_that_cannot_be_used_is_named(serve: type[Serving]):
 def test_a_module_can_be_run():
     done = subprocess.run([sys.executable, "-m", "boringsdp", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"boringsdp {__version__}\n"
+
+
+# --- the policy of web phones ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], list[str]]:
+    """What makes a module of that name and text beside a configuration that names it, and returns the arguments that name the file."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+    def make(module: str, text: str) -> list[str]:
+        (tmp_path / "users").write_text("alice:secret\n")
+        (tmp_path / f"{module}.py").write_text(text)
+        file = tmp_path / "gateway.toml"
+        domain = f'[b2bua.domains."example.com"]\nusers = "{tmp_path}/users"\n'
+        file.write_text(f'[b2bua]\nrouting = "{module}:Office"\n{domain}')
+        return ["--config", str(file)]
+
+    return make
+
+
+def test_a_policy_lies_beside_the_configuration(with_policy: Callable[[str, str], list[str]], capsys: pytest.CaptureFixture[str]):
+    file = with_policy("policy_beside", "from boringsdp.b2bua.policy import DefaultRouting\nclass Office(DefaultRouting): pass\n")
+    assert main(["check-config", *file]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "said"),
+    [
+        ("policy_torn", "class Office(:\n", "SyntaxError"),
+        ("policy_failing", "\nprint(1 / 0)\n", "policy_failing.py:2"),
+        ("policy_lacking", "import there_is_none_such\n", "there_is_none_such"),
+        ("policy_other", "class Offices: pass\n", "Office"),
+        ("policy_half", "class Office:\n    def from_pbx(self, asked): pass\n", "Office has no from_browser, record"),
+    ],
+)
+def test_a_policy_that_cannot_be_had(
+    with_policy: Callable[[str, str], list[str]], module: str, text: str, said: str, capsys: pytest.CaptureFixture[str]
+):
+    file = with_policy(module, text)
+    for command in ("check-config", "serve"):
+        assert main([command, *file]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("boringsdp: b2bua.routing: ")
+        assert said in error
+
+
+def test_a_policy_that_is_nowhere(with_policy: Callable[[str, str], list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = with_policy("policy_gone", "")
+    (tmp_path / "policy_gone.py").unlink()
+    for command in ("check-config", "serve"):
+        assert main([command, *file]) == 2
+        assert "no module 'policy_gone', neither beside the configuration file nor where Python looks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["records", "bindings_file"])
+def test_a_file_in_no_folder(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for command in ("check-config", "serve"):
+        assert main([command, f"--b2bua.{key}={tmp_path}/none/calls.jsonl"]) == 2
+        assert f"b2bua.{key}: {tmp_path}/none/calls.jsonl: there is no folder {tmp_path}/none" in capsys.readouterr().err
+    assert main(["check-config", f"--b2bua.{key}={tmp_path}/calls.jsonl"]) == 0
+    assert main(["check-config", f"--b2bua.{key}={tmp_path}"]) == 2

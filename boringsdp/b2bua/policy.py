@@ -7,9 +7,10 @@ Where calls go: the protocol that a module of one's own implements, and what is 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Awaitable, Iterable
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp.b2bua.settings import Mode
 from boringsdp.errors import ConfigError
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.settings import B2buaSettings, DomainSettings
 
 DEFAULT_PORT = 5060
+KEY = "b2bua.routing"
+METHODS = ("from_browser", "from_pbx", "record")
 
 
 @dataclass(slots=True, frozen=True)
@@ -155,13 +158,37 @@ def load_routing(settings: B2buaSettings) -> Routing:
     """Return the policy that `b2bua.routing` names, or the default. Raises ConfigError."""
     if not settings.routing:
         return DefaultRouting(settings)
-    name, _, member = settings.routing.partition(":")
+    make = find_policy(settings.routing)
     try:
-        made = getattr(importlib.import_module(name), member)(settings)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise ConfigError("b2bua.routing", f"cannot be had: {error}") from error
-    missing = [method for method in ("from_browser", "from_pbx", "record") if not callable(getattr(made, method, None))]
+        made = make(settings)
+    except Exception as error:
+        raise _not_had(error) from error
+    missing = [method for method in METHODS if not callable(getattr(made, method, None))]
     if missing:
-        raise ConfigError("b2bua.routing", f"has no {', '.join(missing)}")
+        raise ConfigError(KEY, f"has no {', '.join(missing)}")
     routing: Routing = made
     return routing
+
+
+def find_policy(routing: str) -> Callable[[B2buaSettings], Any]:
+    """Return the class or function that `b2bua.routing` names. Raises ConfigError."""
+    module, _, name = routing.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise ConfigError(KEY, f"no module {module!r}, neither beside the configuration file nor where Python looks") from error
+        raise _not_had(error) from error
+    missing = [method for method in METHODS if not callable(getattr(found, method, None))] if isinstance(found, type) else []
+    if missing or not callable(found):
+        raise ConfigError(KEY, f"{name} has no {', '.join(missing)}" if missing else f"{name} is no class, and no function")
+    make: Callable[[B2buaSettings], Any] = found
+    return make
+
+
+def _not_had(error: Exception) -> ConfigError:
+    """What is wrong with a policy, and where: a traceback would say less to who has written it."""
+    ours = (__file__, importlib.__file__)
+    theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in ours and frame.filename[0] != "<"]
+    place = f" ({theirs[-1].filename}:{theirs[-1].lineno})" if theirs and not isinstance(error, SyntaxError) else ""
+    return ConfigError(KEY, f"cannot be had: {type(error).__name__}: {error}{place}")
