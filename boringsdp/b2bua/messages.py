@@ -127,11 +127,14 @@ class Relayed:
             self._failed(build_response(480))
             return
         request = self._request
+        lines = tuple(meant(request))
+        if request.method == "REFER" and attempt.topology is not None:
+            lines = attempt.topology.hidden_lines(lines)
         try:
             attempt.account.request(
                 request.method,
                 attempt.uri,
-                headers=[*meant(request), *self._extra, *attempt.headers],
+                headers=[*lines, *self._extra, *attempt.headers],
                 content_type=_type(request),
                 body=request.body,
                 hear=lambda news: self._hear(attempt, news),

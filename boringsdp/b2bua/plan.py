@@ -10,6 +10,7 @@ from boringsdp.sdp import LegStyle
 
 if TYPE_CHECKING:
     from boringsdp.b2bua.bindings import Binding
+    from boringsdp.b2bua.topology import Topology
     from boringsdp.sip.facades import Account
     from boringsdp.sip.flow import Flow
     from boringsdp.sip.uri import SipUri
@@ -42,6 +43,8 @@ class Attempt:
     identity: SipUri | None = None
     display_name: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    topology: Topology | None = None
+    """What of a PBX, whose request it is, a browser is not to see."""
     otherwise: Attempt | None = None
     """Tried in its place when nobody can be reached there: 503, no answer at all, no connection."""
 

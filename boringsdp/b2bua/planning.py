@@ -10,6 +10,7 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.plan import Attempt, Kind, Plan
 from boringsdp.b2bua.policy import Asked, Route, ToEcho, ToPbx, ToUser
 from boringsdp.b2bua.settings import DomainSettings, Media, Mode
+from boringsdp.b2bua.topology import Topology, topology_of
 from boringsdp.errors import BoringError, SipError
 from boringsdp.sdp import PLAIN, SDES_MANDATORY, SDES_OPTIONAL, WEBRTC, LegStyle, Protocol
 from boringsdp.sip import headers as views
@@ -69,7 +70,8 @@ class Planning:
 
     def to_browser(self, asked: Asked, route: Route, binding: Binding) -> Attempt:
         """Return the attempt that calls one browser; without a flow while it is waited for."""
-        identity, name = self._caller_for_browser(asked, route)
+        topology = None if asked.caller is not None else self.topology(asked.domain, asked.request)
+        identity, name = self._caller_for_browser(asked, route, topology)
         return Attempt(
             kind=Kind.BROWSER,
             account=self._web,
@@ -80,21 +82,29 @@ class Planning:
             to=name_address_text(binding.aor.to_text()),
             identity=identity,
             display_name=name,
-            headers=(*self._common(asked, route), *self._identity_for_browser(asked)),
+            headers=(*self._common(asked, route, topology), *self._identity_for_browser(asked, topology)),
+            topology=topology,
         )
 
-    def _caller_for_browser(self, asked: Asked, route: Route) -> tuple[SipUri | None, str]:
+    def topology(self, domain: DomainSettings, request: Request | None = None) -> Topology:
+        """Return what browsers are not to see of a domain's PBX; `request` is one of its own."""
+        return topology_of(domain, lambda host: self._domains.at(host) is not None, request)
+
+    @staticmethod
+    def _caller_for_browser(asked: Asked, route: Route, topology: Topology | None) -> tuple[SipUri | None, str]:
         if route.identity is not None:
             return route.identity, route.display_name or ""
         if asked.caller is not None:
             return asked.caller.aor, asked.caller.display_name if route.display_name is None else route.display_name
         uri, name = _sender(asked.request)
+        uri = uri if uri is None or topology is None else topology.hidden(uri)
         return uri or SipUri("sip", "anonymous", "anonymous.invalid"), name if route.display_name is None else route.display_name
 
-    def _identity_for_browser(self, asked: Asked) -> Lines:
-        if asked.caller is not None:
+    @staticmethod
+    def _identity_for_browser(asked: Asked, topology: Topology | None) -> Lines:
+        if topology is None:
             return ()
-        return headers.identity_to_browser(asked.request, trusted=asked.domain.trust_identity)
+        return topology.hidden_lines(headers.identity_to_browser(asked.request, trusted=asked.domain.trust_identity))
 
     # --- the PBX ---------------------------------------------------------------------------------------------------------------------
 
@@ -169,7 +179,7 @@ class Planning:
         identity, name = self._domains.presented(asked.caller)
         return identity, name if route.display_name is None else route.display_name
 
-    def _common(self, asked: Asked, route: Route) -> Lines:
+    def _common(self, asked: Asked, route: Route, topology: Topology | None = None) -> Lines:
         """What goes on of the caller's headers, and what the policy adds; of a call that was led elsewhere, by whom (RFC 5806)."""
         message = asked.request
         added = tuple(route.headers)
@@ -179,7 +189,8 @@ class Planning:
         added = (*hops_left(message), *added)
         names = {name.lower() for name, _ in added}
         passed = tuple((name, value) for name, value in headers.passed(message, self._allow) if name.lower() not in names)
-        return passed + headers.transfer(message) + added
+        moved = headers.transfer(message)
+        return passed + (moved if topology is None else topology.hidden_lines(moved)) + added
 
 
 def with_flow(attempt: Attempt, binding: Binding) -> Attempt:

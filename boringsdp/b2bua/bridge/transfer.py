@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.front import Front
     from boringsdp.b2bua.identity import Identity
     from boringsdp.b2bua.plan import Attempt
+    from boringsdp.b2bua.topology import Topology
     from boringsdp.sip.account import IncomingCall
     from boringsdp.sip.facades import Refer, Session
 
@@ -135,6 +136,13 @@ class Transfers:
         self._under_way[bridge] = meeting = Meeting(self, bridge, sides)
         meeting.start()
 
+    def topology(self, bridge: Bridge) -> Topology | None:
+        """What browsers are not to see of the PBX of a call."""
+        asked = self._front.asked_of(bridge)
+        if asked is None:
+            return None
+        return self._front.planning.topology(asked.domain, asked.request if asked.caller is None else None)
+
     def when_free(self, bridges: tuple[Bridge, ...], then: Callable[[], None]) -> None:
         """Do `then` once no offer waits in these calls; at the latest after `PATIENCE_S`, when what still waits is given up."""
         loop = asyncio.get_running_loop()
@@ -214,7 +222,7 @@ class Transfers:
             if not plan:
                 self._echo(bridge, blind, side, stays, refer, asked)
                 return
-            blind.start(_dressed(plan, refer, stays, known=other is not None), route.ring_s)
+            blind.start(_dressed(plan, refer, stays, self.topology(bridge), known=other is not None), route.ring_s)
 
         self._front.decide(asked, found, lambda no: blind.refuse(no.code, no.reason))
 
@@ -254,20 +262,21 @@ class _Joining:
         return False
 
 
-def _dressed(plan: Plan, refer: Refer, stays: Side, *, known: bool) -> Plan:
+def _dressed(plan: Plan, refer: Refer, stays: Side, topology: Topology | None, *, known: bool) -> Plan:
     """Give the attempts what the REFER wants to go along; browsers see who is transferred, not by whom."""
     extra = tuple((name, value) for name, value in refer.headers if not (known and name == "Replaces"))
-    return tuple(tuple(_dress(attempt, extra, stays) for attempt in group) for group in plan)
+    return tuple(tuple(_dress(attempt, extra, stays, topology) for attempt in group) for group in plan)
 
 
-def _dress(attempt: Attempt, extra: tuple[tuple[str, str], ...], stays: Side) -> Attempt:
-    otherwise = None if attempt.otherwise is None else _dress(attempt.otherwise, extra, stays)
-    changed = replace(attempt, headers=(*attempt.headers, *extra), otherwise=otherwise)
+def _dress(attempt: Attempt, extra: tuple[tuple[str, str], ...], stays: Side, topology: Topology | None) -> Attempt:
     if attempt.kind is not Kind.BROWSER:
-        return changed
+        otherwise = None if attempt.otherwise is None else _dress(attempt.otherwise, extra, stays, topology)
+        return replace(attempt, headers=(*attempt.headers, *extra), otherwise=otherwise)
+    changed = replace(attempt, headers=(*attempt.headers, *(extra if topology is None else topology.hidden_lines(extra))))
     try:
         message = stays.session.request
         who = views.from_(message) if stays.session.incoming else parse_name_address(f"<{stays.session.remote_uri}>")
-        return replace(changed, identity=who.sip_uri, display_name=who.display)
+        uri = who.sip_uri if topology is None else topology.hidden(who.sip_uri)
+        return replace(changed, identity=uri, display_name=who.display)
     except BoringError:
         return changed

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from boringsdp.b2bua import headers
+from boringsdp.b2bua.plan import Kind
 from boringsdp.errors import BoringError, SipError
 from boringsdp.sip.account import ReferAccepted, ReferEnded, ReferFailed, ReferProgress
+from boringsdp.sip.uri import parse_sip_uri
 
 if TYPE_CHECKING:
     from boringsdp.b2bua.bridge.bridge import Bridge
@@ -33,7 +35,7 @@ class Passing:
 
     def start(self) -> None:
         refer, request = self._refer, self._refer.request
-        target = refer.refer_to if self._across is None else refer.target
+        target = self._shown(refer.refer_to if self._across is None else refer.target)
         lines = headers.passed(request, self._bridge.desk.settings.headers)
         if self._side.passes_challenges:
             lines += headers.named(request, *headers.CREDENTIALS)
@@ -43,6 +45,16 @@ class Passing:
             self._over = True
             refer.reject(416 if isinstance(error, SipError) else 480)
             self._home.done(self._bridge, self)
+
+    def _shown(self, target: str) -> str:
+        """A browser calls whom the PBX names by the domain's name."""
+        topology = self._home.topology(self._bridge)
+        if self._stays.kind is not Kind.BROWSER or self._side.kind is Kind.BROWSER or topology is None:
+            return target
+        try:
+            return topology.hidden(parse_sip_uri(target)).to_text()
+        except SipError:
+            return target
 
     def stop(self) -> None:
         """The call is over. What becomes of the transfer is still told, if who asked can be told."""
