@@ -12,7 +12,7 @@ from boringsdp.b2bua.shared import Shared, too_many_wrong
 from boringsdp.b2bua.tokens import read_jwt, timed_password, timed_user
 from boringsdp.b2bua.users import User, Users
 from boringsdp.sip.digest import Credentials
-from boringsdp.sip.digest_params import read_lines
+from boringsdp.sip.digest_params import Words, read_lines
 from boringsdp.sip.digest_server import Challenger, Verdict
 from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request
@@ -54,27 +54,26 @@ class Authentication:
         bearer = self._bearer(request)
         if bearer is not None:
             claims = read_jwt(bearer, self._domain.token_secret, self._domain.name, self._wallclock())
-            told(User(claims.user, (), claims.display_name) if claims is not None else self._wrong(flow, proxy))
+            told(User(claims.user, (), claims.display_name) if claims is not None else self._wrong(flow, proxy, "(token)"))
             return
         words = next((words for scheme, words in read_lines(request, name) if scheme == "digest" and words.get("realm") == self._realm), {})
         username = words.get("username", "")
         if not username:
             told(self._challenge(proxy))
             return
-        algorithm = words.get("algorithm", "MD5").upper()
-        self._find(
-            username, lambda found: told(found if isinstance(found, Refusal) else self._check(request, flow, proxy, found, algorithm))
-        )
+        self._find(username, lambda found: told(found if isinstance(found, Refusal) else self._check(request, flow, proxy, found, words)))
 
-    def _check(self, request: Request, flow: Flow, proxy: bool, user: User | None, algorithm: str) -> User | Refusal:
-        self._credentials = _fitting(user, algorithm)
+    def _check(self, request: Request, flow: Flow, proxy: bool, user: User | None, words: Words) -> User | Refusal:
+        self._credentials = _fitting(user, words.get("algorithm", "MD5").upper())
         try:
             verdict, _ = self._challengers[proxy].check(request, self._shared.stack.now())
         finally:
             self._credentials = None
         if verdict is Verdict.GOOD and user is not None:
             return user
-        return self._wrong(flow, proxy) if verdict is Verdict.WRONG else self._challenge(proxy, stale=verdict is Verdict.STALE)
+        if verdict is Verdict.WRONG:
+            return self._wrong(flow, proxy, words["username"])
+        return self._challenge(proxy, stale=verdict is Verdict.STALE)
 
     def _find(self, username: str, found: Callable[[User | Refusal | None], None]) -> None:
         if self._domain.token_secret:
@@ -101,8 +100,8 @@ class Authentication:
             lines.insert(0, ("Proxy-Authenticate" if proxy else "WWW-Authenticate", f'Bearer realm="{self._realm}"'))
         return Refusal(407 if proxy else 401, headers=tuple(lines))
 
-    def _wrong(self, flow: Flow, proxy: bool) -> Refusal:
-        self._shared.note_wrong(flow)
+    def _wrong(self, flow: Flow, proxy: bool, name: str) -> Refusal:
+        self._shared.note_wrong(flow, f"{name}@{self._domain.name}" if "@" not in name else name)
         return self._challenge(proxy)
 
     def _bearer(self, request: Request) -> str | None:

@@ -23,10 +23,11 @@ from boringsdp.b2bua.headers import contacts_of
 from boringsdp.b2bua.identity import Identified
 from boringsdp.b2bua.messages import Messages
 from boringsdp.b2bua.plan import Attempt, Kind, Plan
-from boringsdp.b2bua.planning import STYLES, Planning, called_uri, user_named, with_flow
+from boringsdp.b2bua.planning import STYLES, Planning, called_uri, place_of, user_named, with_flow
 from boringsdp.b2bua.policy import Asked, Refusal, Route, Routing, ToEcho, load_routing
 from boringsdp.b2bua.record import CallRecord
 from boringsdp.b2bua.records import Records
+from boringsdp.b2bua.seldom import Seldom
 from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
 from boringsdp.b2bua.shared import OWN_HEADERS
 from boringsdp.b2bua.subscriptions import Subscriptions
@@ -44,6 +45,8 @@ from boringsdp.sip.name_address import parse_name_address
 from boringsdp.sip.uri import SipUri
 
 MAX_DIVERSIONS = 5
+LINES_PER_PBX = 10
+"""In a minute, about calls that could not be served."""
 RETRY_AFTER = (("Retry-After", "10"),)
 log = logs.bind("b2bua")
 Then = Callable[[Asked, Plan, Route], None]
@@ -73,6 +76,7 @@ class Front:
         self._gone: set[Flow] = set()
         """Connections that nobody has come back for, whose calls are still to be ended."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lines = Seldom(LINES_PER_PBX)
 
     async def start(self) -> None:
         """Serve. Raises ConfigError."""
@@ -407,9 +411,12 @@ class Front:
             route=attempt.route,
         )
 
-    def unreachable(self, attempt: Attempt) -> None:
-        """Nobody could be reached at the address of an attempt: others are tried before it for a while."""
-        log.warning("PBX cannot be reached", extra={"uri": attempt.uri, "route": attempt.route})
+    def unreachable(self, attempt: Attempt, why: str) -> None:
+        """Nobody could be reached at the address of an attempt, or it takes no calls: others are tried before it for a while."""
+        place = place_of(attempt)
+        left_out = self._lines.allows(place, self.endpoint.now())
+        if left_out is not None:
+            log.warning("PBX serves no calls", extra={"at": place, "why": why, **({"left_out": left_out} if left_out else {})})
         self.planning.unreachable(attempt, self.endpoint.now())
 
     def when_back(self, attempt: Attempt, then: Callable[[Attempt | None], None]) -> Callable[[], None]:
@@ -450,6 +457,6 @@ def _notes(asked: Asked) -> Notes:
         domain=asked.domain.name,
         caller=who.aor.to_text() if who is not None else sender.uri_text,
         caller_name=who.display_name if who is not None else sender.display,
-        called=asked.request.uri,
+        called=asked.request.uri if who is not None else asked.binding.aor.to_text() if asked.binding else asked.called.to_text(),
         from_kind=Kind.PBX if who is None else Kind.BROWSER,
     )

@@ -110,6 +110,14 @@ def warning(text: str) -> Lines:
     return (("Warning", f'399 boringsdp "{plain}"'),)
 
 
+def unreached(response: Response | None) -> str:
+    """Return why nobody has responded, where a response of our own making says so; empty: somebody has."""
+    if response is None or not response.local:
+        return ""
+    told = (response.headers.get("Warning") or "").partition('"')[2].rpartition('"')[0]
+    return told or response.reason
+
+
 def contacts_of(response: Response | None) -> Lines:
     """Return the Contacts of a 3xx, the one that is wanted most first (RFC 3261 §8.1.3.4)."""
     if response is None:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from boringsdp import logs
 from boringsdp.b2bua.bindings import Binding
+from boringsdp.b2bua.headers import unreached
 from boringsdp.b2bua.identity import Done, Identity
 from boringsdp.b2bua.pass_through_way import MAX_PENDING, Way, Ways, credentials_of, granted_seconds
 from boringsdp.b2bua.policy import Refusal
 from boringsdp.b2bua.registering import Contact, Registering, aor_key, canonical, read_register
 from boringsdp.b2bua.registrar import answer, binding_of
+from boringsdp.b2bua.seldom import Seldom
 from boringsdp.b2bua.settings import DomainSettings
 from boringsdp.b2bua.shared import Shared, pbx_allowed, too_many_wrong
 from boringsdp.errors import BoringError, Exhausted, Forbidden, SipError
@@ -36,6 +38,8 @@ PATIENCE_S = 28.0
 TRY_S = 8.0
 """For one address of the PBX where there are others."""
 SWEEP_S = 10.0
+LINES_PER_PBX = 10
+"""In a minute, about REGISTERs that an address of the PBX refuses, or does not answer."""
 PASSED = ("WWW-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Min-Expires", "Retry-After", "Unsupported", "P-Associated-URI")
 """Of the PBX's answer, what the browser gets. Contacts of others, and by what servers it came, are not its business."""
 log = logs.bind("b2bua")
@@ -52,6 +56,7 @@ class PassThrough:
         self._first = 0
         """The address of the PBX that has answered last."""
         self._asking: set[_Asking] = set()
+        self._lines = Seldom(LINES_PER_PBX)
         self._timer: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
@@ -111,8 +116,11 @@ class PassThrough:
         said, way, now = asking.said, asking.way, self._shared.stack.now()
         headers = [(name, value) for name in PASSED for value in response.headers.all(name)]
         if response.code // 100 != 2:
-            if response.code in (401, 407) and _is_wrong(asking.incoming.request, response):
-                self._shared.note_wrong(asking.flow)
+            if response.code in (401, 407):
+                if _is_wrong(asking.incoming.request, response):
+                    self._shared.note_wrong(asking.flow, aor_key(said.aor))
+            elif not response.local:
+                self.tell("REGISTER refused by the PBX", asking, f"{response.code} {response.reason}")
             code = 504 if response.local and response.code == 408 else response.code
             answer(asking.incoming, Refusal(code, "" if response.local else response.reason, tuple(headers)))
             return
@@ -132,6 +140,13 @@ class PassThrough:
         if said.outbound and any(contact.instance and contact.reg_id for contact in contacts):
             headers.append(("Require", "outbound"))
         answer(asking.incoming, Refusal(response.code, response.reason, tuple(headers)))
+
+    def tell(self, text: str, asking: _Asking, why: str) -> None:
+        """Log what has become of a REGISTER at an address of the PBX."""
+        left_out = self._lines.allows(f"{asking.way.place} {text}", self._shared.stack.now())
+        if left_out is not None:
+            facts = {"user": aor_key(asking.said.aor), "at": asking.way.place, "why": why}
+            log.warning(text, extra=facts | ({"left_out": left_out} if left_out else {}))
 
     # --- who asks -------------------------------------------------------------------------------------------------------------------
 
@@ -212,12 +227,15 @@ class _Asking:
             return
         assert self._timer is not None
         self._timer.cancel()
+        if why := unreached(event.response):
+            self._mode.tell("REGISTER not answered by the PBX", self, why)
         if (event.response.local or event.response.code == 503) and self._left and self._loop.time() < self._until:
             self._next()
         else:
             self._end(event.response)
 
     def _too_late(self) -> None:
+        self._mode.tell("REGISTER not answered by the PBX", self, "no answer")
         if self._left:
             self._next()
         else:

@@ -73,6 +73,12 @@ class Way:
             hear=hear,
         )
 
+    @property
+    def place(self) -> str:
+        """The address of the PBX that it uses, for people."""
+        pbx = self._domain.pbx
+        return pbx[self.at % len(pbx)].to_text() if pbx else self._domain.name
+
     def turn(self) -> None:
         """Use the next address of the PBX."""
         self.at = (self.at + 1) % max(1, len(self._domain.pbx))

@@ -206,6 +206,12 @@ def _sender(message: Message) -> tuple[SipUri | None, str]:
         return None, ""
 
 
+def place_of(attempt: Attempt) -> str:
+    """Return where an attempt goes, for people: host and port."""
+    place = _place(attempt.uri, attempt.route, attempt.account)
+    return place.strip("<>").removeprefix("sip:").removesuffix(";lr")
+
+
 def _place(uri: str, route: str, account: Account) -> str:
     """What names an address of a PBX, whoever is called there."""
     proxy = account.settings.outbound_proxy

@@ -18,7 +18,7 @@ class AttemptRecord:
     rang: float = 0.0
     ended: float = 0.0
     code: int = 0
-    """Its final response; 0: cancelled before one came."""
+    """Its final response, 408 and 503 of our own where there was none; 0: cancelled before one came."""
     reason: str = ""
 
 
@@ -58,11 +58,11 @@ class CallRecord:
     caller: str
     caller_name: str
     called: str
-    """The Request-URI of the caller's INVITE."""
+    """Whom the caller's INVITE names: its Request-URI; of what a PBX sends to a Contact of ours, the user."""
     callee: str
     """Who has answered; empty: nobody."""
     call_ids: tuple[str, ...]
-    """Of the caller's dialog, then of the callee's."""
+    """Of the caller's dialog, then of the callee's; where nobody has answered, of the `attempts`."""
     began: float
     rang: float
     answered: float
@@ -80,7 +80,7 @@ class CallRecord:
     transferred_to: str = ""
     attempts: tuple[AttemptRecord, ...] = ()
     legs: tuple[LegRecord, ...] = ()
-    """Of the caller, then of the callee."""
+    """Of the caller, then of who has answered."""
     ladders: tuple[str, ...] = ()
     """The SIP messages of each of `call_ids`, drawn."""
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from boringsdp import logs
 from boringsdp.b2bua.policy import Refusal
+from boringsdp.b2bua.seldom import Seldom
 from boringsdp.errors import ConfigError, Forbidden
 from boringsdp.net.networks import subscriber
 from boringsdp.sip.account import AccountSettings, Hear
@@ -26,6 +28,11 @@ OWN_HEADERS = (
     "Contact", "Path", "Max-Forwards", "Expires", "Min-Expires", "Date", "Supported", "Unsupported", "Retry-After", "Route",
 )  # fmt: skip
 """What the accounts of this front write themselves, whatever an operator allows applications."""
+
+LINES_PER_SOURCE = 10
+"""In a minute."""
+LONGEST_NAME = 64
+log = logs.bind("b2bua")
 
 HearPbx = Callable[["DomainSettings", "Binding | None", Any], None]
 """Takes the news of an account that a PBX knows: of a binding's (pass-through), or of a domain's (None)."""
@@ -53,6 +60,8 @@ class Shared:
     run: Callable[[Iterable[BindingAction]], None]
     """Performs what a command of `bindings` returned."""
     hear: HearPbx
+    lines: Seldom = field(default_factory=lambda: Seldom(LINES_PER_SOURCE))
+    """Of the log, about wrong passwords of an address."""
 
     def bind(self, asked: Registering, flow: Flow, account: Account | None = None) -> None:
         """Do what a REGISTER asks for that was checked; its connection may have ended since."""
@@ -61,10 +70,15 @@ class Shared:
         if not self.stack.is_open(flow):
             self.bindings.lost(flow, now)
 
-    def note_wrong(self, flow: Flow) -> None:
-        """Take note of a wrong password."""
-        self.wrong_passwords.note(_source(self, flow), self.stack.now())
+    def note_wrong(self, flow: Flow, user: str) -> None:
+        """Take note of a wrong password, and who it was said to be."""
+        now = self.stack.now()
+        self.wrong_passwords.note(_source(self, flow), now)
         self.stack.blame(flow, "wrong password")
+        left_out = self.lines.allows(subscriber(flow.remote[0]), now)
+        if left_out is not None:
+            facts = {"user": user[:LONGEST_NAME], "source": flow.remote[0]}
+            log.warning("wrong password", extra=facts | ({"left_out": left_out} if left_out else {}))
 
 
 def too_many_wrong(shared: Shared, flow: Flow) -> Refusal | None:

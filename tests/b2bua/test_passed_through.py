@@ -93,7 +93,7 @@ async def test_each_browser_is_called_alone(scene: Scene):
     bob.call.hang_up()
     await tabs[0].hears(Ended)
     record = await house.record()
-    assert (record.direction, record.callee) == ("pbx-browser", f"sip:alice@{DOMAIN}")
+    assert (record.direction, record.called, record.callee) == ("pbx-browser", f"sip:alice@{DOMAIN}", f"sip:alice@{DOMAIN}")
 
 
 async def test_who_has_not_registered_does_not_call(scene: Scene):

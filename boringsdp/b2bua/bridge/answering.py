@@ -207,7 +207,7 @@ class Answering:
             return (code, lines + contacts) if contacts else (480, lines)
         if code == 503:  # of ours it would mean that we are not to be asked (RFC 3261 §16.7)
             return (480 if outcome.attempt is not None and outcome.attempt.kind is Kind.BROWSER else 500), lines
-        if response is None:
+        if response is None and not outcome.unreached:  # where the PBX is, is not the caller's business
             lines += headers.warning(outcome.reason)
         return code, lines
 

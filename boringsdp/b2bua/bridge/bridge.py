@@ -263,6 +263,8 @@ class Bridge:
     def dropped(self, tried: Try) -> None:
         """A branch is of no use any more."""
         if self.state is not State.OVER:
+            if not self.notes.answered:
+                self.notes.media = self.call.statistics()  # without a branch the caller's leg is as if it had offered nothing
             self.media.drop(tried.side.branch)
 
     def taken(self, tried: Try, event: sip.Answered) -> None:
@@ -284,7 +286,8 @@ class Bridge:
         callee = outcome.attempt is not None and outcome.response is not None
         header = headers.reason_text(outcome.response)
         session = self.caller.session
-        self._finish("callee" if callee else "gateway", f"refused: {outcome.reason}" if outcome.reason else "refused", code, header=header)
+        reason = outcome.reason if outcome.unreached else f"refused: {outcome.reason}" if outcome.reason else "refused"
+        self._finish("callee" if callee else "gateway", reason, code, header=header)
         try:
             session.reject(code, outcome.response.reason if outcome.response is not None and outcome.code == code else "", lines)
         except WrongState:
@@ -339,7 +342,8 @@ class Bridge:
         if self.state is State.OVER:
             return
         statistics = self.call.statistics()
-        self.notes.media = statistics if statistics["legs"] else self.notes.media
+        if statistics["legs"] and (self.call.branches or not self.notes.media):
+            self.notes.media = statistics
         self.state = State.OVER
         if self._max_timer is not None:
             self._max_timer.cancel()

@@ -11,6 +11,7 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.outcome import NO_ANSWER, Outcome, better, is_final, is_unreachable
 from boringsdp.b2bua.bridge.side import Side
 from boringsdp.b2bua.plan import Kind
+from boringsdp.b2bua.planning import place_of
 from boringsdp.call import Party
 from boringsdp.errors import BoringError, Exhausted, SdpError
 from boringsdp.sip.session import events as sip
@@ -180,6 +181,8 @@ class Dialing:
             case sip.Failed(503, _, _) if tried.attempt.kind is Kind.BROWSER:  # of our own making: its connection is gone
                 self._forget(tried, 480, "browser lost")
                 self._failed(Outcome(480, "browser lost", tried.attempt))
+            case sip.Failed(code, _, response) if why := headers.unreached(response):
+                self._unreached(tried, code, why)
             case sip.Failed(code, reason, response):
                 self._forget(tried, code, reason)
                 self._failed(Outcome(code, reason, tried.attempt, response, rang=tried.rang))
@@ -199,10 +202,18 @@ class Dialing:
         self._give_up_all(COMPLETED_ELSEWHERE, 487, "completed elsewhere")
         self._caller.taken(tried, event)
 
+    def _unreached(self, tried: Try, code: int, why: str) -> None:
+        """No response has come."""
+        place = place_of(tried.attempt) if tried.attempt.kind is Kind.PBX else ""
+        reason = f"not reached: {why}" if not place or place in why else f"not reached: {place}: {why}"
+        self._forget(tried, code, reason)
+        self._failed(Outcome(code, reason, tried.attempt, rang=tried.rang, unreached=True))
+
     def _failed(self, outcome: Outcome) -> None:
         attempt = outcome.attempt
+        if attempt is not None and attempt.kind is Kind.PBX and (outcome.unreached or (attempt.otherwise and is_unreachable(outcome))):
+            self._placing.unreachable(attempt, outcome.reason if outcome.unreached else f"{outcome.code} {outcome.reason}")
         if attempt is not None and attempt.otherwise is not None and is_unreachable(outcome):
-            self._placing.unreachable(attempt)
             self._place(attempt.otherwise)
             self._go_on()
             return

@@ -11,6 +11,8 @@ from typing import Any
 from boringsdp.b2bua.plan import Kind
 from boringsdp.b2bua.record import AttemptRecord, CallRecord, LegRecord, StreamRecord
 
+MOST_TRIED = 10
+"""Dialogs of a call that nobody has answered whose ladders are in its record."""
 REDACTED = 300
 """Characters of a reason or an address that a record holds at most."""
 
@@ -75,6 +77,8 @@ class Notes:
         """Return the record, without ladders: the last messages of its dialogs are still to come."""
         result = "answered" if self.answered else "cancelled" if ended_by == "caller" else "failed"
         to = self.to_kind.value if self.to_kind else "nobody"
+        tried = () if self.answered else tuple(attempt.call_id for attempt in self.attempts if attempt.call_id)
+        media = self.media.get("legs", {})
         return CallRecord(
             id=self.id,
             domain=self.domain,
@@ -83,7 +87,7 @@ class Notes:
             caller_name=self.caller_name[:REDACTED],
             called=self.called[:REDACTED],
             callee=self.callee,
-            call_ids=tuple(self.call_ids),
+            call_ids=(*self.call_ids, *tried[:MOST_TRIED]),
             began=self.began,
             rang=self.rang,
             answered=self.answered,
@@ -95,7 +99,7 @@ class Notes:
             reason_header=reason_header[:REDACTED],
             transferred_to=self.transferred_to[:REDACTED],
             attempts=tuple(self.attempts),
-            legs=tuple(_leg(self.media["legs"][party]) for party in ("a", "b") if party in self.media.get("legs", {})),
+            legs=tuple(_leg(media[party]) for party in (("a", "b") if self.answered else ("a",)) if party in media),
         )
 
 

@@ -23,6 +23,8 @@ class Outcome:
     attempt: Attempt | None
     response: Response | None = None
     rang: bool = False
+    unreached: bool = False
+    """There was no response at all: `reason` says why, and where."""
 
 
 def is_unreachable(outcome: Outcome) -> bool:

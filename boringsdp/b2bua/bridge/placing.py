@@ -16,8 +16,8 @@ class Placing(Protocol):
     def invite(self, attempt: Attempt, sdp: bytes | None, hear: Callable[[Any], None]) -> Session:
         """Send an INVITE; raises what `Account.invite` raises."""
 
-    def unreachable(self, attempt: Attempt) -> None:
-        """Nobody could be reached at its address: others are tried before it for a while."""
+    def unreachable(self, attempt: Attempt, why: str) -> None:
+        """Nobody could be reached at its address, or it takes no calls: others are tried before it for a while."""
 
     def when_back(self, attempt: Attempt, then: Callable[[Attempt | None], None]) -> Callable[[], None]:
         """Tell `then` of the attempt with the browser's new flow, or None when it is waited for no more. Returns what forgets that."""
