@@ -125,7 +125,7 @@ class EchoCall:
             case sip.OfferReceived():
                 self._reoffered(event)
             case told.ReferReceived(refer=refer):
-                refer.reject(603)  # the echo calls nobody
+                refer.reject(403, "The Echo Calls Nobody")
 
     def _reoffered(self, event: sip.OfferReceived) -> None:
         session = self.caller.session

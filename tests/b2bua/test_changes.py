@@ -157,6 +157,20 @@ async def test_digits_by_info_are_sent_in_the_media(house: House, pair: tuple[Ph
     assert not bob.talk.heard(InfoReceived)
 
 
+async def test_digits_by_info_go_to_browsers_as_they_are(house: House):
+    """They take telephone-event, but no page is told of those."""
+    alice, carol, bob = await house.phone("alice"), await house.phone("carol"), house.telephone("bob")
+    for caller, callee, uri in ((alice, carol, carol.uri), (bob, alice, house.number("alice"))):
+        await talk(caller, callee, uri)
+        digit = b"Signal=8\r\nDuration=160\r\n"
+        caller.call.send("INFO", content_type="application/dtmf-relay", body=digit)
+        info = (await callee.hears(InfoReceived)).request
+        assert (info.body, info.headers.get("Content-Type")) == (digit, "application/dtmf-relay")
+        assert (await caller.hears(RequestAnswered)).response.code == 200
+        caller.call.hang_up()
+        await callee.hears(Ended)
+
+
 async def test_digits_by_info_are_passed_to_who_takes_no_others(house: House):
     alice, bob = await house.phone("alice"), house.telephone("bob")
     alice.calls(bob.uri)

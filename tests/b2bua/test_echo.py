@@ -86,7 +86,8 @@ async def test_nobody_can_be_sent_away_by_it(house: House):
     await alice.hears(Answered)
     refused = Ear()
     alice.call.refer(f"sip:carol@{DOMAIN}", hear=refused)
-    assert (await refused.hears(ReferFailed)).code == 603
+    failed = await refused.hears(ReferFailed)
+    assert (failed.code, failed.reason) == (403, "The Echo Calls Nobody")
 
 
 @pytest.mark.parametrize("front_settings", [{"max_call_s": 0.1}])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from boringsdp import logs
 from boringsdp.b2bua import headers
+from boringsdp.b2bua.plan import Kind
 from boringsdp.call import LegDtmf
 from boringsdp.call.digits import RELAY, Digit, Echoes, InfoQueue, read_digit, takes_events, wants_picture
 from boringsdp.errors import BoringError
@@ -57,7 +58,9 @@ class Within:
         if not self._new(side, digit.key, "info"):
             return True
         branch = side.branch or ("" if other is None else other.branch)
-        if other is None or not takes_events(call.heard(other.party, branch)):
+        if other is None or other.kind is Kind.BROWSER:  # a page is told of INFO, and of nothing in the media
+            return False
+        if not takes_events(call.heard(other.party, branch)):
             return False
         return bool(call.send_dtmf(other.party, digit.key, digit.duration_ms, branch=branch))
 
