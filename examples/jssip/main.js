@@ -42,7 +42,7 @@ themeSwitch(settings, dress);
 noticesView(phone, settings, notifier);
 const cards = linesView(phone, { ringer, attach: (audio) => speak(audio) });
 loginView(phone, settings, () => ringer.wake());
-dialerView(phone, settings, ringer);
+dialerView(phone, settings, ringer, cards);
 historyView(phone, history);
 helpView(phone, settings, cards);
 settingsView(phone, settings, notifier, (kind) =>

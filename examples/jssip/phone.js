@@ -6,7 +6,7 @@ import { readTarget } from "./address.js";
 import { recordOf } from "./history.js";
 import { Line } from "./line.js";
 import { outcomeOf } from "./outcome.js";
-import { PhoneError, connectionText, failureText, partyName, registrationText } from "./words.js";
+import { PhoneError, connectionText, failureText, partyName, registrationText, transferText } from "./words.js";
 
 const LINES = 2;
 const DECLINED = 603;
@@ -217,7 +217,7 @@ export class Phone extends EventTarget {
         if (other && !other.isOver) other.call.hangUp();
       } else if (state === "failed") {
         line.transfer = null;
-        this.#say("error", `The transfer to ${to} failed. ${failureText(code)} You are still connected to ${partyName(line.party)}.`);
+        this.#say("error", `The transfer to ${to} failed. ${transferText(code)} You are still connected to ${partyName(line.party)}.`);
       }
       this.#changed();
     });

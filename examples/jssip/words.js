@@ -64,6 +64,19 @@ export function failureText(code, cause = "") {
   );
 }
 
+const TRANSFER_BY_CODE = {
+  403: "The server does not allow it for this call.",
+  404: "Nobody is known there by that number or name. Check it and try again.",
+  480: "That phone cannot be reached now, or nobody answered.",
+  486: "Busy there.",
+  603: "The call was declined there.",
+};
+
+/** Why a call could not be transferred. */
+export function transferText(code) {
+  return TRANSFER_BY_CODE[code] ?? failureText(code).replace("The call failed", "It failed");
+}
+
 /** Why the phone could not log in. */
 export function registrationText(code, cause = "", url = "") {
   if (code === 401 || code === 403 || code === 407) return "Name or password is wrong. Check both and log in again.";

@@ -3,7 +3,7 @@
 import { $, el, fillPad, say } from "./dom.js";
 import { partyName } from "../words.js";
 
-export function dialerView(phone, settings, ringer) {
+export function dialerView(phone, settings, ringer, cards) {
   const target = $("target");
   let shown = ""; // of the quick dials
   fillPad($("pad"), (digit) => {
@@ -15,6 +15,8 @@ export function dialerView(phone, settings, ringer) {
   const call = async (video) => {
     const line = await phone.call(target.value, { video });
     if (line) target.value = "";
+    // Dialed by Enter: from now on keys are for the call, not for the next number.
+    if (line && document.activeElement === target) cards.card(line)?.element.focus({ preventScroll: true });
     update();
   };
   $("dial-form").addEventListener("submit", (event) => {

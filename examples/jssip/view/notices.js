@@ -3,7 +3,7 @@
 import { $, el, icon, say } from "./dom.js";
 import { partyName } from "../words.js";
 
-const STAY_MS = 6000;
+const STAY_MS = { info: 6_000, error: 60_000 };
 
 const CONNECTION = {
   offline: "not logged in",
@@ -40,6 +40,7 @@ export function noticesView(phone, settings, notifier) {
     for (const line of phone.lines) {
       const state = `${line.state}${line.muted}${line.remoteHeld}`;
       if (told.get(line) === state) continue;
+      if (!told.has(line)) forget();
       told.set(line, state);
       const name = partyName(line.party);
       if (line.state === "incoming") say($("alarm"), `${name} calls${line.offersVideo ? " with video" : ""}. ${keys()}`);
@@ -60,7 +61,14 @@ export function noticesView(phone, settings, notifier) {
   }
 }
 
-/** Show a banner: an error stays until dismissed, the rest goes by itself. */
+/** Errors are of what was before: a call that begins takes them along. */
+function forget() {
+  $("notices")
+    .querySelectorAll(".error")
+    .forEach((banner) => banner.remove());
+}
+
+/** Show a banner. It goes by itself, an error after a while or with the next call; none while it is pointed at. */
 export function notice(kind, text) {
   const place = $("notices");
   [...place.children].filter((other) => other.dataset.text === text).forEach((other) => other.remove());
@@ -72,7 +80,8 @@ export function notice(kind, text) {
   );
   place.append(banner);
   while (place.children.length > 3) place.firstElementChild.remove();
-  if (kind !== "error") setTimeout(() => banner.remove(), STAY_MS);
+  const leave = () => (banner.matches(":hover, :focus-within") ? setTimeout(leave, STAY_MS.info) : banner.remove());
+  setTimeout(leave, STAY_MS[kind]);
 }
 
 /** Notifications of the system, for when the page is behind others. */

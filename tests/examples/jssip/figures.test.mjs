@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { KEPT, Meter, estimateMos, rating } from "../../../examples/jssip/quality.js";
 import { Settings, readOffer } from "../../../examples/jssip/settings.js";
-import { duration, failureText, initials, registrationText } from "../../../examples/jssip/words.js";
+import { duration, failureText, initials, registrationText, transferText } from "../../../examples/jssip/words.js";
 import { FakeStore } from "./fakes.mjs";
 
 const report = (received, lost, bytes) => [
@@ -76,6 +76,8 @@ test("settings are kept, typed servers win over offered ones, a broken store doe
 
 test("texts for people", () => {
   assert.match(failureText(404), /Nobody is known/);
+  assert.match(transferText(403), /does not allow it for this call/);
+  assert.match(transferText(599), /^It failed \(599\)/);
   assert.match(failureText(0, "User Denied Media Access"), /microphone/);
   assert.match(failureText(499, "Odd"), /499, Odd/);
   assert.match(registrationText(401), /password/);

@@ -24,6 +24,7 @@ DOMAIN = "phones.example"
 CONFIGURATION = """
 [b2bua]
 grace = 10.0
+routing = "boringsdp.demo.routing:DemoRouting"
 records = "{folder}/records"
 
 [b2bua.domains."{domain}"]

@@ -58,6 +58,28 @@ async def test_blind_transfer(alice, bob, carol):
     await hear_each_other(bob, carol, (line, 1))
 
 
+async def test_blind_transfer_to_the_echo(alice, bob):
+    await connect(alice, bob)
+    await alice.click("transfer", 1)
+    await alice.write("transfer-target", "echo", 1)
+    await alice.click("transfer-now", 1)
+    await alice.shows("notice-info", "transferred to echo")
+    await alice.reaches(1, "")
+    await bob.until("phone.lines.length === 1 && phone.lines[0].state === 'active'")
+    (line,) = await bob.get("phone.lines.map(one => one.number)")
+    await says(bob, bob, line)
+
+
+async def test_the_echo_is_not_transferred(alice):
+    await alice.dial("echo")
+    await alice.reaches(1, "active")
+    await alice.click("transfer", 1)
+    await alice.write("transfer-target", "bob", 1)
+    await alice.click("transfer-now", 1)
+    await alice.shows("notice-error", "The transfer to bob failed. The server does not allow it for this call.")
+    await says(alice, alice)
+
+
 async def test_blind_transfer_to_nobody(alice, bob):
     await connect(alice, bob)
     await alice.click("transfer", 1)

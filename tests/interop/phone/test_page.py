@@ -68,6 +68,36 @@ async def test_keyboard_alone(alice, bob):
     assert await alice.get("document.querySelector('[data-testid=help]').open") is False
 
 
+async def test_after_dialing_by_enter_keys_are_for_the_call(alice):
+    await alice.get("document.querySelector('[data-testid=target]').focus()")
+    await alice.write("target", "echo")
+    await alice.page.press("Enter")
+    await alice.reaches(1, "active")
+    for key, wanted in (("m", "phone.lines[0].muted"), ("m", "!phone.lines[0].muted"), ("5", "phone.lines[0].digits === '5'")):
+        await alice.page.press(key)
+        await alice.until(wanted)
+    assert await alice.get("document.querySelector('[data-testid=target]').value") == ""
+    await alice.page.press("e")
+    await alice.reaches(1, "")
+
+
+async def test_errors_go_with_the_next_call(alice):
+    for _ in range(2):
+        await alice.dial("nobody")
+        await alice.shows("notice-error", "Nobody is known there")
+        await alice.until("phone.lines.length === 0")
+    await alice.dial("echo")
+    await alice.reaches(1, "active")
+    assert await alice.get("document.querySelectorAll('[data-testid=notice-error]').length") == 0
+    await alice.hang_up()
+
+
+async def test_digits_by_info_from_page_to_page(alice, bob):
+    await connect(alice, bob)
+    await alice.get("phone.lines[0].call.digit('8', 'info')")
+    await bob.until("phone.lines[0].heardDigits === '8'")
+
+
 async def test_tab_goes_through_everything_once_and_out_again(alice, bob):
     await connect(bob, alice)
     await alice.get("document.querySelector('[data-testid=open-settings]').focus()")
