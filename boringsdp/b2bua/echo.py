@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -60,6 +61,9 @@ class EchoCall:
 
     def start(self) -> None:
         """Answer the call."""
+        self._guarded(self._start)
+
+    def _start(self) -> None:
         session, offer = self.caller.session, self.caller.session.core.sdp
         try:
             if offer is None:
@@ -78,16 +82,11 @@ class EchoCall:
         self._answered()
 
     def take_over(self, leg: Leg) -> None:
-        """Go on with the dialog and the leg of a call that was transferred here. Raises BoringError; the leg is then closed."""
+        """Go on with the dialog and the leg of a call that was transferred here. Raises BoringError."""
         session = self.caller.session
         session.hear = self._hear
         self._notes.answer(session.local_uri, Kind.ECHO, session.call_id)
-        try:
-            self.call.take_over(Party.A, leg, echo=True)
-        except BoringError:
-            leg.close()
-            self.hang_up("not acceptable", code=NOT_ACCEPTABLE)
-            raise
+        self.call.take_over(Party.A, leg, echo=True)
         self._answered()
         with suppress(BoringError):
             session.offer(None)  # what it can do: it may have been on hold
@@ -112,7 +111,18 @@ class EchoCall:
         read_offer = read_keyed if self.caller.kind is Kind.BROWSER else read
         return written(self.call.echo(read_offer(offer), POLICY))
 
+    def _guarded(self, act: Callable[..., None], *args: Any) -> None:
+        """What `act` raises ends the call, with a record."""
+        try:
+            act(*args)
+        except Exception:
+            log.exception("a call failed here", extra={"call": self._notes.id})
+            self.hang_up("failed here", code=500)
+
     def _hear(self, event: Any) -> None:
+        self._guarded(self._take, event)
+
+    def _take(self, event: Any) -> None:
         match event:
             case sip.Cancelled(request):
                 self._finish("caller", "cancelled", 487, headers.reasons_of(request))

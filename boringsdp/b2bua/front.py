@@ -369,7 +369,12 @@ class Front:
         notes = replace(_notes(asked), caller=side.session.remote_uri, caller_name="", from_kind=side.kind)
         echo = EchoCall(self, side.session, notes, side.kind)
         self._echoes.add(echo)
-        echo.take_over(leg)
+        try:
+            echo.take_over(leg)
+        except Exception:
+            leg.close()
+            echo.hang_up("failed here", code=500)
+            raise
 
     def echo_over(self, call: EchoCall, record: CallRecord) -> None:
         """A call that the gateway has answered is over."""

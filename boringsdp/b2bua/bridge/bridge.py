@@ -6,7 +6,7 @@ import asyncio
 import enum
 import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 from boringsdp import logs
 from boringsdp.b2bua import headers
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from boringsdp.call import Call, Calls
     from boringsdp.sip.facades import Session
 
+P = ParamSpec("P")
 Lines = Iterable[tuple[str, str]]
 log = logs.bind("b2bua")
 
@@ -100,7 +101,7 @@ class Bridge:
         self._dialing = Dialing(self, self.desk, plan, self.notes, ring_s=self.desk.settings.ring_s if ring_s is None else ring_s)
         self.caller.session.hear = lambda event: self.hear(self.caller, event)
         if self.state is State.DIALING:
-            self._dialing.start()
+            self.guard(self._dialing.start)()
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -156,6 +157,9 @@ class Bridge:
 
     def lost(self, side: Side) -> None:
         """The browser of a side is gone for good."""
+        self.guard(self._lost)(side)
+
+    def _lost(self, side: Side) -> None:
         if self._dialing is not None:
             for tried in self._dialing.tries:
                 if tried.side is side:
@@ -168,13 +172,8 @@ class Bridge:
 
     def hear(self, side: Side, event: Any) -> None:
         """Take news of the caller's session, or of the callee's once it has answered."""
-        if self.state is State.OVER or side not in (self.caller, self.callee):
-            return
-        try:
-            self._take(side, event)
-        except Exception:
-            log.exception("a call failed here", extra={"call": self.notes.id, "news": type(event).__name__})
-            self._break()
+        if self.state is not State.OVER and side in (self.caller, self.callee):
+            self.guard(self._take)(side, event)
 
     def _take(self, side: Side, event: Any) -> None:
         match event:
@@ -274,7 +273,7 @@ class Bridge:
         self.notes.answer(side.session.remote_uri, side.kind, side.session.call_id)
         self.answering.answered(side, event)
         if self.state is not State.OVER and self.desk.settings.max_call_s:
-            self._max_timer = self._loop.call_later(self.desk.settings.max_call_s, self._too_long)
+            self._max_timer = self._loop.call_later(self.desk.settings.max_call_s, self.guard(self._too_long))
 
     def given_up(self, outcome: Outcome) -> None:
         """Nobody has answered: the caller is told the best of the failures."""
@@ -304,7 +303,7 @@ class Bridge:
         """News of the media; commands are on their way when it comes, so that it waits its turn."""
         if isinstance(event, LegFailed | LegClosed | CallTimedOut) and self.state is not State.OVER:
             self.notes.media = self.call.statistics()  # there are no figures once it is closed
-        self._loop.call_soon(self._hear_media, event)
+        self._loop.call_soon(self.guard(self._hear_media), event)
 
     def _hear_media(self, event: CallEvent) -> None:
         if self.state is State.OVER:
@@ -324,8 +323,31 @@ class Bridge:
         text = str(error)
         self.hang_up(f"not acceptable: {text}"[:120], code=488, lines=headers.reason(488, text))
 
-    def _break(self) -> None:
-        """End what has failed here, on both sides whatever else does not work."""
+    def guard(self, act: Callable[P, object], *more: Callable[[], object]) -> Callable[P, None]:
+        """
+        Return what does `act`; what that raises ends the call on both sides, with a record, and all that hangs on it.
+
+        Whatever calls a bridge or a part of it from outside (sessions, timers, the policy) does so through this. `more` ends what is
+        known to `act` alone.
+        """
+
+        def run(*args: P.args, **named: P.kwargs) -> None:
+            try:
+                act(*args, **named)
+            except Exception:
+                log.exception("a call failed here", extra={"call": self.notes.id})
+                for end in (self.end_broken, *more):
+                    try:
+                        end()
+                    except Exception:
+                        log.exception("a call that failed cannot be ended as it should", extra={"call": self.notes.id})
+
+        return run
+
+    def end_broken(self) -> None:
+        """End what has failed here, on both sides whatever else does not work. Nothing when it is over."""
+        if self.state is State.OVER:
+            return
         sides = (self.caller, self.callee)
         try:
             self.hang_up("failed here", code=500, lines=headers.reason(500, "Server Internal Error"))
@@ -333,6 +355,7 @@ class Bridge:
             for side in sides:
                 if side is not None and not side.session.over:
                     _leave(side, (), 500)
+            self.call.close("failed here")
 
     def _too_long(self) -> None:
         self.hang_up("maximum time", lines=headers.reason(200, "maximum time"))

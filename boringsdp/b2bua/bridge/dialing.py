@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol
 
 from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.outcome import NO_ANSWER, Outcome, better, is_final, is_unreachable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.bridge.placing import Placing
     from boringsdp.b2bua.plan import Attempt, Plan
 
+P = ParamSpec("P")
 Lines = Iterable[tuple[str, str]]
 COMPLETED_ELSEWHERE = headers.reason(200, "Call completed elsewhere")
 SILENT_S = 4.0
@@ -45,6 +46,9 @@ class Try:
 class Caller(Protocol):
     """Who has somebody called."""
 
+    def guard(self, act: Callable[P, object]) -> Callable[P, None]:
+        """What does `act`; what that raises ends the call (`Bridge.guard`)."""
+
     def sdp_for(self, attempt: Attempt, branch: str) -> bytes | None:
         """The offer for a new branch, None for an INVITE without; raises `SdpError`, `WrongState`, `Exhausted`."""
 
@@ -66,6 +70,7 @@ class Dialing:
 
     def __init__(self, caller: Caller, placing: Placing, plan: Plan, notes: Notes, *, ring_s: float) -> None:
         self._caller = caller
+        self._guard = caller.guard
         self._placing = placing
         self._groups = [list(group) for group in plan if group]
         self._notes = notes
@@ -112,7 +117,7 @@ class Dialing:
             group = self._groups.pop(0)
             self._stop_timer()
             if self._ring_s:
-                self._timer = asyncio.get_running_loop().call_later(self._ring_s, self._rang_too_long)
+                self._timer = asyncio.get_running_loop().call_later(self._ring_s, self._guard(self._rang_too_long))
             self._placing_now = True
             for attempt in group:
                 self._place(attempt)
@@ -127,14 +132,14 @@ class Dialing:
         if attempt.binding is not None and attempt.flow is None:
             wait = _Wait(attempt)
             self._waiting.append(wait)
-            wait.cancel = self._placing.when_back(attempt, lambda found: self._back(wait, found))
+            wait.cancel = self._placing.when_back(attempt, self._guard(lambda found: self._back(wait, found)))
             return
         self._branches += 1
         side = Side(None, attempt.kind, Party.B, attempt.style, f"b{self._branches}", attempt.binding)  # type: ignore[arg-type]  # set below
         tried = Try(attempt, side, self._notes.attempt(attempt.uri, attempt.kind))
         try:
             sdp = self._caller.sdp_for(attempt, side.branch)
-            side.session = self._placing.invite(attempt, sdp, lambda event: self._hear(tried, event))
+            side.session = self._placing.invite(attempt, sdp, self._guard(lambda event: self._hear(tried, event)))
         except SdpError as error:
             self._refused_here(tried, Outcome(488, str(error), attempt))
         except Exhausted as error:
@@ -145,7 +150,7 @@ class Dialing:
             self._notes.attempt_called(tried.note, side.session.call_id)
             self._tries.append(tried)
             if attempt.otherwise is not None:
-                tried.silence = asyncio.get_running_loop().call_later(SILENT_S, self.lose, tried, 408, "no response")
+                tried.silence = asyncio.get_running_loop().call_later(SILENT_S, self._guard(self.lose), tried, 408, "no response")
             for event in tried.early:
                 self._hear(tried, event)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from boringsdp import logs
 from boringsdp.b2bua.bridge.changes import Turn
 from boringsdp.b2bua.bridge.transfer_blind import Blind
-from boringsdp.b2bua.bridge.transfer_meeting import Meeting, exchange_side, leave
+from boringsdp.b2bua.bridge.transfer_meeting import Meeting, exchange_side, leave, part
 from boringsdp.b2bua.bridge.transfer_passing import Passing
 from boringsdp.b2bua.bridge.transfer_replacing import Replacing
 from boringsdp.b2bua.bridge.transfer_target import asked_for, named_session
@@ -143,21 +142,27 @@ class Transfers:
             return None
         return self._front.planning.topology(asked.domain, asked.request if asked.caller is None else None)
 
-    def when_free(self, bridges: tuple[Bridge, ...], then: Callable[[], None]) -> None:
-        """Do `then` once no offer waits in these calls; at the latest after `PATIENCE_S`, when what still waits is given up."""
+    def when_free(self, bridges: tuple[Bridge, ...], then: Callable[[], None], *ends: Callable[[], object]) -> None:
+        """
+        Do `then` once no offer waits in these calls; at the latest after `PATIENCE_S`, when what still waits is given up.
+
+        When that fails all these calls are over; `ends` end what else is left.
+        """
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE_S
 
         def look() -> None:
             waiting = [bridge for bridge in bridges if bridge.talking and bridge.changes.turn is not Turn.FREE]
             if waiting and loop.time() < until:
-                loop.call_later(LOOKS_S, look)
+                loop.call_later(LOOKS_S, guarded)
                 return
             for bridge in waiting:
                 bridge.changes.give_up()
             then()
 
-        look()
+        first, *others = bridges
+        guarded = first.guard(look, *(other.end_broken for other in others), *ends)
+        guarded()
 
     # --- ways -------------------------------------------------------------------------------------------------------------------------
 
@@ -203,7 +208,8 @@ class Transfers:
             log.info("calls joined", extra={"call": bridge.notes.id, "other": other.notes.id})
             self.meet(bridge, *sorted((stays, joined), key=lambda each: each.kind is not Kind.BROWSER))
 
-        self.when_free((bridge, other), join)
+        sessions = [each.session for each in (*bridge.sides, *other.sides)]
+        self.when_free((bridge, other), join, lambda: part(*sessions), lambda: other.call.close("failed here"), lambda: refer.reject(500))
 
     def _call_target(self, bridge: Bridge, side: Side, stays: Side, refer: Refer, other: Bridge | None) -> None:
         """Blind; or attended before the other call was answered: that one is given up, and its callee called for the one who stays."""
@@ -224,7 +230,7 @@ class Transfers:
                 return
             blind.start(_dressed(plan, refer, stays, self.topology(bridge), known=other is not None), route.ring_s)
 
-        self._front.decide(asked, found, lambda no: blind.refuse(no.code, no.reason))
+        self._front.decide(asked, bridge.guard(found), bridge.guard(lambda no: blind.refuse(no.code, no.reason)))
 
     def _echo(self, bridge: Bridge, blind: Blind, side: Side, stays: Side, refer: Refer, asked: Asked) -> None:
         """The target is the gateway itself: who stays hears himself from now on."""
@@ -242,12 +248,17 @@ class Transfers:
             bridge.notes.transferred_to = refer.target
             bridge.let_go()
             bridge.call.close("transferred")
-            with suppress(BoringError):
+            try:
                 self._front.echo_with(stays, leg, asked)
+            except BoringError as error:
+                log.warning("nobody is left in a call", extra={"call": bridge.notes.id, "reason": str(error)})
+                leg.close()
+                part(stays.session)
             leave(refer, side.session)
             refer.notify(200)
 
-        self.when_free((bridge,), put)
+        sessions = (stays.session, side.session)
+        self.when_free((bridge,), put, lambda: part(*sessions), lambda: bridge.call.close("failed here"), lambda: refer.reject(500))
 
 
 class _Joining:

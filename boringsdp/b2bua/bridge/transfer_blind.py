@@ -9,7 +9,7 @@ from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.dialing import Dialing, Try
 from boringsdp.b2bua.bridge.media import POLICY, read, written
 from boringsdp.b2bua.bridge.outcome import Outcome
-from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, leave, return_leg, unwatch, watch
+from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, leave, lend_leg, part, return_leg, unwatch, watch
 from boringsdp.b2bua.plan import Kind
 from boringsdp.call import Call, LegOptions, Party, Timeouts
 from boringsdp.errors import BoringError, SdpError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.bridge.side import Side
     from boringsdp.b2bua.bridge.transfer import Transfers
     from boringsdp.b2bua.plan import Attempt, Plan
-    from boringsdp.sip.facades import Refer
+    from boringsdp.sip.facades import Refer, Session
 
 NOT_ACCEPTABLE = 488
 REQUEST_PENDING = 491
@@ -47,6 +47,9 @@ class Blind:
         self._ringing: Call | None = None
         """The target's legs, and that of `stays` once it is alone."""
         self._dialing: Dialing | None = None
+        self._taken: Session | None = None
+        """The target's, once it has answered."""
+        self.guard = bridge.guard
 
     def start(self, plan: Plan, ring_s: float | None) -> None:
         """Call whom the plan names."""
@@ -78,6 +81,8 @@ class Blind:
             self._dialing.stop(headers.reason(487, "Transferred call has ended"))
         self._refer.reject(487)
         self._end()
+        if self._taken is not None:
+            part(self._taken, self._leaves.session)
 
     @property
     def called(self) -> tuple[Side, ...]:
@@ -119,7 +124,7 @@ class Blind:
         if self._over or ringing is None:
             return
         try:
-            ringing.take_over(Party.A, bridge.call.hand_over(self._stays.party, _branch(bridge, self._stays)))
+            lend_leg(bridge, self._stays, ringing)
             watch(bridge, self._stays, self._hear)
         except BoringError as error:
             log.info("nobody hears how the target rings", extra={"call": bridge.notes.id, "reason": str(error)})
@@ -158,12 +163,14 @@ class Blind:
     def taken(self, tried: Try, event: sip.Answered) -> None:
         """The target has answered."""
         bridge, session, ringing = self._bridge, tried.side.session, self._ringing
-        session.hear = lambda news: self._hear_target(tried, news)
+        self._taken = session
+        session.hear = bridge.guard(lambda news: self._hear_target(tried, news))
         try:
             if event.sdp is None or ringing is None:
                 raise SdpError("no SDP in the answer")
             ringing.alone.settle(Party.B, read(event.sdp), branch=tried.side.branch)
         except BoringError as error:
+            self._taken = None
             session.hang_up(headers.reason(NOT_ACCEPTABLE, str(error)))
             self.given_up(Outcome(NOT_ACCEPTABLE, "Not Acceptable Here", tried.attempt))
             return
@@ -190,6 +197,7 @@ class Blind:
     def _hear_target(self, tried: Try, event: Any) -> None:
         """Between its answer and its place in the call."""
         if isinstance(event, sip.Ended) and not self._over:
+            self._taken = None
             self.given_up(Outcome(480, "", tried.attempt))
 
     def _put(self, tried: Try) -> None:
@@ -198,16 +206,15 @@ class Blind:
         if self._over or ringing is None:
             side.session.hang_up()
             return
-        leg = ringing.hand_over(Party.B, side.branch)
         try:
-            joined = exchange_side(bridge, self._leaves, side.session, leg, like=side)
-            if self._left_behind:
-                return_leg(bridge, self._stays, ringing.hand_over(Party.A))
+            joined = exchange_side(bridge, self._leaves, side.session, ringing.hand_over(Party.B, side.branch), like=side)
         except BoringError as error:
-            leg.close()
+            self._taken = None
             side.session.hang_up(headers.reason(500, str(error)))
             self.given_up(Outcome(500, "", tried.attempt))
             return
+        if self._left_behind:
+            return_leg(bridge, self._stays, ringing.hand_over(Party.A))
         bridge.notes.transferred_to = side.session.remote_uri
         leave(self._refer, self._leaves.session)
         self._refer.notify(200)
@@ -224,10 +231,6 @@ class Blind:
         if ringing is not None:
             ringing.close()
         self._home.done(bridge, self)
-
-
-def _branch(bridge: Bridge, side: Side) -> str:
-    return bridge.branch if side is bridge.callee else ""
 
 
 def _nobody(_event: Any) -> None:

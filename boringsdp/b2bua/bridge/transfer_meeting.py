@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from boringsdp import logs
 from boringsdp.b2bua.bridge.media import POLICY, written
 from boringsdp.b2bua.bridge.side import Side
+from boringsdp.call import Party
 from boringsdp.errors import BoringError, WrongState
 from boringsdp.sip.notifier import NotifierEnded
 from boringsdp.sip.session import events as sip
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from boringsdp.b2bua.bridge.bridge import Bridge
     from boringsdp.b2bua.bridge.transfer import Transfers
     from boringsdp.b2bua.identity import Identity
+    from boringsdp.call import Call
     from boringsdp.call.leg import Leg
     from boringsdp.sip.facades import Refer, Session
 
@@ -29,9 +31,13 @@ TRIES = 10
 log = logs.bind("b2bua")
 
 
+class HalfJoined(Exception):
+    """A call has lost a leg on the way: it cannot go on. No BoringError, for nobody but `Bridge.guard` can do something about it."""
+
+
 def watch(bridge: Bridge, side: Side, first: Callable[[Side, Any], bool]) -> None:
     """Let `first` hear what a session tells; what it does not take (False) the bridge hears as ever."""
-    side.session.hear = lambda event: None if first(side, event) else bridge.hear(side, event)
+    side.session.hear = bridge.guard(lambda event: None if first(side, event) else bridge.hear(side, event))
 
 
 def unwatch(bridge: Bridge, side: Side) -> None:
@@ -43,11 +49,16 @@ def exchange_side(bridge: Bridge, old: Side, session: Session, leg: Leg, *, like
     """
     Let a session with its leg take the place of `old` in a call, and return its side; what it is and speaks is as of `like`.
 
-    The leg of `old` is closed, its session is for the caller to end. No offer may wait in the call.
+    The leg of `old` is closed, its session is for the caller to end. No offer may wait in the call. Raises BoringError when the call is
+    as it was, HalfJoined when it is not; `leg` is closed then.
     """
     branch = bridge.branch if old is bridge.callee else ""
-    bridge.call.hand_over(old.party, branch).close()
-    bridge.call.take_over(old.party, leg)
+    try:
+        bridge.call.hand_over(old.party, branch).close()
+    except BaseException:
+        leg.close()
+        raise
+    _take_over(bridge, old.party, leg)
     side = Side(
         session,
         like.kind,
@@ -61,10 +72,34 @@ def exchange_side(bridge: Bridge, old: Side, session: Session, leg: Leg, *, like
     return side
 
 
+def lend_leg(bridge: Bridge, side: Side, call: Call) -> None:
+    """Let the leg of a side be party A of another call for a while. Raises BoringError when it is where it was; else HalfJoined."""
+    leg = bridge.call.hand_over(side.party, bridge.branch if side is bridge.callee else "")
+    try:
+        call.take_over(Party.A, leg)
+    except BoringError:
+        return_leg(bridge, side, leg)
+        raise
+
+
 def return_leg(bridge: Bridge, side: Side, leg: Leg) -> None:
-    """Give a side the leg back that was lent to another call."""
-    bridge.call.take_over(side.party, leg)
+    """Give a side the leg back that was lent to another call. Raises HalfJoined; the leg is closed then."""
+    _take_over(bridge, side.party, leg)
     side.branch = ""
+
+
+def _take_over(bridge: Bridge, party: Party, leg: Leg) -> None:
+    try:
+        bridge.call.take_over(party, leg)
+    except Exception as error:
+        leg.close()
+        raise HalfJoined(str(error)) from error
+
+
+def part(*sessions: Session) -> None:
+    """End sessions that a transfer has left behind when it failed here; those that are over do not mind."""
+    for session in sessions:
+        session.hang_up(code=500)
 
 
 def leave(refer: Refer, *sessions: Session) -> None:
@@ -133,7 +168,7 @@ class Meeting:
                 if isinstance(error, WrongState) and self._tries:  # an offer of before is not answered yet
                     self._tries -= 1
                     self._waiting.appendleft(side)
-                    asyncio.get_running_loop().call_later(AGAIN_S, self._next)
+                    asyncio.get_running_loop().call_later(AGAIN_S, bridge.guard(self._next))
                     return
         if not self._over:
             self._over = True

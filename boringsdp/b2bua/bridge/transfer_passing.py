@@ -40,7 +40,9 @@ class Passing:
         if self._side.passes_challenges:
             lines += headers.named(request, *headers.CREDENTIALS)
         try:
-            self._subscription = self._stays.session.refer(target, hear=self._hear, replaces=self._across, headers=lines)
+            self._subscription = self._stays.session.refer(
+                target, hear=self._bridge.guard(self._hear), replaces=self._across, headers=lines
+            )
         except BoringError as error:
             self._over = True
             refer.reject(416 if isinstance(error, SipError) else 480)

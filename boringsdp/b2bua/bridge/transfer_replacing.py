@@ -8,7 +8,7 @@ from boringsdp import logs
 from boringsdp.b2bua import headers
 from boringsdp.b2bua.bridge.media import POLICY, read, read_keyed, written
 from boringsdp.b2bua.bridge.side import Side
-from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, return_leg, unwatch, watch
+from boringsdp.b2bua.bridge.transfer_meeting import exchange_side, lend_leg, part, return_leg, unwatch, watch
 from boringsdp.b2bua.plan import Kind
 from boringsdp.b2bua.planning import STYLES
 from boringsdp.b2bua.settings import Mode
@@ -64,7 +64,7 @@ class Replacing:
         self._left = False
         """Whether the old one has hung up."""
         self._over = False
-        came.session.hear = self._hear_new
+        came.session.hear = bridge.guard(self._hear_new)
 
     def start(self) -> None:
         """Begin, now that no offer waits in the call."""
@@ -81,7 +81,7 @@ class Replacing:
                 session.accept(written(call.alone.invite(able, self._side.style, policy=POLICY)))
                 return
             style = self._stays.style
-            call.take_over(Party.A, bridge.call.hand_over(self._stays.party, bridge.branch))
+            lend_leg(bridge, self._stays, call)
             offer = read(sdp) if self._side.kind is Kind.PBX else read_keyed(sdp)
             self._stays.session.offer(written(call.offer(Party.B, offer, style, POLICY)))
             self._asked = True
@@ -93,6 +93,7 @@ class Replacing:
         if not self._over:
             self._over = True
             self._came.session.hang_up(headers.reason(480, "The other side has ended"), code=480)
+            part(self._old.session)  # whose place may be taken already, when that failed here
             self._close()
 
     @property
@@ -121,7 +122,7 @@ class Replacing:
                 try:
                     assert self._joining is not None
                     self._joining.alone.settle(Party.B, read(sdp))
-                    self._joining.take_over(Party.A, self._bridge.call.hand_over(self._stays.party, self._bridge.branch))
+                    lend_leg(self._bridge, self._stays, self._joining)
                     self._put()
                     self._home.meet(self._bridge, self._stays)
                 except BoringError as error:
@@ -174,8 +175,7 @@ class Replacing:
         """The new one is in the call."""
         bridge, call = self._bridge, self._joining
         assert call is not None
-        leg = call.hand_over(Party.B)
-        exchange_side(bridge, self._old, self._came.session, leg, like=self._side)
+        exchange_side(bridge, self._old, self._came.session, call.hand_over(Party.B), like=self._side)
         return_leg(bridge, self._stays, call.hand_over(Party.A))
         bridge.notes.transferred_to = self._came.session.remote_uri
         if not self._left:
