@@ -28,6 +28,7 @@ help: ## show this
 setup: $(VENV)/.test $(VENV)/.native $(if $(NPM),$(VENV)/.npm $(VENV)/.phones) ## create .venv and install everything that tests need
 
 run: $(VENV)/.run $(VENV)/.native $(if $(NPM),$(VENV)/.phones) ## start the gateway with a demo page and web phones, print its address
+	@$(if $(NPM),,echo "web phones: npm is not here, and brings their libraries (on Debian and Ubuntu: apt-get install npm); all else works")
 	@$(BIN)/boringsdp demo $(ARGS)
 
 test: setup ## run the tests; those whose browser or peer program is missing say what to install

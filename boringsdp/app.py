@@ -21,6 +21,7 @@ from boringsdp.call import Calls, CallSettings, DestinationPolicy
 from boringsdp.certificates import server_context
 from boringsdp.config import Config, Loaded
 from boringsdp.config_checks import parse_endpoint
+from boringsdp.demo.phones import phones_line
 from boringsdp.demo.ready_users import users_file
 from boringsdp.demo_part import demo_config, make_demo
 from boringsdp.errors import ConfigError
@@ -464,5 +465,5 @@ def _announce(gateway: Gateway, *, demo: bool) -> None:
         others = default_address() if host in ("0.0.0.0", "::") else None
         elsewhere = f" (http{secure}://{joined(others, port)}/demo/ from elsewhere)" if others else ""
         print(f"\nOpen http{secure}://{joined(name, port)}/demo/ in a browser{elsewhere}. Ctrl-C ends.")
-        print(f"A telephone for SIP calls: http{secure}://{joined(name, port)}/phone/")
+        print(phones_line(f"http{secure}://{joined(name, port)}/phone/"))
     sys.stdout.flush()

@@ -98,7 +98,7 @@ def _with_config(options: argparse.Namespace, flags: dict[str, str]) -> int:
 
 def _find_policy(loaded: config.Config, file: Path | None) -> None:
     """Let the policy of web phones lie beside the configuration file. Raises ConfigError when it is not to be found anywhere."""
-    if not (loaded.b2bua.enabled and loaded.domains and loaded.b2bua.routing):
+    if not (loaded.b2bua.enabled and loaded.b2bua.routing):
         return
     from boringsdp.b2bua.policy import find_policy
 

@@ -67,6 +67,13 @@ class PhoneSettings:
     """For the Janus API."""
 
 
+def phones_line(url: str, folder: Path = FOLDER) -> str:
+    """Return what a person is told of the telephone at `url`: where it is, or what it needs."""
+    if (folder / LIBRARIES / OF_NPM[0]).is_file():
+        return f"A telephone for SIP calls: {url}"
+    return f"A telephone for SIP calls needs npm, and is not ready: install Node.js with npm, then `make run` again. ({url})"
+
+
 class Phones:
     """
     The pages, their libraries and their settings. Add `routes` to the HTTP server.

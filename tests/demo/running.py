@@ -46,7 +46,7 @@ class RunningDemo:
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment,
             )  # fmt: skip
         for _ in range(200):
-            if f"Open {self.address} in a browser" in self._log.read_text() and f"calls: {self.phone}\n" in self._log.read_text():
+            if f"Open {self.address} in a browser" in self._log.read_text() and self.phone in self._log.read_text():
                 return
             assert self._process.returncode is None, self._log.read_text()
             await asyncio.sleep(0.05)

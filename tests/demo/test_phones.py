@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from boringsdp.demo.phones import FOLDER, PAGES, Phones, PhoneSettings, User
+from boringsdp.demo.phones import FOLDER, PAGES, Phones, PhoneSettings, User, phones_line
 
 SETTINGS = PhoneSettings(
     websocket="/sip", domain="demo.example", users=(User("alice", "s3cret", "Alice"),), echo="echo", secrets={"token": "t"}
@@ -67,6 +67,14 @@ async def test_a_page_learns_who_it_can_be_and_which_libraries_there_are(client:
     assert (told["janus"], told["secrets"], told["sip"]) == (8188, {"token": "t"}, "127.0.0.1:5060")
     assert told["libraries"] == ["sip.js"]
     assert "Access-Control-Allow-Origin" not in reply.headers
+
+
+def test_the_telephone_is_announced_with_what_it_lacks(tmp_path: Path):
+    url = "http://localhost:8088/phone/"
+    assert phones_line(url, tmp_path).startswith("A telephone for SIP calls needs npm")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "jssip.js").touch()
+    assert phones_line(url, tmp_path) == f"A telephone for SIP calls: {url}"
 
 
 def test_the_pages_are_in_the_package():

@@ -19,6 +19,7 @@ from boringsdp.b2bua.configuration import b2bua_settings
 from boringsdp.b2bua.policy import Asked, Refusal, Route, ToPbx, ToUser, load_routing
 from boringsdp.b2bua.record import AttemptRecord, CallRecord, StreamRecord
 from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
+from boringsdp.b2bua.trunk import called_back
 from boringsdp.errors import ConfigError
 from boringsdp.sip.build import request
 from boringsdp.sip.uri import parse_sip_uri
@@ -27,9 +28,13 @@ TEXT = (Path(__file__).parents[2] / "docs" / "b2bua.md").read_text()
 DOMAIN = DomainSettings(name="example.com", mode=Mode.REGISTRAR, pbx=(parse_sip_uri("sip:192.0.2.1"),))
 
 
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
 def block(kind: str) -> str:
-    (found,) = re.findall(rf"^```{kind}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-    return str(found)
+    (found,) = blocks(kind)
+    return found
 
 
 @pytest.fixture
@@ -48,14 +53,25 @@ def asked(called: str, **more: Any) -> Asked:
     return Asked(**({"domain": DOMAIN, "caller": None, "called": parse_sip_uri(called), "request": made} | more))
 
 
-def test_the_configuration_can_be_read(tmp_path: Path):
-    (tmp_path / "users").write_text("alice:secret\n")
-    text = block("toml").replace("/etc/boringsdp/users", str(tmp_path / "users"))
+def read(text: str, folder: Path) -> DomainSettings:
+    """The one domain of a configuration."""
+    (folder / "users").write_text("alice:secret\n")
+    text = re.sub(r"/etc/boringsdp/|/var/log/", f"{folder}/", text)
     tomllib.loads(text)
-    (tmp_path / "boringsdp.toml").write_text(text)
-    settings = b2bua_settings(config.load(tmp_path / "boringsdp.toml", {}, {}).config)
+    (folder / "boringsdp.toml").write_text(text)
+    settings = b2bua_settings(config.load(folder / "boringsdp.toml", {}, {}).config)
     assert settings is not None
-    assert len(settings.domains["example.com"].pbx) == 2
+    (domain,) = settings.domains.values()
+    return domain
+
+
+def test_the_configurations_can_be_read(tmp_path: Path):
+    registrar, trunk, through = (read(text, tmp_path) for text in blocks("toml"))
+    assert [each.mode for each in (registrar, trunk, through)] == [Mode.REGISTRAR, Mode.TRUNK, Mode.PASS_THROUGH]
+    assert [len(each.pbx) for each in (registrar, trunk, through)] == [2, 1, 2]
+    assert trunk.trunk is not None
+    assert (trunk.trunk.identity.to_text(), trunk.trunk.register) == ("sip:gateway@pbx.example.net", True)
+    assert called_back(trunk.trunk.caller, parse_sip_uri("sip:12@x"), trunk.trunk.identity).user == "+493012"
 
 
 def test_the_policy_refuses_and_leads(office: Any):
