@@ -173,7 +173,7 @@ class Commands:
         )
         own = (dialog.id.call_id, dialog.id.local_tag)
         entry = self._endpoint.ua.adopt(core, session.account.line, outlet=session.entry.outlet, dialog=own, beside=True)
-        entry.way = session.entry.way
+        self._endpoint.ua.lead(entry, session.entry.way)
         subscription = Subscription(self._endpoint, dialog.id.call_id, hear)
         subscription.core, subscription.entry, entry.face = core, entry, subscription
         self._endpoint.run(entry, core.start(self._endpoint.now()))
@@ -194,7 +194,9 @@ class Commands:
             refused = told(400, problem.header, problem.reason) if isinstance(problem, SipError) else response(503)
             self._endpoint.reply(news.transaction, refused)
             raise
-        entry.way, entry.came = self._endpoint.ua.doorway.way_by(news.flow) if news.entry is None else news.entry.way, news.flow
+        ua = self._endpoint.ua
+        ua.lead(entry, ua.doorway.way_by(news.flow) if news.entry is None else news.entry.way)
+        entry.came = news.flow
         handle = entry.face = NotifierHandle(self._endpoint, account, core, entry, hear)
         self._endpoint.run(entry, core.accept(self._endpoint.now()))
         return handle

@@ -155,7 +155,7 @@ class Delivery:
         except Exhausted:
             self._endpoint.reply(news.transaction, response(503))
             return
-        entry.way = news.entry.way if news.entry is not None else self._endpoint.ua.doorway.way_by(news.flow)
+        ua.lead(entry, news.entry.way if news.entry is not None else ua.doorway.way_by(news.flow))
         refer = entry.face = Refer(self._endpoint, core, entry, news.flow)
         hear = session.hear if session is not None else self._hearer(account, news.claim)
         event = ReferReceived(refer, news.request) if session is not None else IncomingRefer(refer, news.request)

@@ -39,7 +39,7 @@ class Entry:
     face: Any = None
     """What its owner holds in hand."""
     way: Flow | None = None
-    """The connection of a browser that all its requests go by; None: where Route and Request-URI lead."""
+    """The connection of a browser that all its requests go by; None: where Route and Request-URI lead. `UserAgent.lead` sets it."""
     came: Flow | None = None
     """What the request came by that began it."""
 

@@ -90,7 +90,7 @@ def call(
     )
     outlet = outlet_of(ua, line, credentials)
     entry = ua.adopt(session, line, outlet=outlet, dialog=(session.call_id, session.local_tag))
-    entry.way = flow
+    ua.lead(entry, flow)
     return entry, session
 
 
@@ -131,7 +131,7 @@ def single(
     number = ua.number()
     usage = SingleRequest(made, sequence, number, contact)
     entry = ua.adopt(usage, line, outlet=outlet_of(ua, line, credentials))
-    entry.way = flow
+    ua.lead(entry, flow)
     return entry, usage
 
 
@@ -171,7 +171,7 @@ def subscribe(
     )
     usage = Subscription(settings, ua.token)
     entry = ua.adopt(usage, line, dialog=(usage.call_id, usage.local_tag))
-    entry.way = flow
+    ua.lead(entry, flow)
     return entry, usage
 
 

@@ -33,6 +33,7 @@ from boringsdp.sip.actions import (
 )
 from boringsdp.sip.answering import Answering
 from boringsdp.sip.build import response
+from boringsdp.sip.by_flow import ByFlow
 from boringsdp.sip.doorway import Doorway
 from boringsdp.sip.entries import CallCame as CallCame
 from boringsdp.sip.entries import Entry as Entry
@@ -60,8 +61,6 @@ from boringsdp.sip.transaction import Transactions
 from boringsdp.sip.transport import Reach
 
 RETRY_AFTER_S = 10
-
-
 ShellAction = Transmit | Locate | News | Forgotten | CallCame | RequestCame | Suspect | Strayed
 
 
@@ -101,6 +100,7 @@ class UserAgent:
         self._by_dialog: dict[tuple[str, str], int] = {}
         self._by_call: dict[str, set[int]] = {}
         self._beside: dict[tuple[str, str], list[Entry]] = {}
+        self._ways = ByFlow()
         self._timers: Timers[int] = Timers()
         self._numbers = 0
         self._out: list[ShellAction] = []
@@ -181,6 +181,11 @@ class UserAgent:
             self._by_call.setdefault(dialog[0], set()).add(entry.number)
         return entry
 
+    def lead(self, entry: Entry, way: Flow | None) -> None:
+        """Let all requests of a usage go by a connection of a browser; None: where Route and Request-URI lead."""
+        entry.way = way
+        self._ways.set(entry.number, way)
+
     # --- what goes in ---------------------------------------------------------------------------------------------------------------
 
     def run(self, entry: Entry, actions: list[UsageAction], now: float) -> list[ShellAction]:
@@ -222,9 +227,8 @@ class UserAgent:
         Calls are asked whether they are still there: a browser drops those in which it waited for an answer, and none when it loads its
         page again.
         """
-        moved = [entry for entry in self._entries.values() if entry.way == old]
-        for entry in moved:
-            entry.way = new
+        for entry in (moved := [self._entries[number] for number in self._ways.of(old)]):
+            self.lead(entry, new)
         self._take(self._transactions.move(old, new), now)
         for entry in moved:
             if isinstance(entry.usage, Session):
@@ -290,8 +294,7 @@ class UserAgent:
     def _do(self, actions: Iterable[ExchangeAction], now: float) -> None:
         for action in actions:
             if isinstance(action, Heard):
-                entry = self._entries.get(action.owner)
-                if entry is not None:
+                if (entry := self._entries.get(action.owner)) is not None:
                     self._perform(entry, entry.usage.receive_response(action.exchange, action.response, now), now)
             elif isinstance(action, Locate):
                 self._out.append(action)
@@ -337,6 +340,7 @@ class UserAgent:
         if self._entries.pop(entry.number, None) is None:
             return
         entry.line.usages.discard(entry.number)
+        self._ways.set(entry.number, None)
         if entry.dialog is not None and entry.beside:
             others = self._beside[entry.dialog]
             others.remove(entry)
@@ -448,7 +452,8 @@ class UserAgent:
             self._reply(transaction, told(400, problem.header, problem.reason), now)
             return
         entry = self.adopt(session, line, dialog=(session.call_id, session.local_tag))
-        entry.way, entry.came = self.doorway.way_by(flow), flow
+        self.lead(entry, self.doorway.way_by(flow))
+        entry.came = flow
         asked = self._answering.get(transaction)
         if asked is not None:
             asked.usage = entry.number
@@ -475,9 +480,7 @@ class UserAgent:
         dialog = views.call_id(request), views.to(request).tag
         if dialog[1] and (dialog in self._by_dialog or dialog in self._beside):
             return False
-        if dialog[1] and self.doorway.serves(flow):
-            return True
-        return self.doorway.line_of(request, flow) is None
+        return bool(dialog[1] and self.doorway.serves(flow)) or self.doorway.line_of(request, flow) is None
 
     def _refuse_stranger(self, request: Request, flow: Flow, now: float) -> None:
         answer = None

@@ -106,6 +106,7 @@ def leftovers(ua: UserAgent) -> dict[str, int]:
         "first asked": ua._answering._first, "leaving": ua._answering._leaving, "exchanges": exchanges._of,
         "exchanges of transactions": exchanges._by_transaction, "locations": exchanges._waiting, "transactions": transactions._machines,
         "clients": transactions._clients, "servers": transactions._servers, "keys": transactions._keys, "quiet": transactions._quiet,
+        "ways of transactions": transactions._ways, "ways": ua._ways,
     }  # fmt: skip
     return {name: len(of) for name, of in held.items() if len(of)}
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from boringsdp.errors import Exhausted, SipError
 from boringsdp.sip.actions import AgainReceived, Cancelled, RequestReceived, ResponseReceived, TransactionAction, Transmit
 from boringsdp.sip.build import answering, has_tag, response, via_text
+from boringsdp.sip.by_flow import ByFlow
 from boringsdp.sip.flow import Destination, Flow
 from boringsdp.sip.headers import cseq, vias
 from boringsdp.sip.message import Message, Request, Response
@@ -61,6 +62,7 @@ class Transactions:
         self._clients: dict[ClientKey, ClientInvite | ClientOther] = {}
         self._servers: dict[ServerKey, ServerInvite | ServerOther] = {}
         self._keys: dict[int, tuple[str, ...]] = {}
+        self._ways = ByFlow()
         self._quiet: set[int] = set()
         """Those whose outcome is told to nobody."""
         self._timers: Timers[int] = Timers()
@@ -229,8 +231,10 @@ class Transactions:
         if machine is None:
             return []
         if isinstance(machine, ServerInvite) and (other := second_destination(machine.request, machine.flow, machine.to)) is not None:
-            return machine.redirect(other)
-        actions: list[TransactionAction] = []
+            actions = machine.redirect(other)
+            self._ways.set(transaction, other)
+            return actions
+        actions = []
         if isinstance(machine, ServerInvite):
             actions = machine.failed()
         elif isinstance(machine, (ClientInvite, ClientOther)):
@@ -246,17 +250,17 @@ class Transactions:
         A 2xx is not: whoever made it repeats it until there is an ACK.
         """
         actions: list[TransactionAction] = []
-        for machine in tuple(self._machines.values()):
-            if machine.to == old:
-                again = machine.redirect(new)
-                accepted = isinstance(machine, ServerInvite) and machine.accepted
-                actions += [] if accepted else again
+        for number in self._ways.of(old):
+            machine = self._machines[number]
+            again = machine.redirect(new)
+            self._ways.set(number, new)
+            accepted = isinstance(machine, ServerInvite) and machine.accepted
+            actions += [] if accepted else again
         return actions
 
     def cut(self, flow: Flow, reason: str, now: float) -> list[TransactionAction]:
         """Give up all that goes by a connection."""
-        numbers = [machine.number for machine in self._machines.values() if machine.to == flow]
-        return [action for number in numbers for action in self.failed(number, reason, now)]
+        return [action for number in self._ways.of(flow) for action in self.failed(number, reason, now)]
 
     def tick(self, now: float) -> list[TransactionAction]:
         actions: list[TransactionAction] = []
@@ -288,6 +292,7 @@ class Transactions:
     def _adopt(self, machine: Machine, key: tuple[str, ...]) -> None:
         self._machines[machine.number] = machine
         self._keys[machine.number] = key
+        self._ways.set(machine.number, machine.to)
 
     def _audible(self, number: int, actions: list[TransactionAction]) -> list[TransactionAction]:
         if number not in self._quiet:
@@ -304,6 +309,7 @@ class Transactions:
         if self._machines.pop(number, None) is None:
             return
         key = self._keys.pop(number)
+        self._ways.set(number, None)
         self._quiet.discard(number)
         if isinstance(machine, (ClientInvite, ClientOther)):
             del self._clients[key[0], key[1], key[2]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from boringsdp.errors import Exhausted
@@ -33,7 +35,7 @@ def test_every_request_gets_one_answer_over_a_bad_network(method: str, seed: int
     assert len(bob.heard_of(ReplyFailed)) <= 2
     assert (len(alice.transactions), len(bob.transactions)) == (0, 0)
     assert (alice.deadline(), bob.deadline()) == (None, None)
-    assert not any(vars(alice.transactions)[name] for name in ("_clients", "_servers", "_keys", "_quiet", "_machines"))
+    assert not any(vars(alice.transactions)[name] for name in ("_clients", "_servers", "_keys", "_quiet", "_machines", "_ways"))
 
 
 def test_over_the_limit_requests_are_refused_without_state() -> None:
@@ -108,3 +110,28 @@ def test_ipv6_in_via() -> None:
     net.run(1)
     assert alice.codes() == [200]
     assert (net.sent[0].message.headers.get("Via") or "").startswith("SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK")
+
+
+def test_a_connection_that_is_gone_is_looked_up() -> None:
+    """Among many transactions those of one connection are moved and cut, without a look at the rest."""
+    flows = [Flow(Protocol.WS, ("192.0.2.2", 80), ("192.0.2.9", 1000 + number), number) for number in range(4)]
+    core = Transactions(sent_by=lambda to: "192.0.2.2", token=tokens())
+    numbers = [core.request(make_request("OPTIONS", number=number), flows[number % 3], 0.0)[0] for number in range(1, 301)]
+
+    class Rest(dict[int, object]):
+        """Machines that nobody may look through."""
+
+        def __iter__(self) -> NoReturn:
+            raise AssertionError
+
+        keys = values = items = __iter__  # type: ignore[assignment]
+
+    core._machines = Rest(core._machines)  # type: ignore[assignment]
+    moved = core.move(flows[0], flows[3])
+    assert len(moved) == 100
+    assert all(isinstance(action, Transmit) and action.to == flows[3] for action in moved)
+    assert core.move(flows[0], flows[3]) == []
+    told = core.cut(flows[3], "gone", 1.0)
+    assert [news.transaction for news in told if isinstance(news, ResponseReceived)] == numbers[2::3]
+    assert core.cut(flows[3], "gone", 1.0) == []
+    assert len(core) == 200

@@ -86,4 +86,4 @@ def test_mutated_messages(seed: int) -> None:
     while (at := core.deadline()) is not None:
         core.tick(at)
     assert len(core) == 0
-    assert not any(vars(core)[name] for name in ("_clients", "_servers", "_keys", "_quiet", "_machines"))
+    assert not any(vars(core)[name] for name in ("_clients", "_servers", "_keys", "_quiet", "_machines", "_ways"))
