@@ -19,6 +19,8 @@ OF_BROWSERS = ("REGISTER", "PUBLISH")
 """What browsers may ask besides, and OPTIONS."""
 SUPPORTED = ("outbound", "path", "gruu")
 """Options that those may require besides."""
+KEEPS_CROSSING_S = 4.0
+"""How long a re-INVITE of a browser waits for its answer to ours."""
 
 
 class Doorway:
@@ -32,8 +34,8 @@ class Doorway:
         self._inspector = inspector
         self._of_browsers = Inspector(settings, OF_BROWSERS, SUPPORTED)
         self._session = settings
-        lenient = settings.prack is Prack.REQUIRED
-        self._session_of_browsers = replace(settings, prack=Prack.SUPPORTED) if lenient else settings
+        prack = Prack.SUPPORTED if settings.prack is Prack.REQUIRED else settings.prack
+        self._session_of_browsers = replace(settings, prack=prack, keeps_crossing=KEEPS_CROSSING_S)
 
     def way_by(self, flow: Flow) -> Flow | None:
         """Return the flow when it is the only way back to who asks by it: a WebSocket that it has made (RFC 7118). None otherwise."""
@@ -44,7 +46,7 @@ class Doorway:
         return self.browsers is not None and self.way_by(flow) is not None
 
     def session(self, flow: Flow) -> SessionSettings:
-        """How a call is to behave that comes by a flow: of browsers 100rel is not required, for not all have it."""
+        """How a call is to behave that comes by a flow: of browsers 100rel is not required, and what crosses waits a little."""
         return self._session_of_browsers if self.serves(flow) else self._session
 
     def line_of(self, request: Request, flow: Flow) -> tuple[Line, int] | None:

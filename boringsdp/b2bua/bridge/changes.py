@@ -1,20 +1,29 @@
 """
-Offers of an established call: from one side to the other, and the answer back. One at a time; what crosses gets 491.
+Offers of an established call: from one side to the other, and the answer back. One at a time.
 
 | state   | offer of a side        | answer of the other   | its refusal           | taken back by its side                      |
 | ------- | ---------------------- | --------------------- | --------------------- | ------------------------------------------- |
-| FREE    | sent on: OFFERED       | -                     | -                     | -                                           |
+| FREE    | sent on: OFFERED;      | -                     | -                     | -                                           |
+|         | waits for the other's, |                       |                       |                                             |
+|         | then crosses it (1)    |                       |                       |                                             |
 |         | without SDP: WANTED    |                       |                       |                                             |
 |         | the other side's ACK   |                       |                       |                                             |
 |         | is awaited: HELD       |                       |                       |                                             |
 | HELD    | 491                    | -                     | -                     | FREE                                        |
-| OFFERED | 491                    | sent back: FREE       | refused: FREE         | ORPHAN                                      |
-| WANTED  | the offer that was     | -                     | our own offer: OWN    | ORPHAN                                      |
+| OFFERED | crosses (1)            | sent back: FREE       | refused: FREE         | ORPHAN                                      |
+| WANTED  | answered alone (1);    | -                     | our own offer: OWN    | ORPHAN                                      |
+|         | the offer that was     |                       |                       |                                             |
 |         | asked for: LATE        |                       |                       |                                             |
 | LATE    | 491                    | sent back: FREE       | (the side's) 488 and  | -                                           |
 |         |                        |                       | what is in force: OWN |                                             |
-| OWN     | 491                    | taken: FREE           | left: FREE            | -                                           |
-| ORPHAN  | 491                    | left: OWN, so that it gets what is in force |                                             |
+| OWN     | goes first (1), or     | taken: FREE           | left: FREE            | -                                           |
+|         | waits                  |                       |                       |                                             |
+| ORPHAN  | goes first (1), or     | left: OWN, so that it gets what is in force |                                             |
+|         | waits                  |                       |                       |                                             |
+
+(1) It comes from the side that has ours, and which takes none before its own is answered. Browsers' libraries neither take theirs back nor
+try more than once again, so of two offers that cross one is answered at once, with what the other side has said before: the one that opens
+no new stream, or else the later one. The other is then sent on, and at last who was not asked is told what holds (`renew`).
 """
 
 from __future__ import annotations
@@ -66,7 +75,12 @@ class Changes:
         self._target: Side | None = None
         self._tag = ""
         self._late_tag = ""
-        self._held: sip.OfferReceived | None = None
+        self._offer: sip.OfferReceived | None = None
+        """That of `source`."""
+        self._waiting: tuple[Side, sip.OfferReceived] | None = None
+        """Until this exchange is over."""
+        self._behind: Side | None = None
+        """Is to be told what holds."""
 
     # --- what sides say --------------------------------------------------------------------------------------------------------------
 
@@ -75,31 +89,88 @@ class Changes:
         match event:
             case sip.OfferReceived(sdp, message, tag) if isinstance(message, Response):
                 self._offer_came(side, sdp or b"", tag)
-            case sip.OfferReceived(sdp, message, tag):
-                other = self._bridge.other(side)
-                if self.turn is Turn.FREE and other is not None and other.session.state is State.ACCEPTED and self._bridge.talking:
-                    self._source, self._tag, self._held, self.turn = side, tag, event, Turn.HELD
-                else:
-                    self._offered(side, sdp, message, tag)
+            case sip.OfferReceived():
+                self._asked(side, event)
             case sip.AnswerReceived(sdp):
                 self._answered(side, sdp)
             case sip.OfferRefused(code, reason, response):
                 self._refused(side, code, reason, response)
+            case sip.OfferWithdrawn() if self._waiting is not None and side is self._waiting[0]:
+                self._waiting = None
             case sip.OfferWithdrawn() if side is self._source and self.turn is Turn.HELD:
                 self._free()
             case sip.OfferWithdrawn() if side is self._source and self.turn in (Turn.OFFERED, Turn.WANTED):
                 self._media_refused()
                 self.turn = Turn.ORPHAN
+        self._go_on()
 
     def confirmed(self) -> None:
         """The ACK of the first INVITE has come."""
-        held, self._held, source = self._held, None, self._source
+        held, source = self._offer, self._source
         if self.turn is Turn.HELD and held is not None and source is not None:
             self._free()
-            self._offered(source, held.sdp, held.message, held.tag)
+            self._offered(source, held)
 
-    def _offered(self, side: Side, sdp: bytes | None, message: Message, tag: str) -> None:
+    def _asked(self, side: Side, event: sip.OfferReceived) -> None:
         """A re-INVITE or UPDATE."""
+        other = self._bridge.other(side)
+        match self.turn:
+            case Turn.FREE if other is not None and other.session.state is State.ACCEPTED and self._bridge.talking:
+                self._source, self._tag, self._offer, self.turn = side, event.tag, event, Turn.HELD
+            case Turn.FREE if self._waiting is not None and self._waiting[0] is other and event.sdp and self._waiting[1].sdp:
+                (self._source, self._offer), self._waiting = self._waiting, None
+                self._cross(side, event)
+            case Turn.OFFERED if side is self._target:
+                self._cross(side, event)
+            case Turn.WANTED if side is self._target and event.sdp is not None:
+                self._answer_asked(side, event)
+            case Turn.OWN | Turn.ORPHAN if side is self._target:
+                self._media_refused()
+                self._free()
+                self._behind = side
+                self._offered(side, event)
+            case Turn.OWN | Turn.ORPHAN if self._waiting is None:
+                self._waiting = (side, event)
+            case _:
+                self._offered(side, event)
+
+    def _cross(self, side: Side, event: sip.OfferReceived) -> None:
+        """The side that has the offer of the other makes one itself."""
+        source, first, media = self._source, self._offer, self._bridge.media
+        if source is None or first is None or first.sdp is None or event.sdp is None:
+            self._offered(side, event)
+            return
+        self._media_refused()
+        self._free()
+        here, there = ((each.party, asked.sdp or b"", self._bridge.branch) for each, asked in ((side, event), (source, first)))
+        if media.opens(*here) and not media.opens(*there):
+            (source, first), (side, event) = (side, event), (source, first)
+        log.info("offers have crossed", extra={"call": self._bridge.notes.id, "answered_alone": side.party.value})
+        self._answer_asked(side, event)
+        self._behind = source
+        self._offered(source, first)
+
+    def _answer_asked(self, side: Side, event: sip.OfferReceived) -> None:
+        """Answer an offer with what the other side has said last."""
+        try:
+            text = self._bridge.media.answer_alone(side.party, event.sdp or b"", self._bridge.branch)
+        except BoringError as error:
+            side.session.refuse(NOT_ACCEPTABLE, headers=headers.warning(str(error)), tag=event.tag)
+        else:
+            side.session.answer(text, tag=event.tag)
+
+    def _go_on(self) -> None:
+        """Do what has waited for the end of an exchange."""
+        if self.turn is Turn.FREE and self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            self._offered(*waiting)
+        if self.turn is Turn.FREE and self._behind is not None:
+            behind, self._behind = self._behind, None
+            if behind in self._bridge.sides and not self.renew(behind) and behind.session.state is State.CONFIRMED:
+                self._behind = behind
+
+    def _offered(self, side: Side, event: sip.OfferReceived) -> None:
+        sdp, message, tag = event.sdp, event.message, event.tag
         bridge, other = self._bridge, self._bridge.other(side)
         if other is None or self.turn is not Turn.FREE or not bridge.talking:
             side.session.refuse(REQUEST_PENDING, tag=tag)
@@ -114,14 +185,17 @@ class Changes:
         except BoringError as error:
             side.session.refuse(NOT_ACCEPTABLE, headers=headers.warning(str(error)), tag=tag)
             return
-        self._source, self._target, self._tag = side, other, tag
+        self._source, self._target, self._tag, self._offer = side, other, tag, event
         self.turn = Turn.WANTED if sdp is None else Turn.OFFERED
         try:
             other.session.offer(text, lines, by="UPDATE" if quick else None)
         except BoringError as error:
-            log.info("an offer cannot be passed on now", extra={"call": bridge.notes.id, "reason": str(error)})
             self._media_refused()
             self.turn = Turn.FREE
+            if isinstance(error, WrongState) and other.session.state is State.CONFIRMED and self._waiting is None:
+                self._waiting = (side, event)  # news of its own offer, or of the answer to ours, is on its way
+                return
+            log.info("an offer cannot be passed on now", extra={"call": bridge.notes.id, "reason": str(error)})
             side.session.refuse(REQUEST_PENDING, tag=tag)
 
     def _credentials(self, side: Side, message: Message) -> headers.Lines:
@@ -234,6 +308,8 @@ class Changes:
 
     def left(self, side: Side) -> None:
         """A side has hung up, and the call goes on: what it has offered is taken back, what it was offered is refused."""
+        if self._waiting is not None and self._waiting[0] is side:
+            self._waiting = None
         if side is self._source and self.turn in (Turn.OFFERED, Turn.WANTED):
             self._media_refused()
             self.turn = Turn.ORPHAN
@@ -242,14 +318,14 @@ class Changes:
 
     def give_up(self) -> None:
         """Leave whatever is under way, for the call is about to become another: who made the offer is refused."""
-        source, turn = self._source, self.turn
+        source, turn, waiting = self._source, self.turn, self._waiting
+        self._waiting = self._behind = None
         self._media_refused()
         self._free()
         if source is not None and turn in (Turn.OFFERED, Turn.WANTED):
-            try:
-                source.session.refuse(REQUEST_PENDING, tag=self._tag)
-            except WrongState:
-                log.info("an offer was taken back", extra={"call": self._bridge.notes.id})
+            self._refuse(source, REQUEST_PENDING, self._tag)
+        if waiting is not None:
+            self._refuse(waiting[0], REQUEST_PENDING, waiting[1].tag)
 
     def timed_out(self, branch: str) -> None:
         """Nobody has answered an offer within the time that offers have; the media is what it was."""
@@ -258,10 +334,14 @@ class Changes:
         source, turn = self._source, self.turn
         self._free()
         if source is not None and turn in (Turn.OFFERED, Turn.WANTED):
-            try:
-                source.session.refuse(NOT_ACCEPTABLE, tag=self._tag)
-            except WrongState:
-                log.info("an offer was taken back", extra={"call": self._bridge.notes.id})
+            self._refuse(source, NOT_ACCEPTABLE, self._tag)
+        self._go_on()
+
+    def _refuse(self, side: Side, code: int, tag: str) -> None:
+        try:
+            side.session.refuse(code, tag=tag)
+        except WrongState:
+            log.info("an offer was taken back", extra={"call": self._bridge.notes.id})
 
     def _media_refused(self) -> None:
         self._bridge.media.refused(self._bridge.branch)

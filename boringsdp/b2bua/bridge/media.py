@@ -39,6 +39,10 @@ def _essence(description: Description) -> list[tuple[bool, tuple[str, ...]]]:
     return [(media.rejected, tuple(str(f.codec) for f in media.codecs)) for media in description.medias]
 
 
+def _streams(description: Description) -> int:
+    return sum(not media.rejected for media in description.medias)
+
+
 class Media:
     """Raises `SdpError` for an SDP that cannot be served, `WrongState` out of turn, `Exhausted`; the media is then as it was."""
 
@@ -90,6 +94,15 @@ class Media:
     def answer_alone(self, party: Party, sdp: bytes, branch: str) -> bytes:
         """Answer an offer with what the other party has said last."""
         return written(self.call.alone.answer(party, self._read(party, sdp, branch), policy=self._policy, branch=branch))
+
+    def opens(self, party: Party, sdp: bytes, branch: str) -> bool:
+        """Whether an offer has more streams than that party has said last; False for one that cannot be read."""
+        known = self.call.heard(party, branch)
+        try:
+            offered = read(sdp)
+        except SdpError:
+            return False
+        return known is not None and _streams(offered) > _streams(known)
 
     def drop(self, branch: str) -> None:
         """A branch is given up."""

@@ -4,13 +4,16 @@ Changes of an established or early session: re-INVITE and UPDATE, ours and the p
 | turn           | our offer         | re-INVITE of the peer (UPDATE with offer: the same) | response to ours                              |
 | -------------- | ----------------- | --------------------------------------------------- | --------------------------------------------- |
 | FREE           | ASKING            | asks the owner                                      | -                                             |
-| ASKING         | wrong; queued (1) | 491                                                 | 2xx, refusal: FREE; 491: WAITING;             |
+| ASKING         | wrong; queued (1) | 491; a browser's re-INVITE is kept (2)              | 2xx, refusal: FREE; 491: WAITING;             |
 |                |                   |                                                     | 422: ASKING again; 481, 408: the session ends |
 | WAITING        | replaced          | asks the owner                                      | -                                             |
 | UNACKNOWLEDGED | queued            | asks the owner; 491 while the ACK owes an answer    | - (ACK: FREE; none: the session ends)         |
 
 (1) Behind a refresh of our own making. While the owner is asked (`peer.asked`) our offers are wrong, and the peer's get 500 with
 Retry-After. A request of the peer that offers what holds already is answered at once, by what we said last.
+
+(2) Until ours has its response, then it is asked like any other. Deviation: RFC 3261 §14.2 wants 491 at once, but JsSIP tries only once
+more and ends the call over the second 491, and SIP.js does not try again. Its 491 to ours, if it gives one, lets its own go first.
 """
 
 from __future__ import annotations
@@ -76,6 +79,8 @@ class Changes:
         self._theirs: Request | None = None
         """The re-INVITE whose 2xx is not acknowledged."""
         self._repeated: RepeatedOk | None = None
+        self._kept: tuple[Request, int] | None = None
+        """A re-INVITE that has met ours, and its transaction."""
 
     def end(self) -> None:
         """The session is over, nothing is asked any more: let go of the peer."""
@@ -209,6 +214,7 @@ class Changes:
             self._ask(change, now)
         elif wait is not None and change.tries < MAX_TRIES:
             self._wait(change, now + wait)
+            self._take_kept(now)
         else:
             if change.refresh:
                 self._core.session_timer.try_again(now)
@@ -236,6 +242,9 @@ class Changes:
 
     def _free(self, now: float) -> None:
         self.turn = Turn.FREE
+        self._take_kept(now)
+        if self.turn is not Turn.FREE:
+            return  # that is answered already, and what is queued waits for its ACK
         change, self._queued = self._queued, None
         if change is None or self._core.state in OVER:
             return
@@ -254,6 +263,8 @@ class Changes:
         """Answer a re-INVITE, or ask our owner to."""
         if self._core.state in RINGS_HERE or (self._peer.asked is not None and self._peer.asked.transaction is not None):
             self._core.refuse(transaction, 500, headers=[("Retry-After", str(int(self._core.random() * 10)))])
+            return
+        if self._keeps(request, transaction, now):
             return
         if self._core.state is not State.CONFIRMED or self._peer.asked is not None or self._collides():
             self._core.refuse(transaction, 491)
@@ -285,6 +296,26 @@ class Changes:
 
     def _collides(self) -> bool:
         return self.turn is Turn.ASKING or self._peer.talk.open
+
+    def _keeps(self, request: Request, transaction: int, now: float) -> bool:
+        """Whether a re-INVITE that meets ours waits until that is over."""
+        limit, core = self._core.settings.keeps_crossing, self._core
+        if not limit or self._kept is not None or core.state is not State.CONFIRMED or self.turn is not Turn.ASKING:
+            return False
+        self._kept = (request, transaction)
+        core.timers.set(f"kept {self._peer.tag}", now + limit, lambda at: self._refuse_kept(491))
+        return True
+
+    def _take_kept(self, now: float) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._core.timers.clear(f"kept {self._peer.tag}")
+            self.receive_invite(*kept, now)
+
+    def _refuse_kept(self, code: int) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self._core.refuse(kept[1], code)
 
     def _accept_invite(self, request: Request, transaction: int, sdp: bytes | None, lines: HeaderPairs, now: float) -> None:
         response = self._ok(request, sdp, lines, now)
@@ -377,6 +408,9 @@ class Changes:
 
     def receive_cancel(self, transaction: int, now: float) -> None:
         """The peer takes back its re-INVITE."""
+        if self._kept is not None and self._kept[1] == transaction:
+            self._refuse_kept(487)
+            return
         asked = self._peer.asked
         if asked is not None and asked.transaction == transaction:
             self._peer.refuse(487, "", (), now)
@@ -386,5 +420,6 @@ class Changes:
         """Nothing more of either side."""
         if self._repeated is not None:
             self._repeated.stop()
-        self._core.timers.clear(*(f"{name} {self._peer.tag}" for name in ("retry", "owner", "limit")))
+        self._core.timers.clear(*(f"{name} {self._peer.tag}" for name in ("retry", "owner", "limit", "kept")))
         self._queued = None
+        self._refuse_kept(487)

@@ -33,6 +33,8 @@ class SessionSettings:
     """What is never gone below, whatever the peer says; less than 90 is for tests alone."""
     ring_limit: float = 180.0
     """How long an outgoing call may ring (and an incoming one, before its 2xx); 0: for ever."""
+    keeps_crossing: float = 0.0
+    """How long a re-INVITE that meets ours may wait for the end of ours, before it gets 491; 0: it gets that at once (RFC 3261 §14.2)."""
     allow: tuple[str, ...] = (
         "INVITE",
         "ACK",

@@ -6,6 +6,7 @@ import pytest
 
 from boringsdp.errors import WrongState
 from boringsdp.sip import headers as views
+from boringsdp.sip.message import Response
 from boringsdp.sip.session import SessionSettings, State
 from boringsdp.sip.session.events import (
     AnswerReceived,
@@ -308,3 +309,60 @@ def test_a_retry_that_is_due_while_the_owner_is_asked_waits_for_the_answer():
     caller.do("answer", sdp("alice", 3))
     world.run(2)
     assert callee.last(OfferReceived).sdp == sdp("alice", 2)
+
+
+class TestKept:
+    """Of a peer whose library ends the call over a second 491: its re-INVITE waits for the end of ours."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        world = World()
+        world.callee_settings = SessionSettings(keeps_crossing=4.0)
+        return world
+
+    def test_a_re_invite_that_crosses_goes_first(self, world):
+        """The peer has refused ours by 491, which goes again as soon as its own is acknowledged."""
+        browser, ours = established(world)
+        browser.do("offer", sdp("alice", 2))
+        ours.do("offer", sdp("bob", 2))
+        world.run(0.1)
+        assert not ours.responses("INVITE", 491)
+        assert browser.responses("INVITE", 491)
+        assert ours.last(OfferReceived).sdp == sdp("alice", 2)
+        ours.do("answer", sdp("bob", 3))
+        world.run(0.1)
+        assert browser.last(AnswerReceived).sdp == sdp("bob", 3)
+        assert browser.last(OfferReceived).sdp == sdp("bob", 2)
+        browser.do("answer", sdp("alice", 3))
+        world.run(40)
+        assert ours.last(AnswerReceived).sdp == sdp("alice", 3)
+        assert (browser.session.state, ours.session.state) == (State.CONFIRMED, State.CONFIRMED)
+
+    def test_what_replaces_ours_meanwhile_is_sent(self, world):
+        browser, ours = established(world)
+        browser.do("offer", sdp("alice", 2))
+        ours.do("offer", sdp("bob", 2))
+        world.run(0.1)
+        ours.do("answer", sdp("bob", 3))
+        ours.do("offer", sdp("bob", 4))
+        world.run(0.1)
+        assert [event.sdp for event in browser.told(OfferReceived)] == [sdp("bob", 4)]
+
+    def test_it_gets_491_when_ours_takes_too_long(self, world):
+        browser, ours = established(world)
+        world.fate = lambda side, message: None if side is browser and isinstance(message, Response) else DELAY
+        browser.do("offer", sdp("alice", 2))
+        ours.do("offer", sdp("bob", 2))
+        began = world.now
+        world.run(5)
+        assert ours.times("SIP/2.0 491") == [pytest.approx(began + 4, abs=0.1)]
+
+    def test_it_ends_with_the_call(self, world):
+        browser, ours = established(world)
+        world.fate = lambda side, message: None if side is browser and isinstance(message, Response) else DELAY
+        browser.do("offer", sdp("alice", 2))
+        ours.do("offer", sdp("bob", 2))
+        world.run(0.1)
+        ours.do("hang_up")
+        world.run(0.1)
+        assert ours.responses("INVITE", 487)
