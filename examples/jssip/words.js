@@ -40,7 +40,7 @@ const BY_CAUSE = {
   "Connection Error": "The connection to the server was lost. The phone reconnects by itself; call again then.",
   "Request Timeout": "The server did not answer in time. Try again in a moment.",
   "User Denied Media Access": "The microphone could not be used. Allow it for this page in the browser, then call again.",
-  "WebRTC Error": "The browser could not set up the sound of this call. Reload the page and call again.",
+  "WebRTC Error": "The browser could not set up this call. Call again; if that does not help, reload the page.",
   "RTP Timeout": "No sound came through any more. Check the network and call again.",
   "Bad Media Description": "No common way to talk: the other side's description could not be used.",
   "Missing SDP": "The other side answered without saying how to talk.",

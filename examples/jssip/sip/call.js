@@ -12,6 +12,8 @@
 import { PhoneError } from "../words.js";
 
 const PATIENCE_MS = 4000;
+const TRIES = 3;
+const LOST_CHANGE = /^(Hold|Unhold|Media Renegotiation) Failed$/; // why JsSIP would hang up
 const TONE_MS = 160;
 const GAP_MS = 80;
 
@@ -19,6 +21,9 @@ export class SipCall {
   #session;
   #hear;
   #directions = [];
+  #offering = false; // an offer of ours has no answer yet
+  #refused = null; // to be called when it gets none
+  #untold = false; // the other side does not know our last change
 
   /** `prepare(connection, call)` may change the PeerConnection before it is used; `release` what it returns, at the end. */
   constructor(session, direction, prepare) {
@@ -65,7 +70,7 @@ export class SipCall {
 
   /** Ask the other side to wait, by a re-INVITE. Raises PhoneError when the call is busy with another change. */
   async hold() {
-    if (this.#session.isOnHold().local) return;
+    if (this.#session.isOnHold().local) return this.#tell();
     await this.#changed((done) => {
       this.#directions = this.connection.getTransceivers().map((one) => [one, one.direction]);
       for (const [transceiver, direction] of this.#directions) {
@@ -76,7 +81,7 @@ export class SipCall {
   }
 
   async resume() {
-    if (!this.#session.isOnHold().local) return;
+    if (!this.#session.isOnHold().local) return this.#tell();
     await this.#changed((done) => {
       for (const [transceiver, direction] of this.#directions) if (!transceiver.stopped) transceiver.direction = direction;
       return this.#session.unhold({}, done);
@@ -116,22 +121,65 @@ export class SipCall {
     return { _request: { call_id: callId }, _to_tag: remote, _from_tag: local };
   }
 
+  // What an earlier change could not tell.
+  async #tell() {
+    if (this.#untold) await this.renegotiate();
+  }
+
   async #changed(start) {
+    this.#untold = true;
+    let told = await this.#offer(start);
+    for (let tries = 1; !told && tries < TRIES; tries++) {
+      await pause(500 + Math.random() * 1500);
+      told = await this.#offer((done) => this.#session.renegotiate({}, done));
+    }
+    if (!told) throw new PhoneError("The other side changed the call at the same time. Try again in a moment.");
+    this.#untold = false;
+    this.#hear("media", {});
+  }
+
+  // True when the other side has answered, or the call is over.
+  async #offer(start) {
     const end = Date.now() + PATIENCE_MS;
     while (!this.#session.isReadyToReOffer()) {
-      if (this.isEnded) return;
+      if (this.isEnded) return true;
       if (Date.now() > end) throw new PhoneError("The call is busy with another change. Try again in a moment.");
-      await new Promise((done) => setTimeout(done, 50));
+      await pause(50);
     }
-    await new Promise((done, failed) => {
-      this.#session.once("ended", done);
-      if (!start(done)) failed(new PhoneError("That is not possible in this state of the call."));
+    this.#offering = true;
+    try {
+      return await new Promise((done, failed) => {
+        this.#refused = () => done(false);
+        this.#session.once("ended", () => done(true));
+        if (!start(() => done(true))) failed(new PhoneError("That is not possible in this state of the call."));
+      });
+    } finally {
+      this.#offering = false;
+      this.#refused = null;
+      if (this.connection.signalingState === "have-local-offer") await this.connection.setLocalDescription({ type: "rollback" });
+    }
+  }
+
+  // JsSIP hangs up when a change of ours is refused, and applies offers that cross ours, which undoes ours. The call shall go on.
+  #outlive(session) {
+    const terminate = session.terminate.bind(session);
+    session.terminate = (options) => {
+      if (this.#refused && LOST_CHANGE.test(options?.reason_phrase ?? "")) this.#refused();
+      else terminate(options);
+    };
+    session.on("sdp", ({ originator, type }) => {
+      if (originator === "remote" && type === "answer") this.#offering = false;
     });
-    this.#hear("media", {});
+    for (const name of ["reinvite", "update"]) {
+      session.on(name, ({ request, reject }) => this.#offering && request.body && reject({ status_code: 491 }));
+    }
+    // It writes "recvonly" into offers while the other side holds: then two that resume at once would both go on without sound.
+    session._mangleOffer = (sdp) => sdp;
   }
 
   #listen() {
     const session = this.#session;
+    this.#outlive(session);
     if (session.connection) this.#connect(session.connection);
     session.on("peerconnection", ({ peerconnection }) => this.#connect(peerconnection));
     session.on("progress", ({ originator, response }) => {
@@ -177,6 +225,8 @@ export class SipCall {
     });
   }
 }
+
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 function partyOf(identity) {
   const uri = identity?.uri;
