@@ -48,6 +48,7 @@ MAX_DIVERSIONS = 5
 LINES_PER_PBX = 10
 """In a minute, about calls that could not be served."""
 RETRY_AFTER = (("Retry-After", "10"),)
+LOST = Refusal(480, "Browser Lost")
 log = logs.bind("b2bua")
 Then = Callable[[Asked, Plan, Route], None]
 No = Callable[[Refusal], None]
@@ -174,7 +175,6 @@ class Front:
         if flow is None:
             session.reject(500)
             return
-        self.endpoint.keep(flow, self.settings.grace_s)
 
         def refuse(refusal: Refusal) -> None:
             if not session.over:
@@ -182,9 +182,15 @@ class Front:
 
         replaced = came.replaces
         if replaced is not None and (bridge := self.bridge_of(replaced)) is not None:
-            self.domains.identify(
-                came.request, flow, lambda who: refuse(who) if isinstance(who, Refusal) else self.transfers.replace(bridge, came, who)
-            )
+
+            def known(who: Identified) -> None:
+                if isinstance(who, Refusal) or self._is_lost(session):
+                    refuse(who if isinstance(who, Refusal) else LOST)
+                else:
+                    self.endpoint.keep(flow, self.settings.grace_s)
+                    self.transfers.replace(bridge, came, who)
+
+            self.domains.identify(came.request, flow, known)
             return
         self._from_browser(came.request, flow, lambda asked, plan, route: self._bridge(came, asked, plan, route), refuse)
 
@@ -195,6 +201,8 @@ class Front:
             if isinstance(who, Refusal):
                 refuse(who)
                 return
+            if request.method == "INVITE":
+                self.endpoint.keep(flow, self.settings.grace_s)
             called = called_uri(request, who.domain.name)
             if called is None:
                 refuse(Refusal(416))
@@ -305,7 +313,10 @@ class Front:
 
         def no(refusal: Refusal) -> None:
             reason = f"refused: {refusal.reason}" if refusal.reason else "refused"
-            self.records.ended(notes.close(code=refusal.code, ended_by="gateway", reason=reason, reason_header=""))
+            if self.endpoint.sessions(views.call_id(asked.request)):
+                self.records.ended(notes.close(code=refusal.code, ended_by="gateway", reason=reason, reason_header=""))
+            else:  # the caller did not wait for it
+                self.records.ended(notes.close(code=487, ended_by="caller", reason="cancelled", reason_header=""))
             refuse(refusal)
 
         return no
@@ -341,9 +352,11 @@ class Front:
         """Join the one who calls with whom the plan names."""
         session = came.session
         if session.over:  # the caller did not wait for the policy
-            notes = _notes(asked)
-            notes.dialog(session.call_id)
-            self.records.ended(notes.close(code=487, ended_by="caller", reason="cancelled", reason_header=""))
+            self._record_unmade(asked, 487, "caller", "cancelled")
+            return
+        if asked.caller is not None and self._is_lost(session):
+            self._record_unmade(asked, 480, "gateway", "browser lost")
+            session.reject(LOST.code)
             return
         try:
             if not plan:
@@ -356,6 +369,16 @@ class Front:
             log.warning("call refused", extra={"why": str(error)})
             return
         bridge.start(plan, route.ring_s)
+
+    def _is_lost(self, session: Session) -> bool:
+        """Whether the connection of a browser has ended for good: those of strangers are not kept, and the policy may take its time."""
+        return session.flow is None or not self.endpoint.is_borne(session.flow)
+
+    def _record_unmade(self, asked: Asked, code: int, ended_by: str, reason: str) -> None:
+        """A call that has ended before anybody was called."""
+        notes = _notes(asked)
+        notes.dialog(views.call_id(asked.request))
+        self.records.ended(notes.close(code=code, ended_by=ended_by, reason=reason, reason_header=""))
 
     def _echo(self, session: Session, asked: Asked) -> None:
         """Let the gateway itself answer. Raises Exhausted."""

@@ -158,6 +158,10 @@ class Endpoint:
         """Whether what is sent by a flow goes out at once."""
         return self._transports.flow(self._browsers.current_flow(flow)) is not None
 
+    def is_borne(self, flow: Flow) -> bool:
+        """Whether a browser's connection is open, or lost and waited for."""
+        return self._browsers.accepted(self._browsers.current_flow(flow))
+
     def keep(self, flow: Flow, seconds: float) -> None:
         """
         Bear the end of a connection: what is sent by it, or was and has not been answered, waits for so many seconds instead of failing.
