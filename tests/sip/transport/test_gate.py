@@ -68,3 +68,38 @@ def test_whom_we_depend_on_is_not_limited() -> None:
     depended.add(A)
     assert gate.admits(A, 2.5) == ""
     assert [gate.admits(A, 6.0 + SPARED_S) for _ in range(50)] == [""] * 50
+
+
+def test_a_source_of_ipv6_is_its_64() -> None:
+    gate = Gate(GateSettings(per_second=1.0, burst=2, ban_after=3, ban_s=60.0))
+    assert [gate.admits(f"2001:db8::{number}", 1.0) for number in range(1, 4)] == ["", "", "too often"]
+    assert gate.admits("2001:db8:0:1::1", 1.0) == ""
+    assert [gate.blame(f"2001:db8::{number}", 1.0) for number in range(1, 4)] == [False, False, True]
+    assert (gate.admits("2001:db8::ffff", 2.0), gate.admits("2001:db8:0:1::1", 2.0)) == ("banned", "")
+
+
+def test_who_is_trusted_or_needed_does_not_suffer_for_a_neighbour() -> None:
+    gate = Gate(
+        GateSettings(per_second=1.0, burst=1, ban_after=1, ban_s=60.0, trusted=("2001:db8::7",)), lambda host: host == "2001:db8::5"
+    )
+    assert gate.blame(B, 1.0)
+    assert {gate.admits("2001:db8::7", 1.0) for _ in range(9)} == {""}
+    assert {gate.admits("2001:db8::5", 1.0) for _ in range(9)} == {""}
+    assert gate.admits("2001:db8::6", 1.0) == "banned"
+
+
+def test_any_number_of_addresses_asks_little_of_us() -> None:
+    asked: list[str] = []
+
+    def spares(host: str) -> bool:
+        asked.append(host)
+        return host == "2001:db8::5"
+
+    gate = Gate(GateSettings(ban_after=1, ban_s=60.0), spares)
+    assert gate.blame(B, 1.0)
+    assert gate.admits("2001:db8::5", 1.0) == ""
+    for number in range(1000):
+        assert gate.admits(f"2001:db8::1:{number:x}", 1.0) == "banned"
+    assert len(asked) <= 100
+    assert gate.admits("2001:db8::5", 1.0 + SPARED_S) == ""
+    assert len(gate._not_spared) <= 256
