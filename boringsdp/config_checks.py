@@ -32,7 +32,9 @@ def choice(*words: str) -> Check:
     """Return a check for one of `words`."""
 
     def check(value: str) -> str | None:
-        return None if value in words else f"must be one of {', '.join(words)}, not {value!r}"
+        near = difflib.get_close_matches(value, words, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return None if value in words else f"must be one of {', '.join(words)}, not {value!r}{meant}"
 
     return check
 

@@ -328,3 +328,8 @@ def test_domains_are_tables_with_names_of_hosts(tmp_path: Path):
         file.write_text(text)
         with pytest.raises(ConfigErrors, match=told):
             load(file)
+
+
+def test_a_word_that_is_nearly_right_is_suggested():
+    with pytest.raises(config.ConfigErrors, match="not 'asyncoi'; did you mean asyncio"):
+        config.load(None, {}, {"engine.kind": "asyncoi"})

@@ -66,7 +66,7 @@ class Front:
         self.calls = calls
         self.routing = routing or load_routing(settings)
         self.domains = Domains(settings, endpoint, self.from_pbx)
-        self.messages = Messages()
+        self.messages = Messages(self.unreachable)
         self.subscriptions = Subscriptions()
         self.transfers = Transfers(self)
         self.records = Records(settings.records, endpoint.ladder, self.routing.record)
@@ -444,7 +444,7 @@ class Front:
         place = place_of(attempt)
         left_out = self._lines.allows(place, self.endpoint.now())
         if left_out is not None:
-            log.warning("PBX serves no calls", extra={"at": place, "why": why, **({"left_out": left_out} if left_out else {})})
+            log.warning("PBX out of service", extra={"at": place, "why": why, **({"left_out": left_out} if left_out else {})})
         self.planning.unreachable(attempt, self.endpoint.now())
 
     def when_back(self, attempt: Attempt, then: Callable[[Attempt | None], None]) -> Callable[[], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from boringsdp.b2bua.headers import unreached
 from boringsdp.b2bua.plan import Kind
 from boringsdp.errors import BoringError, Exhausted, Forbidden, SipError
 from boringsdp.sip.build import response as build_response
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from boringsdp.sip.flow import Flow
 
 Lines = Iterable[tuple[str, str]]
+Unreachable = Callable[["Attempt", str], None]
+"""Takes an attempt at a PBX that has not answered, and why."""
 
 OF_METHOD = {
     "MESSAGE": ("Content-Disposition", "Content-Encoding", "Content-Language", "Expires", "Date"),
@@ -43,7 +46,8 @@ MAX_INSIDE = 1000
 class Messages:
     """One for the front. All that is told of is answered, now or later."""
 
-    def __init__(self) -> None:
+    def __init__(self, unreachable: Unreachable) -> None:
+        self._unreachable = unreachable
         self._inside: dict[tuple[int, int], Incoming] = {}
         """By the session that each was sent on in, and its number there."""
 
@@ -55,7 +59,7 @@ class Messages:
         password that the other side asks for; else it is told 403. An empty plan is 404.
         """
         incoming.later()
-        Relayed(incoming.request, plan, lambda response: _pass_back(incoming, response, challenges=challenges)).start()
+        Relayed(incoming.request, plan, lambda response: _pass_back(incoming, response, challenges=challenges), self._unreachable).start()
 
     def relay_refer(self, refer: Refer, plan: Plan, *, challenges: bool = False) -> None:
         """Send a REFER from outside of dialogs on. The other side is asked for no news of it (RFC 4488); its answer is passed as news."""
@@ -69,7 +73,8 @@ class Messages:
                 refer.reject(code, reason)
 
         refer.later()
-        Relayed(refer.request, plan, answer, (("Refer-Sub", "false"), ("Supported", "norefersub"))).start()
+        extra = (("Refer-Sub", "false"), ("Supported", "norefersub"))
+        Relayed(refer.request, plan, answer, self._unreachable, extra).start()
 
     def relay_inside(self, incoming: Incoming, to: Session, headers: Lines = ()) -> None:
         """
@@ -100,11 +105,12 @@ class Messages:
 class Relayed:
     """One request on its way: to the attempts of one group at once, and then to the next group, until somebody takes it."""
 
-    def __init__(self, request: Request, plan: Plan, done: Callable[[Response], None], extra: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(self, request: Request, plan: Plan, done: Callable[[Response], None], unreachable: Unreachable, extra: Lines = ()) -> None:
         self._request = request
         self._groups = iter(plan)
         self._done: Callable[[Response], None] | None = done
-        self._extra = extra
+        self._unreachable = unreachable
+        self._extra = tuple(extra)
         self._waiting = 0
         self._failures: list[Response] = []
 
@@ -152,6 +158,8 @@ class Relayed:
         if news.response.code < 300:
             self._tell(news.response)
             return
+        if attempt.kind is Kind.PBX and (why := unreached(news.response)):
+            self._unreachable(attempt, why)
         if attempt.otherwise is not None and news.response.code in UNREACHED:
             self._send(attempt.otherwise)
         else:

@@ -26,7 +26,7 @@ class World:
         self.gateway, self.others = gateway, others
         self.replies = Ear()
         self.alice = sender.account(settings_of(at(sender, "alice")), self.replies)
-        self.messages = Messages()
+        self.messages = Messages(lambda attempt, why: None)
         self.plan: Plan = ()
         self.challenges = False
         self.out = gateway.account(settings_of("sip:gateway@gateway.example.com", own_headers=("Authorization",)), Ear())

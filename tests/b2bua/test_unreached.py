@@ -13,6 +13,7 @@ from boringsdp.sip.session.events import Failed
 from boringsdp.sip.uri import parse_sip_uri
 from tests.b2bua.house import DOMAIN, House
 from tests.b2bua.test_pass_through import NOBODY, Page, world
+from tests.b2bua.test_requests import asks
 from tests.support.sip_browser import browser
 
 
@@ -61,7 +62,7 @@ class TestCalls:
         assert record.reason.startswith("not reached: 127.0.0.1:9")
         assert "refused" in record.reason
         assert (record.attempts[0].code, record.attempts[0].reason) == (503, record.reason)
-        (line,) = lines(caplog, "PBX serves no calls")
+        (line,) = lines(caplog, "PBX out of service")
         assert (line.at.partition(";")[0], line.why) == ("127.0.0.1:9", record.reason)
 
     async def test_a_flood_of_calls_is_no_flood_of_lines(self, house: House, caplog: pytest.LogCaptureFixture):
@@ -69,7 +70,7 @@ class TestCalls:
         for _ in range(15):
             alice.calls(f"sip:bob@{DOMAIN}")
             await alice.hears(Failed)
-        assert len(lines(caplog, "PBX serves no calls")) == 10
+        assert len(lines(caplog, "PBX out of service")) == 10
 
 
 async def test_a_503_that_was_said_is_of_the_pbx(house: House):
@@ -135,3 +136,15 @@ async def test_wrong_passwords_that_a_pbx_hears_have_theirs(caplog: pytest.LogCa
         assert (await Page(phone, password="wrong").registers()).code == 401
     (line,) = lines(caplog, "wrong password")
     assert (line.user, line.source) == (f"alice@{DOMAIN}", "127.0.0.1")
+
+
+class TestMessages:
+    @pytest.fixture
+    def domain_settings(self) -> dict[str, Any]:
+        return {"pbx": (NOBODY,)}
+
+    async def test_a_message_that_no_pbx_answers_is_told(self, house: House, caplog: pytest.LogCaptureFixture):
+        alice = await house.phone("alice")
+        assert (await asks(alice, "MESSAGE", f"sip:bob@{DOMAIN}", body=b"x", content_type="text/plain")).response.code == 503
+        (line,) = lines(caplog, "PBX out of service")
+        assert (line.at, "refused" in line.why) == ("127.0.0.1:9", True)
