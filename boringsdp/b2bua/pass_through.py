@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boringsdp import logs
 from boringsdp.b2bua.bindings import Binding
@@ -22,7 +22,7 @@ from boringsdp.b2bua.settings import DomainSettings
 from boringsdp.b2bua.shared import Shared, pbx_allowed, too_many_wrong
 from boringsdp.errors import BoringError, Exhausted, Forbidden, SipError
 from boringsdp.sip import headers as views
-from boringsdp.sip.account import RequestAnswered
+from boringsdp.sip.account import Hear, RequestAnswered
 from boringsdp.sip.flow import Flow
 from boringsdp.sip.message import Request, Response
 from boringsdp.sip.params import split_list
@@ -216,11 +216,18 @@ class _Asking:
         now = self._loop.time()
         wait = min(TRY_S if self._left else PATIENCE_S, max(0.1, self._until - now))
         self._timer = self._loop.call_later(wait, self._too_late)
+        early: list[Any] = []
+        """Told while it was being sent."""
+        hear: Hear = early.append
         try:
-            self._number = self.way.send(self.incoming.request, self.said, self._hear, now)
+            self._number = self.way.send(self.incoming.request, self.said, lambda event: hear(event), now)
         except BoringError as error:  # no room, or against the operator's policy
             log.warning("REGISTER not passed on", extra={"user": aor_key(self.said.aor), "why": str(error)})
             self._end(Response(403 if isinstance(error, Forbidden) else 503, "", local=True))
+            return
+        hear = self._hear
+        for event in early:
+            hear(event)
 
     def _hear(self, event: object) -> None:
         if not isinstance(event, RequestAnswered) or event.number != self._number:

@@ -24,7 +24,7 @@ from boringsdp.sip.subscription import (
 
 if TYPE_CHECKING:
     from boringsdp.b2bua.plan import Attempt, Plan
-    from boringsdp.sip.account import IncomingSubscribe
+    from boringsdp.sip.account import Hear, IncomingSubscribe
     from boringsdp.sip.facades import NotifierHandle, Subscription
     from boringsdp.sip.message import Request
 
@@ -127,11 +127,14 @@ class _Relay:
         if flow is None and attempt.kind is Kind.BROWSER:
             self._failures.append(build_response(480))
             return False
+        early: list[Any] = []
+        """Told while the SUBSCRIBE was being sent."""
+        hear: Hear = early.append
         try:
-            self._far = attempt.account.subscribe(
+            far = attempt.account.subscribe(
                 attempt.uri,
                 request.headers.get("Event") or "",
-                hear=self._hear_far,
+                hear=lambda event: hear(event),
                 expires=self._wanted,
                 accept=", ".join(request.headers.all("Accept")),
                 headers=attempt.headers,
@@ -145,6 +148,9 @@ class _Relay:
         except BoringError as error:
             self._failures.append(build_response(code_of(error)))
             return False
+        self._far, hear = far, self._hear_far
+        for event in early:
+            hear(event)
         return True
 
     # --- news of the notifier ---------------------------------------------------------------------------------------------------------

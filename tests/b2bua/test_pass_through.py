@@ -13,7 +13,8 @@ import pytest
 
 from boringsdp.b2bua import pass_through
 from boringsdp.b2bua.domains import Domains
-from boringsdp.b2bua.pass_through import PassThrough
+from boringsdp.b2bua.pass_through import TRY_S, PassThrough
+from boringsdp.b2bua.pass_through_way import Way
 from boringsdp.b2bua.settings import B2buaSettings, DomainSettings, Mode
 from boringsdp.b2bua.shared import OWN_HEADERS
 from boringsdp.errors import ConfigError
@@ -24,7 +25,7 @@ from boringsdp.sip.digest import Authenticator, Credentials
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.message import Response
 from boringsdp.sip.policy import Policy
-from boringsdp.sip.session.events import Failed
+from boringsdp.sip.session.events import Failed, RequestAnswered
 from boringsdp.sip.settings import PolicySettings
 from boringsdp.sip.uri import SipUri, parse_sip_uri
 from tests.b2bua.desk import DOMAIN, contact
@@ -284,3 +285,18 @@ async def _until(true: Any) -> None:
     async with asyncio.timeout(5):
         while not true():  # noqa: ASYNC110 (sockets)
             await asyncio.sleep(0.01)
+
+
+async def test_what_fails_while_it_is_being_sent_goes_to_the_next_at_once(monkeypatch: pytest.MonkeyPatch):
+    real, told = Way.send, []
+
+    def send(self: Way, request: Any, said: Any, hear: Any, now: float) -> int:
+        if told:
+            return real(self, request, said, hear, now)
+        told.append(None)
+        hear(RequestAnswered(7, Response(503, "", local=True)))
+        return 7
+
+    monkeypatch.setattr(Way, "send", send)
+    async with asyncio.timeout(TRY_S / 2), world(NOBODY) as made, browser(made.here) as phone:
+        assert (await Page(phone).asks()).code == 401

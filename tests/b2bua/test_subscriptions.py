@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from boringsdp.sdp import PLAIN
 from boringsdp.sip.account import IncomingSubscribe, NotifyReceived, SubscriptionActive, SubscriptionEnded, SubscriptionFailed
 from boringsdp.sip.endpoint import Endpoint
 from boringsdp.sip.facades import NotifierHandle
+from boringsdp.sip.message import Response
 from boringsdp.sip.notifier import NotifierEnded, NotifierRefreshed
 from boringsdp.sip.uri import parse_sip_uri
 from tests.support.sip_endpoints import Ear, at, endpoint, settings_of
@@ -170,3 +172,23 @@ async def test_at_the_end_the_watcher_is_asked_to_come_again(world: World):
     again = [each for each in [await ear.hears(NotifyReceived)] if each.state == "terminated"]
     assert [each.reason for each in again] == ["deactivated"]
     await world.ear.hears(NotifierEnded)
+
+
+class Hasty:
+    """An account that tells of its failure before it has said what has failed."""
+
+    def subscribe(self, *_: Any, hear: Any, **__: Any) -> Any:
+        hear(SubscriptionFailed(503, "", Response(503, "", local=True)))
+        return SimpleNamespace(over=True)
+
+
+async def test_what_fails_while_it_is_being_sent_is_not_taken_for_the_next(world: World):
+    """When the watcher ends it, the one that was taken hears of that."""
+    nowhere = Attempt(kind=Kind.PBX, account=Hasty(), uri="sip:bob@example.com", style=PLAIN)  # type: ignore[arg-type]
+    world.plan = ((replace(nowhere, otherwise=world.notifier("bert")),),)
+    ear, subscription = world.watch()
+    await bodies(ear, b"here")
+    subscription.unsubscribe()
+    await ear.hears(SubscriptionEnded)
+    await world.ear.hears(NotifierEnded)
+    assert len(world.subscriptions) == 0
