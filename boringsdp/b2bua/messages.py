@@ -93,6 +93,13 @@ class Messages:
             self._inside.pop(next(iter(self._inside))).answer(503)
         self._inside[to.number, number] = incoming
 
+    def forget(self, session: Session) -> None:
+        """Nobody hears a session any more: what was sent on in it, and has no answer, gets one from us."""
+        for key in [key for key in self._inside if key[0] == session.number]:
+            incoming = self._inside.pop(key)
+            if not incoming.answered:
+                incoming.answer(480)
+
     def answered(self, session: Session, news: RequestAnswered) -> bool:
         """Take the answer to a request that was sent on within a call; False when it is to something else."""
         incoming = self._inside.pop((session.number, news.number), None)

@@ -6,6 +6,7 @@ import pytest
 
 from boringsdp.b2bua.bridge.changes import Changes
 from boringsdp.sdp import describe
+from boringsdp.sip.account import InfoReceived
 from boringsdp.sip.session.events import Answered, Ended, Failed, Ringing
 from tests.b2bua.house import DOMAIN, House, talk
 
@@ -104,3 +105,15 @@ async def test_what_fails_here_ends_the_call_on_both_sides(house: House, monkeyp
     assert (record.ended_by, record.reason) == ("gateway", "failed here")
     assert not house.front.bridges()
     assert "a call failed here" in caplog.text
+
+
+async def test_a_request_without_an_answer_ends_with_the_call(house: House):
+    alice, bob = await house.phone("alice"), house.telephone("bob")
+    await talk(alice, bob, bob.uri)
+    bob.talk.then = lambda event: event.incoming.later() if isinstance(event, InfoReceived) else None
+    alice.call.send("INFO", content_type="text/plain", body=b"hm?")
+    await bob.hears(InfoReceived)
+    assert house.front.messages._inside
+    bob.call.hang_up()
+    await alice.hears(Ended)
+    assert not house.front.messages._inside

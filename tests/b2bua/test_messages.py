@@ -238,3 +238,30 @@ async def test_within_a_call(world: World):
     talk.session.hang_up()
     call.send("MESSAGE", content_type="text/plain", body=b"still there?")
     assert (await mine.hears(RequestAnswered)).response.code == 480
+
+
+async def test_who_is_not_heard_any_more_leaves_no_request_open(world: World):
+    kept: list[Any] = []
+
+    def take(event: Any) -> None:
+        if isinstance(event, MessageReceived):
+            event.incoming.later()
+            kept.append(event.incoming)
+
+    talk = Talk(world, "bob", take)
+    await talk.far_ear.hears(Answered)
+
+    def come(event: Any) -> None:
+        if isinstance(event, IncomingCall):
+            event.session.hear = lambda news: isinstance(news, MessageReceived) and world.messages.relay_inside(news.incoming, talk.session)
+            event.session.accept(ANSWER)
+
+    world.gateway.account(settings_of(at(world.gateway, "calls")), come)
+    mine = Ear()
+    call = world.alice.invite(at(world.gateway, "calls"), OFFER, hear=mine)
+    await mine.hears(Answered)
+    call.send("MESSAGE", content_type="text/plain", body=b"psst")
+    await talk.ear.hears(MessageReceived)
+    world.messages.forget(talk.session)
+    assert (await mine.hears(RequestAnswered)).response.code == 480
+    assert not world.messages._inside

@@ -134,6 +134,7 @@ class Bridge:
     def put(self, side: Side, old: Side) -> None:
         """Let a side take the place of `old`, whose session is to be ended by who does this and is not heard any more."""
         old.session.hear = _nobody
+        self.desk.messages.forget(old.session)
         if old is self.caller:
             self.caller = side
         else:
@@ -376,6 +377,7 @@ class Bridge:
         for side in (self.caller, self.callee):
             if side is not None and close:
                 side.session.hear = _nobody
+                self.desk.messages.forget(side.session)
         if close:
             self.call.close(reason)
         record = self.notes.close(code=code, ended_by=ended_by, reason=reason, reason_header=header)
