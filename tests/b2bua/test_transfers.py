@@ -120,6 +120,16 @@ async def test_a_browser_is_told_the_target_alone(house: House):
     await is_one_call(house, carol, bob)
 
 
+async def test_what_a_refer_asks_of_the_target_beside_is_not_asked(house: House):
+    """`Require` of Refer-To would be a demand of ours; Join and the like are served by who knows them."""
+    alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
+    await talk(alice, bob, bob.uri)
+    agreeable(bob)
+    refers(alice, f"{carol.uri}?Require=teleport")
+    assert (await carol.takes()).request.headers.get("Require") is None
+    await is_one_call(house, bob, carol)
+
+
 async def test_a_target_that_refuses_leaves_the_call_as_it_was(house: House):
     alice, bob, carol = await house.phone("alice"), house.telephone("bob"), await house.phone("carol")
     await talk(alice, bob, bob.uri)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from boringsdp.sip.facades.notifier import NotifierHandle
 
 Lines = Iterable[tuple[str, str]]
-CARRIED = ("replaces", "require", "join", "target-dialog", "referred-by")
+CARRIED = ("replaces", "join", "target-dialog", "referred-by")
 """Headers of a Refer-To URI that go into the call: others could change what it is."""
 
 
