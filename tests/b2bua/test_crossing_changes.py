@@ -175,3 +175,18 @@ async def test_a_renewal_that_crosses_an_offer(house: House):
             await settled(*people)
         assert [person.last for person in people] == [[Direction.SENDRECV]] * 2
     assert refusals(house) == []
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["caller first", "callee first"])
+async def test_a_renewal_that_two_offers_cross(house: House, order: int):
+    people = await meet(house)
+    (bridge,) = house.front.bridges()
+    async with following(*people):
+        for holds in (True, False):
+            assert bridge.changes.renew(bridge.caller)
+            for person in people[::order]:
+                person.change(holds=holds)
+            await settled(*people)
+            for person in people:
+                assert person.last[0] in ((Direction.SENDONLY, Direction.INACTIVE) if holds else (Direction.SENDRECV,))
+    assert refusals(house) == []

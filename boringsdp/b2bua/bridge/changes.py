@@ -128,7 +128,7 @@ class Changes:
                 self._media_refused()
                 self._free()
                 self._behind = side
-                self._offered(side, event)
+                self._asked(side, event)
             case Turn.OWN | Turn.ORPHAN if self._waiting is None:
                 self._waiting = (side, event)
             case _:
