@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.interop.browsers import Browser
-from tests.interop.kamailio.conftest import backend
-from tests.interop.kamailio.scenarios import SCENARIOS, Proxy, running_proxy
+from tests.interop.conftest import own_address
+from tests.interop.kamailio.scenarios import SCENARIOS, Backend, Proxy, running, running_proxy
 from tests.interop.phone.conftest import Place
 from tests.interop.phone.tab import PhoneTab, connect, hear_each_other, open_tab
 
-__all__ = ["backend"]
-
-pytestmark = [pytest.mark.interop, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.parametrize("browser_name", ["chromium", "firefox"]),
+    pytest.mark.asyncio(loop_scope="session"),
+]
 SCENARIO = SCENARIOS["rtpengine-module"]
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Backend]:
+    """The gateway, at an address that Firefox pairs with its own."""
+    with running(Backend((f"--webrtc.addresses={own_address()}",)), delete_delay="0") as started:
+        yield started
 
 
 @contextlib.asynccontextmanager
@@ -37,13 +46,13 @@ async def tab_of(browser: Browser, place: Place, proxy: Proxy, user: str) -> Asy
         yield tab
 
 
-async def test_two_tabs_call_each_other(chromium, place, backend):
+async def test_two_tabs_call_each_other(browser, place, backend):
     if problem := SCENARIO.missing():
         pytest.skip(problem)
     async with (
         running_proxy(SCENARIO, backend) as proxy,
-        tab_of(chromium, place, proxy, "alice") as alice,
-        tab_of(chromium, place, proxy, "bob") as bob,
+        tab_of(browser, place, proxy, "alice") as alice,
+        tab_of(browser, place, proxy, "bob") as bob,
     ):
         await connect(alice, bob)
         await hear_each_other(alice, bob)
