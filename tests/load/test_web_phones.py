@@ -13,6 +13,8 @@ from tests.support.gateway import Gateway
 from tests.support.web_crowd import Crowd, Voice, WebPhone, few_at_once, heard_by, running_crowd, talk
 
 USERS, CALLS, TALK_S = 500, 100, 3.0
+FIRST = ("calls", "is called")
+"""Those who try the gateway before all others."""
 BESIDE, GUESSES = 20, 10_000
 SHARE = 0.98
 """Of a call's words that must come back: a machine that is busy elsewhere may drop datagrams."""
@@ -56,13 +58,24 @@ async def hang_up_all(crowd: Crowd, phones: list[WebPhone]) -> None:
     assert {end.code for end in await asyncio.gather(*ends)} == {200}
 
 
+async def levels_after_a_call(crowd: Crowd) -> dict[str, float]:
+    """What there is once two have called and gone: what the gateway opens once for all calls is open then."""
+    first = await crowd.grow(len(FIRST))
+    await crowd.connect(first)
+    await talk(voices_of(first), 0.2)
+    await hang_up_all(crowd, first)
+    await few_at_once(phone.log_out() for phone in first)
+    await asyncio.sleep(2.0)
+    return levels(crowd.gateway)
+
+
 def voices_of(phones: list[WebPhone]) -> list[Voice]:
     return [phone.voice for phone in phones if phone.voice is not None]
 
 
 async def test_five_hundred_are_registered_and_a_hundred_talk():
-    async with running_crowd(USERS) as crowd:
-        before = levels(crowd.gateway)
+    async with running_crowd(USERS + len(FIRST)) as crowd:
+        before = await levels_after_a_call(crowd)
         phones = await crowd.grow(USERS)
         assert metric(crowd.gateway, "boringsdp_b2bua_bindings") == USERS
         talking = phones[::5]
