@@ -24,7 +24,6 @@ pytestmark = [
 ECHO = ("-m", "1", "-rtp_echo")
 RELIABLE = ("Require: 100rel", "RSeq: 5")
 ABILITIES = ("Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO", "Supported: 100rel, timer")
-GLARE = "z9hG4bK-glare-[call_number]"
 
 
 @contextlib.asynccontextmanager
@@ -84,15 +83,11 @@ async def test_early_media_and_an_update(libraries: None, tmp_path: Path, chromi
 
 @pytest.mark.parametrize("browser_name", ["firefox"])
 async def test_hold_crosses_a_change_by_the_pbx(libraries: None, tmp_path: Path, browser: Browser) -> None:
-    """The re-INVITE of the web phone meets 491 and one of the PBX's; both come again, and hold in the end."""
+    """The re-INVITE of the web phone meets 491 and one of the PBX's, which is answered at once; it comes again, and holds in the end."""
     script = Callee("glare").recv("INVITE").send(200, body=sdp(), headers=ABILITIES).recv("ACK")
     script.recv("INVITE", body="a=sendonly").send(491, tag="").recv("ACK")
-    script.ask("INVITE", body=sdp(2))
-    script.steps[-1] = script.steps[-1].replace("[branch]", GLARE)
-    script.recv(100, optional=True).recv(491).ack()
-    script.steps[-1] = script.steps[-1].replace("[branch]", GLARE)
+    script.ask("INVITE", body=sdp(2)).recv(100, optional=True).recv(200).ack()
     script.recv("INVITE", body="a=sendonly").send(200, body=sdp(3, "recvonly"), tag="").recv("ACK")
-    script.ask("INVITE", body=sdp(4, "recvonly")).recv(100, optional=True).recv(200, body="a=sendonly").ack()
     script.ask("BYE").recv(200)
     async with calls(tmp_path, browser, script) as (office, tab):
         await tab.reaches(1, "active")

@@ -37,7 +37,6 @@ pytestmark = [
 ]
 
 ECHO = ("-m", "1", "-rtp_echo")
-GLARE = "z9hG4bK-glare-[call_number]"
 RELIABLE = ("Require: 100rel", "RSeq: 5")
 ABILITIES = ("Allow: INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, INFO", "Supported: 100rel, timer")
 TRUNK = {
@@ -236,15 +235,11 @@ def ladder(office: Office) -> str:
 
 
 async def test_both_sides_change_the_call_at_once(tmp_path: Path) -> None:
-    """Our re-INVITE and that of the PBX cross, and both get 491; both come again, and hold in the end."""
+    """Our re-INVITE meets 491 and one of the PBX, which is answered at once; ours comes again, and holds in the end."""
     script = Callee("glare").recv("INVITE").send(200, body=sdp(), headers=ABILITIES).recv("ACK")
     script.recv("INVITE", body="a=sendonly").send(491, tag="").recv("ACK")
-    script.ask("INVITE", body=sdp(2))
-    script.steps[-1] = script.steps[-1].replace("[branch]", GLARE)
-    script.recv(100, optional=True).recv(491).ack()
-    script.steps[-1] = script.steps[-1].replace("[branch]", GLARE)
+    script.ask("INVITE", body=sdp(2)).recv(100, optional=True).recv(200).ack()
     script.recv("INVITE", body="a=sendonly").send(200, body=sdp(3, "recvonly"), tag="").recv("ACK")
-    script.ask("INVITE", body=sdp(4, "recvonly")).recv(100, optional=True).recv(200, body="a=sendonly").ack()
     script.recv("BYE").send(200, tag="")
     async with sipp(script) as pbx, trunk(tmp_path, pbx.uri) as office:
         alice = await office.web_user()
