@@ -134,9 +134,6 @@ class Bindings:
         """Those whose browser has this connection."""
         return [*self._by_flow.get(flow, {}).values()]
 
-    def by_number(self, number: int) -> Binding | None:
-        return self._all.get(number)
-
     def find(self, aor: SipUri, contact: Contact) -> Binding | None:
         """Return the binding that a Contact refreshes: the same instance and reg-id (RFC 5626 §6), else the same URI."""
         mine = self._by_aor.get(aor_key(aor), {}).values()
